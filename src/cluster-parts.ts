@@ -1,0 +1,56 @@
+import type { Cluster } from "./types.js";
+
+interface Startable {
+  start?(): unknown;
+  stop?(force?: boolean): unknown;
+}
+
+/** How many services and frontends of this process use a part, and its start. */
+const uses = new WeakMap<Startable, { count: number; started: Promise<unknown> }>();
+
+/** Starts the parts of a cluster that are not started yet: services and frontends of one process may share them. */
+export async function startParts(cluster: Cluster): Promise<void> {
+  const started: Startable[] = [];
+  try {
+    for (const part of partsOf(cluster)) {
+      await startPart(part);
+      started.push(part);
+    }
+  } catch (error) {
+    for (const part of started.reverse()) await stopPart(part, true);
+    throw error;
+  }
+}
+
+/** Stops the parts that nobody else in this process uses. Every part is stopped, also where one of them fails. */
+export async function stopParts(cluster: Cluster, force: boolean): Promise<void> {
+  const failures: unknown[] = [];
+  for (const part of partsOf(cluster).reverse()) {
+    await stopPart(part, force).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+function partsOf({ manager, registry, transport }: Cluster): Startable[] {
+  return [...new Set<Startable>([manager, registry, transport])];
+}
+
+async function startPart(part: Startable): Promise<void> {
+  let use = uses.get(part);
+  if (!use) uses.set(part, (use = { count: 0, started: Promise.resolve(part.start?.()) }));
+  use.count++;
+  try {
+    await use.started;
+  } catch (error) {
+    // The next one that needs this part starts it anew.
+    if (uses.get(part) === use) uses.delete(part);
+    throw error;
+  }
+}
+
+async function stopPart(part: Startable, force: boolean): Promise<void> {
+  const use = uses.get(part);
+  if (!use || --use.count > 0) return;
+  uses.delete(part);
+  await part.stop?.(force);
+}

@@ -1,0 +1,99 @@
+/** Every code that a {@link GlobalChannelError} can have, and what it means. README lists the same. */
+export const ERROR_CODES = {
+  GC_INVALID_ARGUMENT: "an argument of a call is not allowed; nothing was done",
+  GC_INVALID_OPTION: "an option is unknown or its value is not allowed; nothing was started",
+  GC_MESSAGE_NOT_SERIALIZABLE: "the message has no JSON form (BigInt, cycle, function, undefined); nothing was sent",
+  GC_MESSAGE_TOO_LARGE: "the message's JSON is larger than `maxMessageBytes`; nothing was sent",
+  GC_NOT_STARTED: "called before `start()` resolved",
+  GC_CLOSED: "called after `stop()`",
+  GC_UNSUPPORTED: "a part of this cluster lacks the capability that the call needs",
+  GC_SID_IN_USE: "a live frontend holds this `sid`; `holder` says which",
+  GC_SID_TAKEN: "another incarnation took this frontend's `sid`; this one has stopped",
+  GC_STORE_UNAVAILABLE: "the store cannot be reached now (temporary)",
+  GC_STORE_ERROR: "the store answered with an error",
+  GC_TIMEOUT: "no answer before the deadline: whether it was done is not known (temporary)",
+  GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
+  GC_FRONTEND_ERROR: "the frontend could not do what it was asked",
+  GC_OVERLOADED: "a bounded queue is full (temporary)",
+  GC_PUSH_FAILED: "every targeted frontend failed; `report` has the details",
+  GC_LISTENER_FAILED: "a function of the application threw",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+const BRAND = Symbol.for("globalchannel.error");
+
+const TEMPORARY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "GC_STORE_UNAVAILABLE",
+  "GC_TIMEOUT",
+  "GC_FRONTEND_UNREACHABLE",
+  "GC_OVERLOADED",
+]);
+
+/** What else an error can tell; each only where it applies. */
+export interface ErrorDetails {
+  cause?: unknown;
+  /** The name of the argument or option that was refused. */
+  argument?: string;
+  channel?: string;
+  sid?: string;
+  /** Who holds the sid, of `GC_SID_IN_USE` and `GC_SID_TAKEN`. */
+  holder?: string;
+  /** The push report, of `GC_PUSH_FAILED`. */
+  report?: unknown;
+  /** Whether the same call may succeed later. @default by the code */
+  temporary?: boolean;
+}
+
+/** The one error class of this package: what happened, on which object, and in the details what to do about it. */
+export class GlobalChannelError extends Error {
+  override readonly name = "GlobalChannelError";
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later. */
+  readonly temporary: boolean;
+  readonly argument?: string;
+  readonly channel?: string;
+  readonly sid?: string;
+  readonly holder?: string;
+  readonly report?: unknown;
+
+  constructor(code: ErrorCode, message: string, { cause, temporary, ...details }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.temporary = temporary ?? TEMPORARY.has(code);
+    Object.assign(this, details);
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Whether `error` is a {@link GlobalChannelError}, also one of the package's other module format (ESM or CommonJS). */
+export function isGlobalChannelError(error: unknown): error is GlobalChannelError {
+  return typeof error === "object" && error !== null && BRAND in error;
+}
+
+/** What every transport throws for a frontend that nobody listens at. */
+export function unreachable(sid: string): GlobalChannelError {
+  return new GlobalChannelError("GC_FRONTEND_UNREACHABLE", `nobody listens at frontend ${JSON.stringify(sid)}`, { sid });
+}
+
+/** What every transport throws for a frontend that did not answer. */
+export function timedOut(sid: string, timeoutMs: number): GlobalChannelError {
+  return new GlobalChannelError("GC_TIMEOUT", `frontend ${JSON.stringify(sid)} did not answer within ${timeoutMs} ms`, {
+    sid,
+  });
+}
+
+/** What every transport throws for a frontend whose handler failed. */
+export function frontendError(sid: string, cause: unknown): GlobalChannelError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new GlobalChannelError("GC_FRONTEND_ERROR", `frontend ${JSON.stringify(sid)} failed: ${message}`, { sid, cause });
+}
+
+/** What every registry throws for a sid that a live frontend holds. */
+export function sidInUse(sid: string, holder: string): GlobalChannelError {
+  return new GlobalChannelError(
+    "GC_SID_IN_USE",
+    `sid ${JSON.stringify(sid)} is held by a live frontend (${holder}); stop that one, or choose another sid`,
+    { sid, holder },
+  );
+}

@@ -1,0 +1,118 @@
+import { GlobalChannelError } from "../errors.js";
+import type { ChannelManager, Connector, FrontendReplies, FrontendRequest, PushTarget } from "../types.js";
+import type { Mirror } from "./mirror.js";
+import type { Residents } from "./residents.js";
+
+type Push = Extract<FrontendRequest, { type: "push" }>;
+type PushReply = FrontendReplies["push"];
+
+interface DeliveryOptions {
+  manager: ChannelManager;
+  sid: string;
+  mirror: Mirror | undefined;
+  connector: Connector;
+  residents: Residents;
+  report: (error: unknown) => void;
+}
+
+/** How many pushes may wait for the members of one to be read. */
+const MAX_WAITING = 10_000;
+
+/** Hands pushes to the connector, in the order in which they arrive. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  /** Settles when the last of the waiting pushes is done; undefined while none waits. */
+  #tail: Promise<unknown> | undefined;
+  #waiting = 0;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Delivers one push: at once if its members are here and nothing waits before it. */
+  push(push: Push): PushReply | Promise<PushReply> {
+    if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), push);
+    const uids = this.#resolve(push.target);
+    return uids instanceof Promise ? this.#enqueue(() => uids, push) : this.#deliver(push, uids);
+  }
+
+  /** Resolves when no push waits. */
+  async idle(): Promise<void> {
+    await this.#tail;
+  }
+
+  #enqueue(resolve: () => Receivers | Promise<Receivers>, push: Push): Promise<PushReply> {
+    if (this.#waiting >= MAX_WAITING) {
+      throw new GlobalChannelError("GC_OVERLOADED", `${MAX_WAITING} pushes wait at this frontend already`);
+    }
+    this.#waiting++;
+    const reply = (this.#tail ?? Promise.resolve()).then(async () => this.#deliver(push, await resolve()));
+    const settled = reply
+      .catch(() => {})
+      .then(() => {
+        this.#waiting--;
+        if (this.#tail === settled) this.#tail = undefined;
+      });
+    this.#tail = settled;
+    return reply;
+  }
+
+  #deliver(push: Push, receivers: Receivers): PushReply | Promise<PushReply> {
+    const { connector } = this.#options;
+    if (receivers === "everyone") {
+      const delivered = connector.deliverToAll(push, new Set(push.except));
+      return typeof delivered === "number" ? { delivered, failed: [] } : delivered.then((count) => ({ delivered: count, failed: [] }));
+    }
+    const uids = push.except?.length ? without(receivers, push.except) : receivers;
+    // The set may change while an asynchronous connector works.
+    const { size } = uids;
+    const finish = (failed: readonly string[]): PushReply => {
+      if (failed.length > 0) this.#repair(push.target, failed);
+      return { delivered: size - failed.length, failed };
+    };
+    const failed = connector.deliver(uids, push);
+    return failed instanceof Promise ? failed.then(finish) : finish(failed);
+  }
+
+  #resolve(target: PushTarget): Receivers | Promise<Receivers> {
+    if ("everyone" in target) return "everyone";
+    if ("uids" in target) return new Set(target.uids);
+    const { mirror } = this.#options;
+    if (!mirror) {
+      throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's manager has no versions: a push must carry uids");
+    }
+    const sets = target.channels.map(({ name, version }) => mirror.resolve(name, version));
+    const ready = sets.filter((set): set is ReadonlySet<string> => !(set instanceof Promise));
+    return ready.length === sets.length ? union(ready) : Promise.all(sets).then(union);
+  }
+
+  /** Takes users who have no session here out of the channel that they were sought in, unless they were added again. */
+  #repair(target: PushTarget, failed: readonly string[]): void {
+    const { manager, sid, mirror, residents, report } = this.#options;
+    if (!mirror || !("channels" in target)) return;
+    for (const { name } of target.channels) {
+      const version = mirror.versionOf(name);
+      const gone = failed.filter((uid) => mirror.has(name, uid) && !residents.has(uid));
+      if (version === undefined || gone.length === 0) continue;
+      Promise.resolve(manager.leaveIfUnchanged?.(name, sid, gone, version)).catch(report);
+    }
+  }
+}
+
+type Receivers = ReadonlySet<string> | "everyone";
+
+function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+  const [first, ...others] = sets;
+  if (!first || others.length === 0) return first ?? new Set();
+  const all = new Set(first);
+  for (const set of others) {
+    for (const uid of set) all.add(uid);
+  }
+  return all;
+}
+
+function without(uids: ReadonlySet<string>, except: readonly string[]): ReadonlySet<string> {
+  const rest = new Set(uids);
+  for (const uid of except) rest.delete(uid);
+  return rest;
+}

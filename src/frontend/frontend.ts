@@ -1,0 +1,216 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { checkName } from "../arguments.js";
+import { startParts, stopParts } from "../cluster-parts.js";
+import { reportError } from "../diagnostics.js";
+import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { checkCluster, milliseconds, optionalFunction, resolveOptions } from "../options.js";
+import type { Cluster, Connector, ConnectorHost, FrontendInfo, FrontendReply, FrontendRequest, Unsubscribe } from "../types.js";
+import { checkConnector } from "./check-connector.js";
+import { Delivery } from "./delivery.js";
+import { Lease } from "./lease.js";
+import { Mirror, type MirrorSource } from "./mirror.js";
+import { Residents } from "./residents.js";
+
+/** What the application does with a client's message. What it throws or rejects is reported, and breaks nothing. */
+export type MessageHandler = (uid: string, route: string, msg: unknown) => unknown;
+
+export interface FrontendOptions {
+  /** The id of this frontend, unique in the cluster. */
+  sid: string;
+  /** Its type: pushes name the type that they are for. */
+  stype: string;
+  cluster: Cluster;
+  /** Holds the client connections. */
+  connector: Connector;
+  /** Gets the messages that clients send. @default they are dropped */
+  onMessage?: MessageHandler;
+  /**
+   * How long the cluster believes that this frontend is alive after it last said so, in milliseconds; it says so three times
+   * as often. The time in which a crash is noticed. @default 3000
+   */
+  leaseMs?: number;
+}
+
+/**
+ * A process that holds client connections. It keeps a lease, receives pushes, hands them to its connector, and takes its
+ * users out of their channels when their last session here closes.
+ *
+ * Errors that nobody waits for are told on the diagnostics channel `globalchannel:error`.
+ */
+export class Frontend {
+  readonly sid: string;
+  readonly stype: string;
+  /** Names this life of the frontend: a restarted one has another. */
+  readonly incarnation = randomBytes(9).toString("base64url");
+  readonly #cluster: Cluster;
+  readonly #connector: Connector;
+  readonly #onMessage: MessageHandler | undefined;
+  readonly #info: FrontendInfo;
+  readonly #mirror: Mirror | undefined;
+  readonly #residents: Residents;
+  readonly #delivery: Delivery;
+  readonly #lease: Lease;
+  #unserve: Unsubscribe | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws `GC_INVALID_OPTION` */
+  constructor(options: FrontendOptions) {
+    const { sid, stype, cluster, connector, onMessage, leaseMs } = resolveOptions("Frontend", options, {
+      sid: checkName,
+      stype: checkName,
+      cluster: checkCluster,
+      connector: checkConnector,
+      onMessage: optionalFunction<MessageHandler>(),
+      leaseMs: milliseconds(3000, 30),
+    });
+    this.sid = sid;
+    this.stype = stype;
+    this.#cluster = cluster;
+    this.#connector = connector;
+    this.#onMessage = onMessage;
+    const { manager, registry } = cluster;
+    this.#info = { sid, stype, incarnation: this.incarnation, holder: `pid ${process.pid} on ${hostname()}` };
+    const report = (error: unknown): void => reportError(this, error);
+    if (manager.capabilities?.versions) {
+      this.#mirror = new Mirror(manager as MirrorSource, sid, {
+        change: (change) => this.#residents.noticeChange(change),
+        dropped: (name, uids) => this.#residents.suspect(name, uids),
+        gap: () => this.#lease.check(),
+      });
+    }
+    this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, report });
+    this.#delivery = new Delivery({ manager, sid, mirror: this.#mirror, connector, residents: this.#residents, report });
+    this.#lease = new Lease({
+      registry,
+      frontend: this.#info,
+      leaseMs,
+      renewed: (state) => this.#residents.reconcile(state),
+      lost: (holder) => this.#yield(holder),
+      report,
+    });
+  }
+
+  /**
+   * Joins the cluster: reserves the sid, removes what an earlier incarnation has left, opens the connector, and is live when
+   * this resolves. If an earlier incarnation has crashed less than its lease ago, this waits for the lease to end.
+   * @throws `GC_SID_IN_USE` a live frontend has this sid; `GC_CLOSED` after {@link stop}; what the cluster's parts throw.
+   *   After a failed start everything is undone, and `start` may be called again.
+   */
+  start(): Promise<void> {
+    if (this.#stopping) return Promise.reject(new GlobalChannelError("GC_CLOSED", "this frontend has been stopped"));
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /**
+   * Leaves the cluster cleanly: no push targets this frontend any more, those that have arrived are delivered, its members
+   * leave their channels (reason `disconnect`), and its clients are closed. Calling it again returns the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #start(): Promise<void> {
+    const { manager, transport } = this.#cluster;
+    await startParts(this.#cluster);
+    const undo: (() => unknown)[] = [() => stopParts(this.#cluster, true)];
+    try {
+      await this.#lease.reserve();
+      undo.push(() => this.#lease.release());
+      await this.#mirror?.start();
+      undo.push(() => this.#mirror?.stop());
+      if (manager.capabilities?.eviction) await manager.evict?.(this.#info, "server-down");
+      this.#unserve = await transport.serve(this.sid, (request) => this.#handle(request));
+      undo.push(() => this.#unserve?.());
+      await this.#connector.start?.(this.#host());
+      undo.push(() => this.#connector.stop?.());
+      await this.#lease.hold();
+    } catch (error) {
+      for (const step of undo.reverse()) {
+        try {
+          await step();
+        } catch (failure) {
+          reportError(this, failure);
+        }
+      }
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const started = await this.#starting?.then(
+      () => true,
+      () => false,
+    );
+    if (!started) return;
+    const { manager } = this.#cluster;
+    this.#residents.leaveToEviction();
+    const failures: unknown[] = [];
+    for (const step of [
+      () => this.#lease.release(),
+      () => this.#delivery.idle(),
+      () => this.#connector.stop?.(),
+      () => manager.capabilities?.eviction && manager.evict?.(this.#info, "disconnect"),
+      () => this.#unserve?.(),
+      () => this.#mirror?.stop(),
+      () => stopParts(this.#cluster, false),
+    ]) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Another process holds the sid now: going on would deliver to users who are its business. */
+  #yield(holder: string): void {
+    const message = `${holder} has taken sid ${JSON.stringify(this.sid)}; this frontend stops`;
+    reportError(this, new GlobalChannelError("GC_SID_TAKEN", message, { sid: this.sid, holder }));
+    this.stop().catch((error: unknown) => reportError(this, error));
+  }
+
+  #handle(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
+    switch (request.type) {
+      case "push":
+        return this.#delivery.push(request);
+      case "channels":
+        if (!this.#mirror) {
+          throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's manager has no versions, so it keeps no mirror");
+        }
+        return { names: this.#mirror.channelsOf(request.uid) };
+    }
+  }
+
+  #host(): ConnectorHost {
+    return {
+      sid: this.sid,
+      opened: (uid) => this.#residents.opened(uid),
+      closed: (uid) => this.#residents.closed(uid),
+      message: (uid, route, msg) => void this.#handOver(uid, route, msg),
+      error: (error) => reportError(this, error),
+    };
+  }
+
+  async #handOver(uid: string, route: string, msg: unknown): Promise<void> {
+    try {
+      await this.#onMessage?.(uid, route, msg);
+    } catch (cause) {
+      const error = isGlobalChannelError(cause)
+        ? cause
+        : new GlobalChannelError("GC_LISTENER_FAILED", `onMessage failed for route ${JSON.stringify(route)}`, { cause });
+      reportError(this, error);
+    }
+  }
+}

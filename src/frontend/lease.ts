@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isGlobalChannelError } from "../errors.js";
+import type { FrontendInfo, LeaseState, ServerRegistry } from "../types.js";
+
+interface LeaseOptions {
+  registry: ServerRegistry;
+  frontend: FrontendInfo;
+  leaseMs: number;
+  /** The lease has been renewed; `state` says what had become of it. Not called again before this has settled. */
+  renewed: (state: Exclude<LeaseState, "taken">) => Promise<void>;
+  /** Another incarnation has the sid. */
+  lost: (holder: string) => void;
+  report: (error: unknown) => void;
+}
+
+/** How often a frontend says that it is alive, per lease: two messages may be late before it is taken for dead. */
+const RENEWALS_PER_LEASE = 3;
+
+/** A frontend's lease on its sid: reserves it, keeps it alive, gives it back. */
+export class Lease {
+  readonly #options: LeaseOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #renewal: Promise<void> | undefined;
+  #released = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Reserves the sid. Waits, once, for the lease of an incarnation that may have crashed. */
+  async reserve(): Promise<void> {
+    const { registry, frontend, leaseMs } = this.#options;
+    this.#released = false;
+    const patienceEndsAt = performance.now() + leaseMs * 1.2;
+    for (;;) {
+      try {
+        return await registry.register(frontend, leaseMs);
+      } catch (error) {
+        const mayHaveCrashed = isGlobalChannelError(error) && error.code === "GC_SID_IN_USE";
+        if (!mayHaveCrashed || performance.now() > patienceEndsAt) throw error;
+        await sleep(leaseMs / 10);
+      }
+    }
+  }
+
+  /** Makes the frontend live, and keeps it so. */
+  async hold(): Promise<void> {
+    await this.#renew();
+    this.#timer = setInterval(() => this.check(), this.#options.leaseMs / RENEWALS_PER_LEASE);
+  }
+
+  /** Renews now, not only when it is time. */
+  check(): void {
+    if (this.#released || !this.#timer) return;
+    this.#renewal ??= this.#renew()
+      .catch((error: unknown) => this.#options.report(error))
+      .finally(() => (this.#renewal = undefined));
+  }
+
+  async release(): Promise<void> {
+    const { registry, frontend } = this.#options;
+    this.#released = true;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.#renewal;
+    await registry.unregister(frontend);
+  }
+
+  async #renew(): Promise<void> {
+    const { registry, frontend, leaseMs, renewed, lost } = this.#options;
+    const state = await registry.renew(frontend, leaseMs);
+    if (this.#released) return;
+    if (state === "taken") {
+      const holder = (await registry.list()).find(({ sid }) => sid === frontend.sid)?.holder;
+      lost(holder ?? "another incarnation");
+      return;
+    }
+    await renewed(state);
+  }
+}

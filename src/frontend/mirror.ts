@@ -1,0 +1,237 @@
+import type { ChangeListener, ChannelManager, Membership, MemberSetChange, Unsubscribe, Version } from "../types.js";
+import { isAtLeast, isFirst, nextVersion } from "../version.js";
+
+/** The part of a manager with the capability `versions` that a mirror needs. */
+export type MirrorSource = Required<Pick<ChannelManager, "readMemberSet" | "getChannelsBySid" | "watch">>;
+
+export interface MirrorListener extends Required<ChangeListener> {
+  /** These members are no longer in the store, and no change said that they left. */
+  dropped(name: string, uids: readonly string[]): void;
+}
+
+/** What is known of one member set. */
+interface Copy {
+  version: Version;
+  uids: Set<string>;
+  /** Whether a change was missed: the members are the best that is known, and must be read before they are used. */
+  stale: boolean;
+}
+
+/** How many reads begin again because of missed changes before the read is given up. */
+const MAX_READS = 10;
+/** How many member sets are read at the same time to catch up. */
+const CATCH_UP_BATCH = 64;
+
+/**
+ * A frontend's copy of its own member sets. Changes keep it up to date; versions say whether it is. A change that does not
+ * follow the version that is here makes that copy stale, and it is read again when it is next needed.
+ */
+export class Mirror {
+  readonly #source: MirrorSource;
+  readonly #sid: string;
+  readonly #listener: MirrorListener;
+  readonly #copies = new Map<string, Copy>();
+  readonly #channelsByUid = new Map<string, Set<string>>();
+  /** Reads under way, with the changes that came meanwhile. */
+  readonly #reads = new Map<string, { done: Promise<ReadonlySet<string>>; changes: MemberSetChange[]; missed: boolean }>();
+  #unwatch: Unsubscribe | undefined;
+
+  constructor(source: MirrorSource, sid: string, listener: MirrorListener) {
+    this.#source = source;
+    this.#sid = sid;
+    this.#listener = listener;
+  }
+
+  async start(): Promise<void> {
+    this.#unwatch = await this.#source.watch(this.#sid, {
+      change: (change) => {
+        this.#apply(change);
+        this.#listener.change(change);
+      },
+      gap: () => {
+        for (const copy of this.#copies.values()) copy.stale = true;
+        for (const read of this.#reads.values()) read.missed = true;
+        this.#listener.gap();
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  /** The members of a channel at `version` or newer: at once if they are here, else read first. Not to be kept or changed. */
+  resolve(name: string, version: Version): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+    const copy = this.#copies.get(name);
+    if (copy && !copy.stale && (copy.version === version || isAtLeast(copy.version, version))) return copy.uids;
+    return this.#read(name);
+  }
+
+  /** The version of the copy of a channel, or undefined if there is none that can be relied on. */
+  versionOf(name: string): Version | undefined {
+    const copy = this.#copies.get(name);
+    return copy?.stale === false ? copy.version : undefined;
+  }
+
+  has(name: string, uid: string): boolean {
+    return this.#copies.get(name)?.uids.has(uid) ?? false;
+  }
+
+  /** The channels of a user at this frontend, as far as is known. */
+  channelsOf(uid: string): string[] {
+    return [...(this.#channelsByUid.get(uid) ?? [])];
+  }
+
+  /** Every membership at this frontend, as far as is known. */
+  memberships(): Membership[] {
+    return [...this.#copies].flatMap(([name, { uids }]) => [...uids].map((uid) => ({ name, uid, sid: this.#sid })));
+  }
+
+  /** Whether every copy can be relied on. */
+  get isCurrent(): boolean {
+    for (const copy of this.#copies.values()) {
+      if (copy.stale) return false;
+    }
+    return true;
+  }
+
+  /** Reads every member set that is stale or not known here. */
+  async catchUp(): Promise<void> {
+    const names = new Set(await this.#source.getChannelsBySid(this.#sid));
+    for (const name of this.#copies.keys()) names.add(name);
+    const wanted = [...names].filter((name) => this.versionOf(name) === undefined);
+    for (let start = 0; start < wanted.length; start += CATCH_UP_BATCH) {
+      await Promise.all(wanted.slice(start, start + CATCH_UP_BATCH).map((name) => this.#read(name)));
+    }
+  }
+
+  #apply(change: MemberSetChange): void {
+    const { name } = change;
+    this.#reads.get(name)?.changes.push(change);
+    const copy = this.#copies.get(name);
+    if (change.type === "clear") {
+      this.#remove(name, copy?.uids ?? []);
+    } else if (isVersioned(change)) {
+      const next = follow(copy?.stale ? undefined : copy, change);
+      if (next === "replaced") this.#install(name, { version: change.version, uids: new Set(change.uids), stale: false });
+      if (next === "followed" && copy) this.#amend(name, copy, change);
+      if (next === "missed") this.#guess(name, copy, change);
+    }
+  }
+
+  /** Applies a change to a copy that is here. */
+  #amend(name: string, copy: Copy, change: SetChange): void {
+    amend(copy, change);
+    for (const uid of change.uids) {
+      if (change.type === "join") this.#index(uid, name);
+      else this.#unindex(uid, name);
+    }
+    if (copy.uids.size === 0) this.#copies.delete(name);
+  }
+
+  /** Notes a change whose forerunner was missed, as the best that is known. */
+  #guess(name: string, copy: Copy | undefined, change: SetChange): void {
+    const guess = copy ?? { version: change.version, uids: new Set<string>(), stale: true };
+    guess.stale = true;
+    this.#copies.set(name, guess);
+    this.#amend(name, guess, change);
+  }
+
+  #read(name: string): Promise<ReadonlySet<string>> {
+    const underWay = this.#reads.get(name);
+    if (underWay) return underWay.done;
+    const read = { changes: [] as MemberSetChange[], missed: false, done: undefined as unknown as Promise<ReadonlySet<string>> };
+    this.#reads.set(name, read);
+    read.done = (async () => {
+      try {
+        for (let reads = 0; reads < MAX_READS; reads++) {
+          read.changes.length = 0;
+          read.missed = false;
+          const { version, uids } = await this.#source.readMemberSet(name, this.#sid);
+          const copy = catchUpWith(version, uids, read.changes);
+          if (copy !== "missed" && !read.missed) {
+            this.#install(name, copy);
+            return copy?.uids ?? new Set<string>();
+          }
+        }
+        throw new Error(`changes of channel ${JSON.stringify(name)} are lost faster than it can be read`);
+      } finally {
+        this.#reads.delete(name);
+      }
+    })();
+    return read.done;
+  }
+
+  /** Puts a copy in the place of the one that is here. */
+  #install(name: string, copy: Copy | undefined): void {
+    const dropped = [...(this.#copies.get(name)?.uids ?? [])].filter((uid) => !copy?.uids.has(uid));
+    this.#remove(name, dropped);
+    if (dropped.length > 0) this.#listener.dropped(name, dropped);
+    if (!copy) return;
+    this.#copies.set(name, copy);
+    for (const uid of copy.uids) this.#index(uid, name);
+  }
+
+  #remove(name: string, uids: Iterable<string>): void {
+    for (const uid of uids) this.#unindex(uid, name);
+    this.#copies.delete(name);
+  }
+
+  #index(uid: string, name: string): void {
+    const names = this.#channelsByUid.get(uid);
+    if (names) names.add(name);
+    else this.#channelsByUid.set(uid, new Set([name]));
+  }
+
+  #unindex(uid: string, name: string): void {
+    const names = this.#channelsByUid.get(uid);
+    names?.delete(name);
+    if (names?.size === 0) this.#channelsByUid.delete(uid);
+  }
+}
+
+/** A change that made a version. */
+type SetChange = Exclude<MemberSetChange, { type: "clear" }> & { version: Version };
+
+/** `leave` changes without a version follow a `clear`, which has said it all. */
+function isVersioned(change: Exclude<MemberSetChange, { type: "clear" }>): change is SetChange {
+  return change.version !== undefined;
+}
+
+/**
+ * What a change means for a copy (undefined: none that can be relied on).
+ * `known`: it is in the copy; `followed`: it is the next one; `replaced`: it began the set anew; `missed`: there was another
+ * change before it that never came.
+ */
+function follow(copy: Copy | undefined, change: SetChange): "known" | "followed" | "replaced" | "missed" {
+  if (copy && isAtLeast(copy.version, change.version)) return "known";
+  if (change.type === "join" && isFirst(change.version)) return "replaced";
+  return copy && nextVersion(copy.version) === change.version ? "followed" : "missed";
+}
+
+function amend(copy: Copy, change: SetChange): void {
+  copy.version = change.version;
+  for (const uid of change.uids) {
+    if (change.type === "join") copy.uids.add(uid);
+    else copy.uids.delete(uid);
+  }
+}
+
+/** Applies the changes that came while a set was read to what was read. */
+function catchUpWith(version: Version | undefined, uids: string[], changes: MemberSetChange[]): Copy | undefined | "missed" {
+  let copy: Copy | undefined = version === undefined ? undefined : { version, uids: new Set(uids), stale: false };
+  for (const change of changes) {
+    if (change.type === "clear") {
+      copy = undefined;
+    } else if (isVersioned(change)) {
+      const next = follow(copy, change);
+      if (next === "missed") return "missed";
+      if (next === "known") continue;
+      if (next === "replaced" || !copy) copy = { version: change.version, uids: new Set(), stale: false };
+      amend(copy, change);
+      if (copy.uids.size === 0) copy = undefined;
+    }
+  }
+  return copy;
+}

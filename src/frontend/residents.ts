@@ -1,0 +1,160 @@
+import { addMany, leaveMany } from "../bulk.js";
+import type { ChannelManager, FrontendInfo, LeaseState, MemberSetChange } from "../types.js";
+import type { Mirror } from "./mirror.js";
+import { UserSessions } from "./user-sessions.js";
+
+interface ResidentsOptions {
+  manager: ChannelManager;
+  frontend: FrontendInfo;
+  mirror: Mirror | undefined;
+  report: (error: unknown) => void;
+}
+
+/** How many memberships are written in one call when many have to be. */
+const BATCH = 1000;
+/** For how long what has just happened is kept in mind, in milliseconds: longer than calls that are under way take. */
+const MEMORY_MS = 10_000;
+
+/**
+ * The users who have sessions at this frontend, and what the store should say of them. Where a write fails, it is made up
+ * for at a later {@link reconcile}.
+ */
+export class Residents {
+  readonly #manager: ChannelManager;
+  readonly #frontend: FrontendInfo;
+  readonly #mirror: Mirror | undefined;
+  readonly #report: (error: unknown) => void;
+  readonly #sessions = new UserSessions();
+  /** Users whose last write to the store failed. */
+  readonly #unsettled = new Set<string>();
+  /** Users whose last session has closed, and when. */
+  readonly #departed = new Map<string, number>();
+  /** Memberships that have vanished without a word, and when: if the store turns out to be empty, it has lost them. */
+  readonly #suspects: { name: string; uids: readonly string[]; at: number }[] = [];
+  /** uid -> channels: memberships that the store has lost, to be written again. */
+  readonly #lost = new Map<string, Set<string>>();
+  #evictsAll = false;
+
+  constructor({ manager, frontend, mirror, report }: ResidentsOptions) {
+    this.#manager = manager;
+    this.#frontend = frontend;
+    this.#mirror = mirror;
+    this.#report = report;
+  }
+
+  has(uid: string): boolean {
+    return this.#sessions.has(uid);
+  }
+
+  opened(uid: string): void {
+    if (!this.#sessions.open(uid) || this.#evictsAll) return;
+    this.#departed.delete(uid);
+    void this.#settle(uid);
+  }
+
+  closed(uid: string): void {
+    if (!this.#sessions.close(uid) || this.#evictsAll) return;
+    this.#departed.set(uid, performance.now());
+    void this.#settle(uid);
+  }
+
+  /** From now on users who leave are not written one by one: all of them will be evicted together. */
+  leaveToEviction(): void {
+    this.#evictsAll = true;
+  }
+
+  /** Looks at a change of this frontend's member sets for what must not stand. */
+  noticeChange(change: MemberSetChange): void {
+    if (change.type === "leave" && change.reason === "server-down") {
+      // Somebody took this frontend for dead. It is not, so its members come back with the next renewal of the lease.
+      for (const uid of change.uids) {
+        if (this.#sessions.has(uid)) this.#lose(change.name, uid);
+      }
+    } else if (change.type === "join" && this.#departed.size > 0) {
+      // An add that was under way when the user's last session closed.
+      for (const uid of change.uids) {
+        if (this.#departed.has(uid)) void this.#settle(uid);
+      }
+    }
+  }
+
+  /** Notes members who have vanished from the store though no change said that they left. */
+  suspect(name: string, uids: readonly string[]): void {
+    this.#suspects.push({ name, uids, at: performance.now() });
+  }
+
+  /** Brings the store in line with this frontend, after its lease was renewed. */
+  async reconcile(lease: Exclude<LeaseState, "taken">): Promise<void> {
+    this.#forget();
+    if (lease === "missing") this.#loseEverything();
+    await Promise.all([...this.#unsettled].map((uid) => this.#settle(uid)));
+    await this.#restore();
+    if (this.#mirror?.isCurrent === false) await this.#mirror.catchUp();
+  }
+
+  /** Makes the store say of a user what is true now. The writes are issued at once, so that they keep the order of calls. */
+  async #settle(uid: string): Promise<void> {
+    try {
+      await (this.#sessions.has(uid) ? this.#arrive(uid) : this.#depart(uid));
+      this.#unsettled.delete(uid);
+    } catch (error) {
+      this.#unsettled.add(uid);
+      this.#report(error);
+    }
+  }
+
+  async #arrive(uid: string): Promise<void> {
+    const { sid, incarnation } = this.#frontend;
+    if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
+  }
+
+  async #depart(uid: string): Promise<void> {
+    const { sid, incarnation } = this.#frontend;
+    this.#lost.delete(uid);
+    const memberships = (this.#mirror?.channelsOf(uid) ?? []).map((name) => ({ name, uid, sid }));
+    await Promise.all([
+      memberships.length > 0 && leaveMany(this.#manager, memberships, "disconnect"),
+      this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
+    ]);
+  }
+
+  #lose(name: string, uid: string): void {
+    const names = this.#lost.get(uid);
+    if (names) names.add(name);
+    else this.#lost.set(uid, new Set([name]));
+  }
+
+  /** The store is empty: everything that is known here has to be written again. */
+  #loseEverything(): void {
+    for (const { name, uid } of this.#mirror?.memberships() ?? []) this.#lose(name, uid);
+    for (const { name, uids } of this.#suspects.splice(0)) {
+      for (const uid of uids) this.#lose(name, uid);
+    }
+    for (const uid of this.#departed.keys()) this.#lost.delete(uid);
+    for (const uid of this.#sessions.uids()) this.#unsettled.add(uid);
+  }
+
+  async #restore(): Promise<void> {
+    const { sid } = this.#frontend;
+    const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
+    for (let start = 0; start < memberships.length; start += BATCH) {
+      // Who has left meanwhile is no longer among the lost.
+      const batch = memberships.slice(start, start + BATCH).filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
+      await addMany(this.#manager, batch, "restored");
+      for (const { name, uid } of batch) {
+        const names = this.#lost.get(uid);
+        names?.delete(name);
+        if (names?.size === 0) this.#lost.delete(uid);
+      }
+    }
+  }
+
+  #forget(): void {
+    const before = performance.now() - MEMORY_MS;
+    for (const [uid, at] of this.#departed) {
+      if (at > before) break;
+      this.#departed.delete(uid);
+    }
+    while (this.#suspects[0] && this.#suspects[0].at <= before) this.#suspects.shift();
+  }
+}

@@ -1,0 +1,19 @@
+export { ERROR_CODES, GlobalChannelError, isGlobalChannelError, type ErrorCode, type ErrorDetails } from "./errors.js";
+export type { ErrorMessage } from "./diagnostics.js";
+export { Frontend, type FrontendOptions, type MessageHandler } from "./frontend/frontend.js";
+export { MemoryChannelManager } from "./managers/memory.js";
+export { memory } from "./memory.js";
+export { MemoryServerRegistry } from "./registries/memory.js";
+export type { Callback } from "./service/callback.js";
+export type { MemberPage } from "./service/membership-queries.js";
+export type { FrontendReport, PushReport } from "./service/push-report.js";
+export {
+  GlobalChannelService,
+  type GlobalChannelServiceOptions,
+  type MembershipInput,
+  type PushOptions,
+  type ServiceEvents,
+  type Uid,
+} from "./service/service.js";
+export { InProcessTransport } from "./transports/in-process.js";
+export type * from "./types.js";

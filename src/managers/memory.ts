@@ -1,0 +1,220 @@
+import type {
+  ChangeListener,
+  ChannelManager,
+  FrontendId,
+  JoinReason,
+  LeaveReason,
+  ManagerCapabilities,
+  Membership,
+  MemberSetChange,
+  MemberSetInfo,
+  Unsubscribe,
+  Version,
+} from "../types.js";
+import { groupBySet } from "../member-sets.js";
+import { firstVersion, nextVersion } from "../version.js";
+
+interface MemberSet {
+  version: Version;
+  uids: Set<string>;
+}
+
+/**
+ * Keeps members in this process: for one-process clusters, development and tests. See {@link ChannelManager}.
+ *
+ * Every method completes at once; changes are told before the call that made them returns.
+ */
+export class MemoryChannelManager implements ChannelManager {
+  readonly capabilities: Readonly<ManagerCapabilities> = Object.freeze({
+    bulk: true,
+    queries: true,
+    versions: true,
+    presence: true,
+    eviction: true,
+    events: true,
+  });
+
+  /** channel -> sid -> member set; no empty sets, no empty channels. */
+  readonly #channels = new Map<string, Map<string, MemberSet>>();
+  /** sid -> channels with members there. */
+  readonly #channelsBySid = new Map<string, Set<string>>();
+  /** uid -> sid -> incarnation at which the user has sessions. */
+  readonly #sessions = new Map<string, Map<string, string>>();
+  readonly #watchers = new Map<string, Set<ChangeListener>>();
+  readonly #watchersOfAll = new Set<ChangeListener>();
+
+  clean(): void {
+    this.#channels.clear();
+    this.#channelsBySid.clear();
+    this.#sessions.clear();
+  }
+
+  add(name: string, uid: string, sid: string): boolean {
+    return this.#join(name, sid, [uid], "join") === 1;
+  }
+
+  leave(name: string, uid: string, sid: string): boolean {
+    return this.#leave(name, sid, [uid], "leave") === 1;
+  }
+
+  getMembersBySid(name: string, sid: string): string[] {
+    return [...(this.#set(name, sid)?.uids ?? [])];
+  }
+
+  destroyChannel(name: string): number {
+    const sets = this.#channels.get(name);
+    if (!sets) return 0;
+    let removed = 0;
+    for (const [sid, { uids }] of [...sets]) {
+      removed += uids.size;
+      this.#drop(name, sid);
+      this.#tell({ type: "clear", name, sid });
+      this.#tell({ type: "leave", name, sid, version: undefined, uids: [...uids], reason: "destroyed" });
+    }
+    return removed;
+  }
+
+  addMany(memberships: readonly Membership[], reason: JoinReason = "join"): number {
+    return sum(groupBySet(memberships), ({ name, sid, uids }) => this.#join(name, sid, uids, reason));
+  }
+
+  leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): number {
+    return sum(groupBySet(memberships), ({ name, sid, uids }) => this.#leave(name, sid, uids, reason));
+  }
+
+  findMember(name: string, uid: string): string[] {
+    const sets = this.#channels.get(name) ?? [];
+    return [...sets].filter(([, { uids }]) => uids.has(uid)).map(([sid]) => sid);
+  }
+
+  scanMembers(name: string, sid: string, cursor: string, limit: number): { uids: string[]; cursor: string } {
+    // The cursor is the last uid of the page, not a position: positions shift when members leave between two pages.
+    const uids = [...(this.#set(name, sid)?.uids ?? [])].sort();
+    const start = cursor === "" ? 0 : uids.findIndex((uid) => uid > cursor);
+    const page = start < 0 ? [] : uids.slice(start, start + limit);
+    const last = page.at(-1);
+    return { uids: page, cursor: last === undefined || last === uids.at(-1) ? "" : last };
+  }
+
+  getMemberSets(name: string): MemberSetInfo[] {
+    const sets = this.#channels.get(name) ?? [];
+    return [...sets].map(([sid, { version, uids }]) => ({ sid, version, count: uids.size }));
+  }
+
+  readMemberSet(name: string, sid: string): { version: Version | undefined; uids: string[] } {
+    const set = this.#set(name, sid);
+    return { version: set?.version, uids: [...(set?.uids ?? [])] };
+  }
+
+  getChannelsBySid(sid: string): string[] {
+    return [...(this.#channelsBySid.get(sid) ?? [])];
+  }
+
+  watch(sid: string, listener: ChangeListener): Unsubscribe {
+    const watchers = this.#watchers.get(sid) ?? new Set();
+    this.#watchers.set(sid, watchers.add(listener));
+    return () => {
+      watchers.delete(listener);
+      if (watchers.size === 0 && this.#watchers.get(sid) === watchers) this.#watchers.delete(sid);
+    };
+  }
+
+  watchAll(listener: ChangeListener): Unsubscribe {
+    this.#watchersOfAll.add(listener);
+    return () => {
+      this.#watchersOfAll.delete(listener);
+    };
+  }
+
+  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): number {
+    return this.#set(name, sid)?.version === version ? this.#leave(name, sid, uids, "disconnect") : 0;
+  }
+
+  connect(uid: string, sid: string, incarnation: string): void {
+    const places = this.#sessions.get(uid) ?? new Map<string, string>();
+    this.#sessions.set(uid, places.set(sid, incarnation));
+  }
+
+  disconnect(uid: string, sid: string, incarnation: string): void {
+    const places = this.#sessions.get(uid);
+    if (places?.get(sid) !== incarnation) return;
+    places.delete(sid);
+    if (places.size === 0) this.#sessions.delete(uid);
+  }
+
+  getSessions(uids: readonly string[]): FrontendId[][] {
+    return uids.map((uid) => [...(this.#sessions.get(uid) ?? [])].map(([sid, incarnation]) => ({ sid, incarnation })));
+  }
+
+  countUsers(sids: readonly string[]): number[] {
+    const counts = new Map(sids.map((sid) => [sid, 0]));
+    for (const places of this.#sessions.values()) {
+      for (const sid of places.keys()) {
+        const count = counts.get(sid);
+        if (count !== undefined) counts.set(sid, count + 1);
+      }
+    }
+    return sids.map((sid) => counts.get(sid) ?? 0);
+  }
+
+  getServers(): string[] {
+    return [...this.#channelsBySid.keys()];
+  }
+
+  evict({ sid }: FrontendId, reason: LeaveReason): number {
+    for (const [uid, places] of this.#sessions) {
+      places.delete(sid);
+      if (places.size === 0) this.#sessions.delete(uid);
+    }
+    return sum(this.getChannelsBySid(sid), (name) => this.#leave(name, sid, this.getMembersBySid(name, sid), reason));
+  }
+
+  #join(name: string, sid: string, uids: readonly string[], reason: JoinReason): number {
+    if (uids.length === 0) return 0;
+    let set = this.#set(name, sid);
+    if (set) {
+      set.version = nextVersion(set.version);
+    } else {
+      set = { version: firstVersion(), uids: new Set() };
+      const sets = this.#channels.get(name) ?? new Map<string, MemberSet>();
+      this.#channels.set(name, sets.set(sid, set));
+      const channels = this.#channelsBySid.get(sid) ?? new Set();
+      this.#channelsBySid.set(sid, channels.add(name));
+    }
+    const joined = uids.filter((uid) => !set.uids.has(uid) && set.uids.add(uid));
+    this.#tell({ type: "join", name, sid, version: set.version, uids: joined, reason });
+    return joined.length;
+  }
+
+  #leave(name: string, sid: string, uids: readonly string[], reason: LeaveReason): number {
+    const set = this.#set(name, sid);
+    const left = set ? uids.filter((uid) => set.uids.delete(uid)) : [];
+    if (!set || left.length === 0) return 0;
+    set.version = nextVersion(set.version);
+    if (set.uids.size === 0) this.#drop(name, sid);
+    this.#tell({ type: "leave", name, sid, version: set.version, uids: left, reason });
+    return left.length;
+  }
+
+  #set(name: string, sid: string): MemberSet | undefined {
+    return this.#channels.get(name)?.get(sid);
+  }
+
+  #drop(name: string, sid: string): void {
+    const sets = this.#channels.get(name);
+    sets?.delete(sid);
+    if (sets?.size === 0) this.#channels.delete(name);
+    const channels = this.#channelsBySid.get(sid);
+    channels?.delete(name);
+    if (channels?.size === 0) this.#channelsBySid.delete(sid);
+  }
+
+  #tell(change: MemberSetChange): void {
+    for (const listener of this.#watchers.get(change.sid) ?? []) listener.change(change);
+    for (const listener of this.#watchersOfAll) listener.change(change);
+  }
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}

@@ -1,0 +1,95 @@
+import { checkNumber, describe, invalid } from "./arguments.js";
+import { GlobalChannelError, isGlobalChannelError } from "./errors.js";
+import type { Cluster } from "./types.js";
+
+/** Turns one given option into its value: checks it, and puts the default where it is undefined. */
+type Resolver<T> = (option: string, value: unknown) => T;
+
+type Resolved<S> = { readonly [K in keyof S]: S[K] extends Resolver<infer T> ? T : never };
+
+/**
+ * Checks options against a table of resolvers, one for each option there is.
+ * @throws `GC_INVALID_OPTION` naming the option, its value and what is allowed
+ */
+export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
+  owner: string,
+  given: unknown,
+  table: S,
+): Resolved<S> {
+  if (typeof given !== "object" || given === null) {
+    throw invalidOption(owner, "options", given, "an object");
+  }
+  for (const option of Object.keys(given)) {
+    if (!Object.hasOwn(table, option)) {
+      throw new GlobalChannelError(
+        "GC_INVALID_OPTION",
+        `${owner} has no option ${describe(option)}; it has ${Object.keys(table).join(", ")}`,
+        { argument: option },
+      );
+    }
+  }
+  const resolved: Record<string, unknown> = {};
+  for (const [option, resolve] of Object.entries(table)) {
+    try {
+      resolved[option] = resolve(option, (given as Record<string, unknown>)[option]);
+    } catch (error) {
+      if (!isGlobalChannelError(error)) throw error;
+      throw new GlobalChannelError("GC_INVALID_OPTION", `${owner}: ${error.message}`, { argument: option });
+    }
+  }
+  return Object.freeze(resolved) as Resolved<S>;
+}
+
+export function invalidOption(owner: string, option: string, value: unknown, allowed: string): GlobalChannelError {
+  return new GlobalChannelError("GC_INVALID_OPTION", `${owner}: ${option} is ${describe(value)}; it must be ${allowed}`, {
+    argument: option,
+  });
+}
+
+/** The longest time that timers take, in milliseconds (a larger one would fire at once). */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A time in milliseconds. */
+export function milliseconds(defaultMs: number, min = 1): Resolver<number> {
+  return (option, value) => checkNumber(option, value ?? defaultMs, { min, max: MAX_TIMER_MS });
+}
+
+/** A size in bytes, or a count. */
+export function amount(defaultAmount: number, min = 1): Resolver<number> {
+  return (option, value) => checkNumber(option, value ?? defaultAmount, { min });
+}
+
+export function flag(defaultFlag: boolean): Resolver<boolean> {
+  return (option, value = defaultFlag) => {
+    if (typeof value !== "boolean") throw invalid(option, value, "true or false");
+    return value;
+  };
+}
+
+/** A function, or undefined. */
+export function optionalFunction<F extends (...args: never[]) => unknown>(): Resolver<F | undefined> {
+  return (option, value) => {
+    if (value !== undefined && typeof value !== "function") {
+      throw invalid(option, value, "a function");
+    }
+    return value as F | undefined;
+  };
+}
+
+const PART_METHODS = {
+  manager: ["add", "leave", "getMembersBySid", "destroyChannel"],
+  registry: ["register", "renew", "unregister", "forget", "list", "listDead"],
+  transport: ["request", "serve"],
+} as const;
+
+/** @throws `GC_INVALID_ARGUMENT` unless `value` has the three parts of a cluster, each with the methods that it must have */
+export function checkCluster(option: string, value: unknown): Cluster {
+  for (const [part, methods] of Object.entries(PART_METHODS)) {
+    const candidate = (value as Record<string, Record<string, unknown> | undefined> | null | undefined)?.[part];
+    const missing = methods.find((method) => typeof candidate?.[method] !== "function");
+    if (missing) {
+      throw invalid(option, value, `a cluster, as memory() and redis() give; its ${part} has no method ${missing}`);
+    }
+  }
+  return value as Cluster;
+}

@@ -1,0 +1,30 @@
+import type { ChannelManager, MemberSetChange, MembershipEvent, Unsubscribe } from "../types.js";
+
+/** Watches all changes of the cluster while somebody listens, and tells them one member at a time. */
+export class MembershipEvents {
+  readonly #manager: ChannelManager;
+  readonly #emit: (type: "join" | "leave", event: MembershipEvent) => void;
+  #watching: Promise<Unsubscribe | undefined> | undefined;
+
+  constructor(manager: ChannelManager, emit: (type: "join" | "leave", event: MembershipEvent) => void) {
+    this.#manager = manager;
+    this.#emit = emit;
+  }
+
+  async start(): Promise<void> {
+    this.#watching ??= Promise.resolve(this.#manager.watchAll?.({ change: (change) => this.#tell(change) }));
+    await this.#watching;
+  }
+
+  async stop(): Promise<void> {
+    const unwatch = await this.#watching?.catch(() => undefined);
+    this.#watching = undefined;
+    await unwatch?.();
+  }
+
+  #tell(change: MemberSetChange): void {
+    if (change.type === "clear") return;
+    const { type, name, sid, reason } = change;
+    for (const uid of change.uids) this.#emit(type, { name, uid, sid, reason });
+  }
+}

@@ -1,0 +1,48 @@
+import type { GlobalChannelError } from "../errors.js";
+
+/** What became of a push at one frontend. */
+export interface FrontendReport {
+  sid: string;
+  targeted: number;
+  delivered: number;
+  failed: number;
+  unknown: number;
+  /** Why nothing is known of it, or why it failed as a whole. */
+  error?: GlobalChannelError;
+}
+
+/**
+ * What became of a push. Every targeted member (a user at a frontend) is in exactly one of three states:
+ * `delivered + failed + unknown = targeted`.
+ */
+export interface PushReport {
+  /** How many members the push was for; users with no session anywhere count once. */
+  targeted: number;
+  /** Handed to at least one open connection. */
+  delivered: number;
+  /** Not delivered: the user has no session there, or the frontend is known not to have got it. */
+  failed: number;
+  /** The frontend did not answer before the deadline: it may have delivered or not. */
+  unknown: number;
+  /**
+   * The uids that are not known to be delivered, each member once. As many as `failed + unknown`, unless the members of a
+   * frontend that did not answer could not be read before the deadline either.
+   */
+  failIds: string[];
+  /** One entry for each frontend that the push went to. */
+  frontends: FrontendReport[];
+}
+
+export function emptyReport(): PushReport {
+  return { targeted: 0, delivered: 0, failed: 0, unknown: 0, failIds: [], frontends: [] };
+}
+
+/** Adds one frontend's part to the report. */
+export function addFrontend(report: PushReport, part: FrontendReport, failIds: readonly string[]): void {
+  report.targeted += part.targeted;
+  report.delivered += part.delivered;
+  report.failed += part.failed;
+  report.unknown += part.unknown;
+  for (const uid of failIds) report.failIds.push(uid);
+  report.frontends.push(part);
+}

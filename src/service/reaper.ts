@@ -1,0 +1,66 @@
+import type { Cluster } from "../types.js";
+
+interface ReaperOptions {
+  cluster: Cluster;
+  graceMs: number;
+  intervalMs: number;
+  report: (error: unknown) => void;
+}
+
+/**
+ * Removes what dead frontends have left: their members, each with a `leave` event, and their entry in the registry. Any
+ * number of reapers may work in a cluster; each membership is removed by exactly one of them.
+ */
+export class Reaper {
+  readonly #options: ReaperOptions;
+  /** Sids that have members but are not live, and since when. */
+  readonly #unlisted = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #sweep: Promise<void> | undefined;
+
+  constructor(options: ReaperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { cluster, intervalMs, report } = this.#options;
+    if (!cluster.manager.capabilities?.eviction) return;
+    this.#timer = setInterval(() => {
+      this.#sweep ??= this.sweep()
+        .catch(report)
+        .finally(() => (this.#sweep = undefined));
+    }, intervalMs);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sweep;
+  }
+
+  async sweep(): Promise<void> {
+    const { cluster, graceMs } = this.#options;
+    const { manager, registry } = cluster;
+    const [dead, live, holding] = await Promise.all([registry.listDead(graceMs), registry.list(), manager.getServers?.() ?? []]);
+    for (const frontend of dead) {
+      await manager.evict?.(frontend, "server-down");
+      await registry.forget(frontend);
+    }
+    for (const sid of this.#unlistedTooLong(holding, new Set(live.map((frontend) => frontend.sid)))) {
+      await manager.evict?.({ sid, incarnation: "" }, "server-down");
+    }
+  }
+
+  /** Members can also be at a sid that the registry has never heard of, or has forgotten: those sids have no lease that ends. */
+  #unlistedTooLong(holding: readonly string[], live: ReadonlySet<string>): string[] {
+    const now = performance.now();
+    const unlisted = new Set(holding.filter((sid) => !live.has(sid)));
+    for (const sid of this.#unlisted.keys()) {
+      if (!unlisted.has(sid)) this.#unlisted.delete(sid);
+    }
+    for (const sid of unlisted) {
+      if (!this.#unlisted.has(sid)) this.#unlisted.set(sid, now);
+    }
+    return [...this.#unlisted].filter(([, since]) => now - since > this.#options.graceMs).map(([sid]) => sid);
+  }
+}

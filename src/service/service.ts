@@ -1,0 +1,409 @@
+import { EventEmitter } from "node:events";
+import { checkList, checkName, checkNumber, checkUid, encodeMessage, invalid } from "../arguments.js";
+import { addMany, leaveMany } from "../bulk.js";
+import { startParts, stopParts } from "../cluster-parts.js";
+import { reportError } from "../diagnostics.js";
+import { GlobalChannelError } from "../errors.js";
+import { amount, checkCluster, milliseconds, resolveOptions } from "../options.js";
+import type { Cluster, ManagerCapabilities, Member, Membership, MembershipEvent } from "../types.js";
+import { withCallback, type Callback } from "./callback.js";
+import { MembershipEvents } from "./membership-events.js";
+import { MembershipQueries, type MemberPage } from "./membership-queries.js";
+import { Pusher, type PushMessage } from "./pusher.js";
+import type { PushReport } from "./push-report.js";
+import { Reaper } from "./reaper.js";
+
+export interface GlobalChannelServiceOptions {
+  cluster: Cluster;
+  /** How long a push waits for the frontends' answers, in milliseconds. @default 5000 */
+  timeoutMs?: number;
+  /** The largest message, in bytes of its JSON. @default 1048576 */
+  maxMessageBytes?: number;
+  /** How many pushes may be under way at the same time. @default 10000 */
+  maxPendingPushes?: number;
+  /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
+  graceMs?: number;
+  /** How often this service looks for dead frontends, in milliseconds. @default 1000 */
+  reapIntervalMs?: number;
+}
+
+export interface PushOptions {
+  /** Uids that get nothing. @default none */
+  except?: readonly (string | number)[];
+  /** How long to wait for answers, in milliseconds. @default the service's `timeoutMs` */
+  timeoutMs?: number;
+}
+
+export interface ServiceEvents {
+  /** A member has joined. */
+  join: [MembershipEvent];
+  /** A member has left; `reason` says why. */
+  leave: [MembershipEvent];
+}
+
+/** A user id: a number is the same user as its decimal string. */
+export type Uid = string | number;
+
+/**
+ * What a backend uses: membership, queries, pushes and events.
+ *
+ * Every method returns a promise, and takes a Node callback as its last argument, which is called once. Arguments are
+ * checked before anything is done: `GC_INVALID_ARGUMENT`. Before `start` every method rejects with `GC_NOT_STARTED`, after
+ * `stop` with `GC_CLOSED`; while the store is out of reach with `GC_STORE_UNAVAILABLE` (temporary). Frontends that are not
+ * alive are not counted: no read names their members, and no push targets them.
+ *
+ * Events: `join` and `leave`, each with a {@link MembershipEvent}, of the whole cluster, from the moment that
+ * {@link GlobalChannelService.start} resolves with a listener present, or soon after the first listener is added. Delivery
+ * class: at most once. What a listener throws is told on the diagnostics channel `globalchannel:error`.
+ */
+export class GlobalChannelService extends EventEmitter<ServiceEvents> {
+  readonly #cluster: Cluster;
+  readonly #options: { timeoutMs: number; maxMessageBytes: number; maxPendingPushes: number };
+  readonly #pusher: Pusher;
+  readonly #queries: MembershipQueries;
+  readonly #reaper: Reaper;
+  readonly #events: MembershipEvents;
+  readonly #pending = new Set<Promise<unknown>>();
+  #started = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws `GC_INVALID_OPTION` */
+  constructor(options: GlobalChannelServiceOptions) {
+    super();
+    const resolved = resolveOptions("GlobalChannelService", options, {
+      cluster: checkCluster,
+      timeoutMs: milliseconds(5000),
+      maxMessageBytes: amount(1024 * 1024),
+      maxPendingPushes: amount(10_000),
+      graceMs: milliseconds(10_000, 0),
+      reapIntervalMs: milliseconds(1000, 10),
+    });
+    const { cluster, graceMs, reapIntervalMs } = resolved;
+    this.#cluster = cluster;
+    this.#options = resolved;
+    this.#pusher = new Pusher(cluster);
+    this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
+    const report = (error: unknown): void => reportError(this, error);
+    this.#reaper = new Reaper({ cluster, graceMs, intervalMs: reapIntervalMs, report });
+    this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event));
+    (this as EventEmitter).on("newListener", (type) => {
+      if (this.#started && (type === "join" || type === "leave")) this.#events.start().catch(report);
+    });
+  }
+
+  /** Connects. Calling it again returns the same promise; after a failure it may be tried again. */
+  start(callback?: Callback<void>): Promise<void> {
+    if (this.#stopping) return withCallback(Promise.reject(closed()), callback);
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return withCallback(this.#starting, callback);
+  }
+
+  /**
+   * Refuses new calls, waits for the pushes under way (until their deadlines; with `force` not at all) and disconnects what
+   * no other service or frontend of this process uses. Calling it again returns the same promise.
+   */
+  stop(force: boolean | Callback<void> = false, callback?: Callback<void>): Promise<void> {
+    if (typeof force === "function") return this.stop(false, force);
+    this.#stopping ??= this.#stop(force);
+    return withCallback(this.#stopping, callback);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Makes `uid` at `sid` a member of the channel. Resolves false if it was one already. 1 round trip. */
+  add(name: string, uid: Uid, sid: string, callback?: Callback<boolean>): Promise<boolean> {
+    return this.#call(callback, () => {
+      const member = checkMembership({ name, uid, sid });
+      return this.#cluster.manager.add(member.name, member.uid, member.sid);
+    });
+  }
+
+  /** Takes `uid` at `sid` out of the channel. Resolves false if it was not a member. 1 round trip. */
+  leave(name: string, uid: Uid, sid: string, callback?: Callback<boolean>): Promise<boolean> {
+    return this.#call(callback, () => {
+      const member = checkMembership({ name, uid, sid });
+      return this.#cluster.manager.leave(member.name, member.uid, member.sid);
+    });
+  }
+
+  /**
+   * Adds many members, of any channels. Resolves how many were not members before. 1 round trip (without the manager's
+   * capability `bulk`: one for each). Atomic for each channel and frontend, not as a whole.
+   */
+  addMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
+    return this.#call(callback, () => addMany(this.#cluster.manager, checkMemberships(memberships), "join"));
+  }
+
+  /** Takes many members out, of any channels. Resolves how many were members. Cost and atomicity as {@link addMany}. */
+  leaveMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
+    return this.#call(callback, () => leaveMany(this.#cluster.manager, checkMemberships(memberships), "leave"));
+  }
+
+  /**
+   * Takes `uid` at `sid` out of every channel. Resolves how many those were. 2 round trips: the frontend says which channels
+   * they are, or the store if the frontend does not answer, which then costs O(channels with members at `sid`).
+   */
+  leaveAll(uid: Uid, sid: string, callback?: Callback<number>): Promise<number> {
+    return this.#call(callback, async () => {
+      const user = checkUid("uid", uid);
+      const place = checkName("sid", sid);
+      this.#require("versions", "leaveAll");
+      const names = await this.#queries.channelsAt(user, place);
+      return leaveMany(
+        this.#cluster.manager,
+        names.map((name) => ({ name, uid: user, sid: place })),
+        "leave",
+      );
+    });
+  }
+
+  /** Takes all members out, also those at frontends that are down. Resolves how many there were. 2 round trips or more. */
+  destroyChannel(name: string, callback?: Callback<number>): Promise<number> {
+    return this.#call(callback, () => this.#cluster.manager.destroyChannel(checkName("name", name)));
+  }
+
+  /** The uids of the members at `sid`, each once, in no order. 1 round trip. */
+  getMembersBySid(name: string, sid: string, callback?: Callback<string[]>): Promise<string[]> {
+    return this.#call(callback, () => this.#queries.membersBySid(checkName("name", name), checkName("sid", sid)));
+  }
+
+  /** The uids of the members at frontends of this type, each once, in no order. 2 round trips, O(members). */
+  getMembersByChannelName(stype: string, name: string, callback?: Callback<string[]>): Promise<string[]> {
+    return this.#call(callback, () => this.#queries.membersByType(checkName("stype", stype), checkName("name", name)));
+  }
+
+  /** The channels of a user who has a session somewhere, each once, in no order. 3 round trips. Needs `presence` and `versions`. */
+  getChannels(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
+    return this.#call(callback, () => {
+      const user = checkUid("uid", uid);
+      this.#require("versions", "getChannels");
+      this.#require("presence", "getChannels");
+      return this.#queries.channels(user);
+    });
+  }
+
+  /** The sids of the frontends where a user has a session, in no order. 1 round trip. Needs the capability `presence`. */
+  getSids(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
+    return this.#call(callback, () => {
+      const user = checkUid("uid", uid);
+      this.#require("presence", "getSids");
+      return this.#queries.sids(user);
+    });
+  }
+
+  /** Whether a user is a member, at any frontend. 1 round trip. */
+  isMember(name: string, uid: Uid, callback?: Callback<boolean>): Promise<boolean> {
+    return this.#call(callback, () => this.#queries.isMember(checkName("name", name), checkUid("uid", uid)));
+  }
+
+  /**
+   * How many members the channel has, at frontends of `stype` or of any type. A user who is a member at two frontends counts
+   * twice. 1 round trip, O(frontends).
+   */
+  count(name: string, stype?: string | Callback<number>, callback?: Callback<number>): Promise<number> {
+    if (typeof stype === "function") return this.count(name, undefined, stype);
+    return this.#call(callback, () =>
+      this.#queries.count(checkName("name", name), stype === undefined ? undefined : checkName("stype", stype)),
+    );
+  }
+
+  /**
+   * A page of about `limit` members, in no order. Give the `cursor` that came with it to get the next page; it is undefined
+   * with the last one. Who is a member from the first page to the last is in at least one of them. 2 round trips.
+   */
+  listMembers(
+    name: string,
+    options: { stype?: string; limit?: number; cursor?: string } = {},
+    callback?: Callback<MemberPage>,
+  ): Promise<MemberPage> {
+    return this.#call(callback, () => {
+      const { stype, limit = 100, cursor } = options;
+      return this.#queries.page(checkName("name", name), {
+        stype: stype === undefined ? undefined : checkName("stype", stype),
+        limit: checkNumber("limit", limit, { min: 1, max: 10_000 }),
+        cursor,
+      });
+    });
+  }
+
+  /** Every member, page by page. See {@link listMembers}. */
+  async *members(name: string, options: { stype?: string; pageSize?: number } = {}): AsyncGenerator<Member> {
+    const { pageSize = 1000, ...filter } = options;
+    let cursor: string | undefined;
+    do {
+      const page = await this.listMembers(name, { ...filter, limit: pageSize, ...(cursor && { cursor }) });
+      yield* page.members;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+
+  /**
+   * Pushes to the members of a channel at frontends of type `stype`, or of several channels, with one copy for each user.
+   *
+   * Resolves the report once every frontend has answered or the deadline is over. A callback gets `(error, failIds)`, the
+   * uids that are not known to be delivered. Pushes from one service to one channel reach each client in the order of the
+   * calls. A push called after an `add` has resolved reaches that member. 1 round trip on a standalone Redis.
+   * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`, `GC_OVERLOADED` (nothing was sent),
+   *   `GC_PUSH_FAILED` every targeted frontend failed; its `report` says how
+   */
+  pushMessage(
+    stype: string,
+    route: string,
+    msg: unknown,
+    name: string | readonly string[],
+    options?: PushOptions | Callback<string[]> | null,
+    callback?: Callback<string[]>,
+  ): Promise<PushReport> {
+    return this.#push(stype, route, msg, options, callback, (push) => {
+      const names = Array.isArray(name) ? checkList("name", name, checkName) : [checkName("name", name)];
+      return this.#pusher.toChannels([...new Set(names)], push);
+    });
+  }
+
+  /**
+   * Pushes to users wherever they have sessions at frontends of type `stype`. Users without a session are *failed*. Report,
+   * callback and errors as {@link pushMessage}. 2 round trips. Needs the capability `presence`.
+   */
+  pushToUsers(
+    stype: string,
+    route: string,
+    msg: unknown,
+    uids: readonly Uid[],
+    options?: PushOptions | Callback<string[]> | null,
+    callback?: Callback<string[]>,
+  ): Promise<PushReport> {
+    return this.#push(stype, route, msg, options, callback, (push) => {
+      const users = checkList("uids", uids, checkUid);
+      this.#require("presence", "pushToUsers");
+      return this.#pusher.toUsers(users, push);
+    });
+  }
+
+  /**
+   * Pushes to everyone who has a session at a frontend of type `stype`. Report, callback and errors as {@link pushMessage};
+   * users of a frontend that does not answer are counted, not listed. 2 round trips.
+   */
+  broadcast(
+    stype: string,
+    route: string,
+    msg: unknown,
+    options?: PushOptions | Callback<string[]> | null,
+    callback?: Callback<string[]>,
+  ): Promise<PushReport> {
+    return this.#push(stype, route, msg, options, callback, (push) => this.#pusher.toEveryone(push));
+  }
+
+  async #start(): Promise<void> {
+    await startParts(this.#cluster);
+    try {
+      if (this.listenerCount("join") + this.listenerCount("leave") > 0) await this.#events.start();
+    } catch (error) {
+      await stopParts(this.#cluster, true);
+      throw error;
+    }
+    this.#reaper.start();
+    this.#started = true;
+  }
+
+  async #stop(force: boolean): Promise<void> {
+    const started = await this.#starting?.then(
+      () => true,
+      () => false,
+    );
+    if (!started) return;
+    if (!force) await Promise.allSettled(this.#pending);
+    await this.#reaper.stop();
+    await this.#events.stop();
+    await stopParts(this.#cluster, force);
+  }
+
+  /** Runs one call: refused unless started, its errors as rejections, its result for the callback too. */
+  #call<T>(callback: Callback<T> | undefined, run: () => T | Promise<T>): Promise<T> {
+    return withCallback(this.#run(run), callback);
+  }
+
+  async #run<T>(run: () => T | Promise<T>): Promise<T> {
+    if (this.#stopping) throw closed();
+    if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
+    return run();
+  }
+
+  #push(
+    stype: string,
+    route: string,
+    msg: unknown,
+    options: PushOptions | Callback<string[]> | null | undefined,
+    callback: Callback<string[]> | undefined,
+    send: (push: PushMessage) => Promise<PushReport>,
+  ): Promise<PushReport> {
+    if (typeof options === "function") return this.#push(stype, route, msg, undefined, options, send);
+    const push = this.#run(() => {
+      const { timeoutMs, maxMessageBytes, maxPendingPushes } = this.#options;
+      if (this.#pending.size >= maxPendingPushes) {
+        throw new GlobalChannelError("GC_OVERLOADED", `${maxPendingPushes} pushes are under way already (maxPendingPushes)`);
+      }
+      const given = resolveOptions("push", options ?? {}, {
+        except: (option, value = []) => checkList(option, value, checkUid),
+        timeoutMs: milliseconds(timeoutMs),
+      });
+      return send({
+        stype: checkName("stype", stype),
+        route: checkName("route", route),
+        body: encodeMessage(msg, maxMessageBytes),
+        ...given,
+      });
+    });
+    this.#pending.add(push);
+    const done = (): boolean => this.#pending.delete(push);
+    push.then(done, done);
+    return withCallback(
+      push,
+      callback,
+      ({ failIds }) => failIds,
+      (error) => ((error as GlobalChannelError).report as PushReport | undefined)?.failIds,
+    );
+  }
+
+  #require(capability: keyof ManagerCapabilities, method: string): void {
+    if (this.#cluster.manager.capabilities?.[capability]) return;
+    throw new GlobalChannelError("GC_UNSUPPORTED", `${method} needs a channel manager with the capability ${capability}`);
+  }
+
+  #tell(type: "join" | "leave", event: MembershipEvent): void {
+    try {
+      this.emit(type, event);
+    } catch (cause) {
+      reportError(this, new GlobalChannelError("GC_LISTENER_FAILED", `a listener of ${type} failed`, { cause }));
+    }
+  }
+}
+
+/** A {@link Membership} as callers give it. */
+export interface MembershipInput extends Omit<Membership, "uid"> {
+  uid: Uid;
+}
+
+function checkMembership({ name, uid, sid }: MembershipInput, prefix = ""): Membership {
+  return {
+    name: checkName(`${prefix}name`, name),
+    uid: checkUid(`${prefix}uid`, uid),
+    sid: checkName(`${prefix}sid`, sid),
+  };
+}
+
+function checkMemberships(memberships: readonly MembershipInput[]): Membership[] {
+  return checkList("memberships", memberships, (argument, item) => {
+    if (typeof item !== "object" || item === null) throw invalid(argument, item, "an object { name, uid, sid }");
+    return checkMembership(item as MembershipInput, `${argument}.`);
+  });
+}
+
+function closed(): GlobalChannelError {
+  return new GlobalChannelError("GC_CLOSED", "this service has been stopped");
+}

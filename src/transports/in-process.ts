@@ -1,0 +1,35 @@
+import { frontendError, timedOut, unreachable } from "../errors.js";
+import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../types.js";
+
+/** Carries requests within this process. See {@link RpcTransport}. */
+export class InProcessTransport implements RpcTransport {
+  readonly #handlers = new Map<string, RequestHandler>();
+
+  serve(sid: string, handler: RequestHandler): Unsubscribe {
+    this.#handlers.set(sid, handler);
+    return () => {
+      if (this.#handlers.get(sid) === handler) this.#handlers.delete(sid);
+    };
+  }
+
+  async request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>> {
+    const handler = this.#handlers.get(sid);
+    if (!handler) throw unreachable(sid);
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(timedOut(sid, options.timeoutMs)), options.timeoutMs);
+    });
+    const answer = (async () => {
+      try {
+        return (await handler(request)) as ReplyTo<R>;
+      } catch (cause) {
+        throw frontendError(sid, cause);
+      }
+    })();
+    try {
+      return await Promise.race([answer, deadline]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * The contracts of globalchannel, in the terms that code, docs and errors share:
+ *
+ * - channel: a named set of members; any non-empty string is a valid name
+ * - member: a pair (`uid`, `sid`): this user, connected at this frontend
+ * - frontend: a server process that holds client connections; id `sid`, type `stype` (e.g. `connector`)
+ * - backend: a server process that manages channels and pushes; it holds no client connections
+ * - session: one client connection of a `uid` at a frontend; a `uid` may have several, at several frontends
+ * - route, msg: the name and the body of a pushed message
+ * - incarnation: one life of a frontend; a restarted `connector-1` is a new incarnation of the same `sid`
+ * - member set: the members of one channel at one frontend; every change raises its version
+ */
+
+/** A value or a promise of it. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** Ends what was started; calling it again does nothing. */
+export type Unsubscribe = () => Awaitable<void>;
+
+/** A user at a frontend. */
+export interface Member {
+  uid: string;
+  sid: string;
+}
+
+/** A member of the channel `name`. */
+export interface Membership extends Member {
+  name: string;
+}
+
+/** Why a member joined: somebody added it, or its frontend registered it again after the store had lost it. */
+export type JoinReason = "join" | "restored";
+
+/** Why a member left: it was taken out, its last session closed, its frontend died, or the channel was destroyed. */
+export type LeaveReason = "leave" | "disconnect" | "server-down" | "destroyed";
+
+/** What `service.on('join')` and `service.on('leave')` listeners get. */
+export interface MembershipEvent extends Membership {
+  reason: JoinReason | LeaveReason;
+}
+
+/**
+ * The version of a member set: `<epoch>.<counter>`. The epoch is new whenever an empty set gets its first member, where the
+ * counter is 1; each later change adds 1. Versions of different epochs have no order.
+ */
+export type Version = string;
+
+/** One member set, without its members. */
+export interface MemberSetInfo {
+  sid: string;
+  version: Version;
+  /** How many members. */
+  count: number;
+}
+
+/** A change of one member set, in the order in which the store made it. */
+export type MemberSetChange =
+  | {
+      type: "join";
+      name: string;
+      sid: string;
+      /** The version that this change made. */
+      version: Version;
+      uids: readonly string[];
+      reason: JoinReason;
+    }
+  | {
+      type: "leave";
+      name: string;
+      sid: string;
+      /** The version that this change made, or undefined where a `clear` has told of it already. */
+      version: Version | undefined;
+      uids: readonly string[];
+      reason: LeaveReason;
+    }
+  /** The whole set is gone; `leave` changes without a version tell who was in it. */
+  | { type: "clear"; name: string; sid: string };
+
+/** What {@link ChannelManager.watch} tells. */
+export interface ChangeListener {
+  change(change: MemberSetChange): void;
+  /** Changes may have been missed (a connection was lost and is back); what was learnt from changes is stale. */
+  gap?(): void;
+}
+
+/**
+ * What a manager can do beyond the required methods. Each capability that is declared brings the methods named after it;
+ * what is not declared is false, and the service does without at the cost given.
+ */
+export interface ManagerCapabilities {
+  /** `addMany`, `leaveMany`. Without: one call per member, and frontends cannot say why a member left. */
+  bulk: boolean;
+  /** `findMember`, `scanMembers`. Without: every member of the channel is read. */
+  queries: boolean;
+  /** `getMemberSets`, `readMemberSet`, `getChannelsBySid`, `watch`, `leaveIfUnchanged`. Without: a push carries uids. */
+  versions: boolean;
+  /** `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `getChannels`, `pushToUsers` are refused. */
+  presence: boolean;
+  /** `getServers`, `evict`. Without: members of a dead frontend stay in the store (they are still not counted). */
+  eviction: boolean;
+  /** `watchAll`. Without: no `join` and `leave` events. */
+  events: boolean;
+}
+
+/**
+ * Who is in which channel?
+ *
+ * Names are given as checked by the service: non-empty, well-formed Unicode, at most 1,024 bytes of UTF-8, and any two
+ * different ones are different, down to case and accents. All methods may be called at the same time. Errors reject; a
+ * {@link GlobalChannelError} with `temporary: true` says that the same call may succeed later.
+ */
+export interface ChannelManager {
+  /** What it can do beyond the required methods. @default nothing */
+  readonly capabilities?: Readonly<Partial<ManagerCapabilities>>;
+
+  /** Gets ready; called once before any other method. @default nothing to do */
+  start?(): Awaitable<void>;
+  /** Ends what `start` began. `force`: do not wait for calls under way. @default nothing to do */
+  stop?(force?: boolean): Awaitable<void>;
+  /** Removes everything that this manager has stored. @default refused */
+  clean?(): Awaitable<void>;
+
+  /** Makes `uid` at `sid` a member. Resolves whether that changed anything: false for one who was a member. 1 round trip. */
+  add(name: string, uid: string, sid: string): Awaitable<boolean>;
+  /** Takes `uid` at `sid` out. Resolves whether that changed anything: false for one who was not a member. 1 round trip. */
+  leave(name: string, uid: string, sid: string): Awaitable<boolean>;
+  /** The uids of the members at `sid`, each once, in no order; empty if there are none. O(members at `sid`). */
+  getMembersBySid(name: string, sid: string): Awaitable<string[]>;
+  /** Takes all members out, at every frontend, dead ones too. Resolves how many there were. A later `add` starts afresh. */
+  destroyChannel(name: string): Awaitable<number>;
+
+  /** `bulk`: {@link add} for many, in any mix of channels, in 1 round trip. Resolves how many were not members before. */
+  addMany?(memberships: readonly Membership[], reason?: JoinReason): Awaitable<number>;
+  /** `bulk`: {@link leave} for many, in any mix of channels, in 1 round trip. Resolves how many were members. */
+  leaveMany?(memberships: readonly Membership[], reason?: LeaveReason): Awaitable<number>;
+
+  /** `queries`: the sids at which `uid` is a member of the channel. 1 round trip, O(frontends). */
+  findMember?(name: string, uid: string): Awaitable<string[]>;
+  /**
+   * `queries`: a page of about `limit` members at `sid`. Start with cursor `''`; the cursor that comes back asks for the
+   * next page, `''` is the end. Every member that is there from the first page to the last is in at least one of them.
+   */
+  scanMembers?(name: string, sid: string, cursor: string, limit: number): Awaitable<{ uids: string[]; cursor: string }>;
+
+  /** `versions`: the member sets of the channel that are not empty, dead frontends' too. 1 round trip, O(frontends). */
+  getMemberSets?(name: string): Awaitable<MemberSetInfo[]>;
+  /**
+   * `versions`: the members at `sid` and the version at which they were read; version undefined and no uids if the set
+   * is empty. A set too large to be read in one step may be read in several: then changes made meanwhile may be in it or
+   * not, all up to `version` are, and a listener of {@link watch} gets the later ones.
+   */
+  readMemberSet?(name: string, sid: string): Awaitable<{ version: Version | undefined; uids: string[] }>;
+  /** `versions`: the names of the channels with members at `sid`, each once, in no order. */
+  getChannelsBySid?(sid: string): Awaitable<string[]>;
+  /**
+   * `versions`: tells of each change of a member set at `sid` that is made after this resolves, in order, before the call
+   * that made the change resolves or soon after. Delivery class: at most once; a loss shows as a gap in the versions.
+   */
+  watch?(sid: string, listener: ChangeListener): Awaitable<Unsubscribe>;
+  /**
+   * `versions`: takes `uids` out, but only while the set is still at `version`: an `add` of a member raises the version even
+   * where it changes nothing else, so that nobody who was added again is taken out. Resolves how many left.
+   */
+  leaveIfUnchanged?(name: string, sid: string, uids: readonly string[], version: Version): Awaitable<number>;
+
+  /** `presence`: notes that `uid` has a session at this incarnation of `sid`. */
+  connect?(uid: string, sid: string, incarnation: string): Awaitable<void>;
+  /** `presence`: notes that the last session of `uid` at this incarnation of `sid` is closed. */
+  disconnect?(uid: string, sid: string, incarnation: string): Awaitable<void>;
+  /** `presence`: for each uid, in the order given, where it has sessions; dead incarnations may be among them. 1 round trip. */
+  getSessions?(uids: readonly string[]): Awaitable<FrontendId[][]>;
+  /** `presence`: for each sid, in the order given, how many users have sessions there. 1 round trip. */
+  countUsers?(sids: readonly string[]): Awaitable<number[]>;
+
+  /** `eviction`: the sids that have members, each once, in no order. 1 round trip, O(frontends). */
+  getServers?(): Awaitable<string[]>;
+  /**
+   * `eviction`: takes every member at `frontend.sid` out of every channel, and forgets the sessions there. Each membership
+   * gives exactly one `leave` change, however many callers do this at once. Where the store can see the registry, it does
+   * nothing while that incarnation is live or another one holds the sid. Resolves how many members it took out itself.
+   */
+  evict?(frontend: FrontendId, reason: LeaveReason): Awaitable<number>;
+
+  /** `events`: {@link watch} for the member sets of all frontends. */
+  watchAll?(listener: ChangeListener): Awaitable<Unsubscribe>;
+}
+
+/** One incarnation of a frontend. */
+export interface FrontendId {
+  sid: string;
+  incarnation: string;
+}
+
+/** A frontend as the registry knows it. */
+export interface FrontendInfo extends FrontendId {
+  stype: string;
+  /** Where it runs, for people: `pid 4711 on host-a`. */
+  holder: string;
+}
+
+/**
+ * What became of a lease when it was renewed: `held`; `lapsed`: it had ended, nobody had taken it, it is held again;
+ * `missing`: the registry knew nothing of it, it is held again; `taken`: another incarnation holds the sid now.
+ */
+export type LeaseState = "held" | "lapsed" | "missing" | "taken";
+
+/** Which frontends are alive, of which type? All times are on the registry's own clock. */
+export interface ServerRegistry {
+  start?(): Awaitable<void>;
+  stop?(force?: boolean): Awaitable<void>;
+  /**
+   * Reserves `frontend.sid` for this incarnation, for `leaseMs`. It is not listed before the first {@link renew}.
+   * @throws `GC_SID_IN_USE` with the `holder` while another incarnation's lease has not ended
+   */
+  register(frontend: FrontendInfo, leaseMs: number): Awaitable<void>;
+  /** Makes or keeps it live for `leaseMs` from now. Changes nothing if the state is `taken`. 1 round trip. */
+  renew(frontend: FrontendInfo, leaseMs: number): Awaitable<LeaseState>;
+  /** Ends this incarnation's lease and forgets it. Resolves whether it was there. */
+  unregister(frontend: FrontendId): Awaitable<boolean>;
+  /** Forgets this incarnation if its lease has ended. Resolves whether it did. */
+  forget(frontend: FrontendId): Awaitable<boolean>;
+  /** The frontends that are alive now, in no order. 1 round trip, O(frontends). */
+  list(): Awaitable<FrontendInfo[]>;
+  /** The frontends whose lease ended more than `graceMs` ago, and that were not unregistered since. */
+  listDead(graceMs: number): Awaitable<FrontendInfo[]>;
+}
+
+/** Whom a push is for, at one frontend. */
+export type PushTarget =
+  /** The members of these channels, one copy per user; each set at this version or a newer one. */
+  | { channels: readonly { name: string; version: Version }[] }
+  | { uids: readonly string[] }
+  /** Everyone with a session at the frontend. */
+  | { everyone: true };
+
+/** What a service asks of one frontend. */
+export type FrontendRequest =
+  | {
+      type: "push";
+      target: PushTarget;
+      route: string;
+      /** The message as JSON text. */
+      body: string;
+      /** Uids left out. */
+      except?: readonly string[] | undefined;
+    }
+  /** Which channels is this user a member of, at this frontend? */
+  | { type: "channels"; uid: string };
+
+/** What the frontend answers. */
+export interface FrontendReplies {
+  /** How many users have got it, and the uids of those who have no session here. */
+  push: { delivered: number; failed: readonly string[] };
+  channels: { names: readonly string[] };
+}
+export type ReplyTo<R extends FrontendRequest> = FrontendReplies[R["type"]];
+export type FrontendReply = FrontendReplies[FrontendRequest["type"]];
+
+/** Handles one request at the frontend. What it throws, the caller gets as `GC_FRONTEND_ERROR`. */
+export type RequestHandler = (request: FrontendRequest) => Awaitable<FrontendReply>;
+
+/**
+ * How does a message reach one frontend?
+ *
+ * Requests from one service to one frontend are handled in the order of the calls, each at most once.
+ */
+export interface RpcTransport {
+  start?(): Awaitable<void>;
+  stop?(force?: boolean): Awaitable<void>;
+  /**
+   * Asks the frontend and resolves its answer.
+   * @throws `GC_TIMEOUT` no answer within `timeoutMs`: whether it was handled is not known;
+   *   `GC_FRONTEND_UNREACHABLE` it is known that nobody got it; `GC_FRONTEND_ERROR` the frontend's handler failed
+   */
+  request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>>;
+  /** Handles the requests to `sid` from now on. Resolves when none can be missed any more. */
+  serve(sid: string, handler: RequestHandler): Awaitable<Unsubscribe>;
+}
+
+/** A message as its receivers get it. */
+export interface ClientMessage {
+  route: string;
+  /** The message as JSON text. */
+  body: string;
+}
+
+/** What a connector tells its frontend. */
+export interface ConnectorHost {
+  readonly sid: string;
+  /** A session of `uid` has opened; once per session. */
+  opened(uid: string): void;
+  /** A session of `uid` has closed; once per opened session. */
+  closed(uid: string): void;
+  /** A client has sent a message. */
+  message(uid: string, route: string, msg: unknown): void;
+  /** Something failed that nobody waits for. */
+  error(error: Error): void;
+}
+
+/** How does a frontend hand a message to its client connections? */
+export interface Connector {
+  /** Begins to accept clients. */
+  start?(host: ConnectorHost): Awaitable<void>;
+  /** Closes all sessions (each is reported to the host) and accepts no more. */
+  stop?(): Awaitable<void>;
+  /**
+   * Writes the message to every session of these users, in the order of the calls, without waiting for the clients.
+   * @returns the uids that have no session here (or whose only sessions could not take it)
+   */
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): Awaitable<readonly string[]>;
+  /** The same for every user who has a session and is not in `except`; returns how many users have got it. */
+  deliverToAll(message: ClientMessage, except: ReadonlySet<string>): Awaitable<number>;
+}
+
+/** A push of one service, before it is known which frontends it concerns. */
+export interface ChannelPush extends ClientMessage {
+  names: readonly string[];
+  stype: string;
+  except: readonly string[];
+  timeoutMs: number;
+}
+
+/** One frontend's part in a fused push. */
+export interface PushedFrontend {
+  sid: string;
+  /** How many members the channels have there; a user who is in several of them counts in each. */
+  count: number;
+  /** Its answer; rejects as {@link RpcTransport.request} does. */
+  reply: Promise<FrontendReplies["push"]>;
+}
+
+/**
+ * Reads the member sets, picks the live frontends and sends each its request, all in one round trip. It stands in for
+ * manager, registry and transport together, so the service uses it only while all three are the ones it was made of.
+ */
+export interface FusedPush {
+  readonly parts: Pick<Cluster, "manager" | "registry" | "transport">;
+  push(push: ChannelPush): Promise<PushedFrontend[]>;
+}
+
+/** The parts that services and frontends of one cluster share. Each may be replaced by another implementation. */
+export interface Cluster {
+  manager: ChannelManager;
+  registry: ServerRegistry;
+  transport: RpcTransport;
+  fusedPush?: FusedPush | undefined;
+}
