@@ -1,0 +1,302 @@
+import { randomBytes } from "node:crypto";
+import { invalid } from "../../arguments.js";
+import { reportError } from "../../diagnostics.js";
+import { groupBySet } from "../../member-sets.js";
+import { BATCH, type RedisConnection } from "../../redis/connection.js";
+import { escape, unescape } from "../../redis/keys.js";
+import type { Script } from "../../redis/script.js";
+import type { SubscriptionListener } from "../../redis/subscriptions.js";
+import type {
+  ChangeListener,
+  ChannelManager,
+  FrontendId,
+  JoinReason,
+  LeaveReason,
+  ManagerCapabilities,
+  Membership,
+  MemberSetChange,
+  MemberSetInfo,
+  Unsubscribe,
+  Version,
+} from "../../types.js";
+import { newEpoch } from "../../version.js";
+import * as scripts from "./scripts.js";
+
+/** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
+const DESTROYED_SECONDS = 300;
+
+/** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
+export class RedisChannelManager implements ChannelManager {
+  readonly capabilities: Readonly<ManagerCapabilities> = Object.freeze({
+    bulk: true,
+    queries: true,
+    versions: true,
+    presence: true,
+    eviction: true,
+    events: true,
+  });
+  readonly #connection: RedisConnection;
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  start(): Promise<void> {
+    return this.#connection.open();
+  }
+
+  stop(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /** Removes every key with this prefix, in steps; what others write meanwhile may stay. */
+  async clean(): Promise<void> {
+    let cursor = "0";
+    do {
+      const [next, keys] = await this.#connection.command((client) =>
+        client.scan(cursor, "MATCH", this.#connection.keys.all, "COUNT", BATCH),
+      );
+      if (keys.length > 0) await this.#connection.command((client) => client.unlink(...keys));
+      cursor = next;
+    } while (cursor !== "0");
+  }
+
+  async add(name: string, uid: string, sid: string): Promise<boolean> {
+    return (await this.#change(scripts.add, name, sid, "join", [uid])) === 1;
+  }
+
+  async leave(name: string, uid: string, sid: string): Promise<boolean> {
+    return (await this.#change(scripts.leave, name, sid, "leave", ["", uid])) === 1;
+  }
+
+  addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
+    return sum(batches(memberships), ({ name, sid, uids }) => this.#change(scripts.add, name, sid, reason, uids));
+  }
+
+  leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
+    return sum(batches(memberships), ({ name, sid, uids }) => this.#change(scripts.leave, name, sid, reason, ["", ...uids]));
+  }
+
+  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
+    return this.#change(scripts.leave, name, sid, "disconnect", [version, ...uids]);
+  }
+
+  async destroyChannel(name: string): Promise<number> {
+    const { keys } = this.#connection;
+    const destruction = randomBytes(9).toString("base64url");
+    const sids = await this.#connection.run<string[]>(
+      scripts.destroy,
+      [keys.sets(name), keys.sids],
+      [
+        name,
+        JSON.stringify(name),
+        keys.membersPrefix(name),
+        keys.destroyedPrefix(name, destruction),
+        keys.channelsAtPrefix,
+        keys.changesPrefix,
+        DESTROYED_SECONDS,
+      ],
+    );
+    return sum(sids.map(unescape), (sid) =>
+      repeat(() =>
+        this.#connection.run<number>(
+          scripts.drain,
+          [keys.destroyed(name, destruction, sid)],
+          [keys.changes(sid), JSON.stringify(name), BATCH],
+        ),
+      ),
+    );
+  }
+
+  async getMembersBySid(name: string, sid: string): Promise<string[]> {
+    const { uids } = await this.readMemberSet(name, sid);
+    return uids;
+  }
+
+  async findMember(name: string, uid: string): Promise<string[]> {
+    const { keys } = this.#connection;
+    const sids = await this.#connection.run<string[]>(scripts.find, [keys.sets(name)], [uid, keys.membersPrefix(name)]);
+    return sids.map(unescape);
+  }
+
+  async scanMembers(name: string, sid: string, cursor: string, limit: number): Promise<{ uids: string[]; cursor: string }> {
+    if (!/^\d{0,20}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
+    const [next, uids] = await this.#connection.command((client) =>
+      client.sscan(this.#connection.keys.members(name, sid), cursor || "0", "COUNT", limit),
+    );
+    return { uids, cursor: next === "0" ? "" : next };
+  }
+
+  async getMemberSets(name: string): Promise<MemberSetInfo[]> {
+    const sets = await this.#connection.command((client) => client.hgetall(this.#connection.keys.sets(name)));
+    return Object.entries(sets).map(([sid, entry]) => ({ sid: unescape(sid), ...parseEntry(entry) }));
+  }
+
+  async readMemberSet(name: string, sid: string): Promise<{ version: Version | undefined; uids: string[] }> {
+    const { keys } = this.#connection;
+    const [entry, uids] = await this.#connection.run<[string | null, string[] | null]>(
+      scripts.read,
+      [keys.sets(name), keys.members(name, sid)],
+      [escape(sid), BATCH],
+    );
+    // The version was read before the first page: a change made while pages are read has a later one.
+    const version = entry === null ? undefined : parseEntry(entry).version;
+    return { version, uids: uids ?? (await this.#scanSet(keys.members(name, sid))) };
+  }
+
+  getChannelsBySid(sid: string): Promise<string[]> {
+    return this.#scanSet(this.#connection.keys.channelsAt(sid));
+  }
+
+  watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
+    return this.#connection.subscriptions.subscribe(this.#connection.keys.changes(sid), this.#listen(listener));
+  }
+
+  watchAll(listener: ChangeListener): Promise<Unsubscribe> {
+    return this.#connection.subscriptions.subscribePattern(this.#connection.keys.allChanges, this.#listen(listener));
+  }
+
+  async connect(uid: string, sid: string, incarnation: string): Promise<void> {
+    const { keys } = this.#connection;
+    await this.#connection.run(scripts.connect, [keys.user(uid), keys.usersAt(sid)], [escape(sid), incarnation, uid]);
+  }
+
+  async disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
+    const { keys } = this.#connection;
+    await this.#connection.run(scripts.disconnect, [keys.user(uid), keys.usersAt(sid)], [escape(sid), incarnation, uid]);
+  }
+
+  async getSessions(uids: readonly string[]): Promise<FrontendId[][]> {
+    const { keys } = this.#connection;
+    const replies = await Promise.all(
+      chunks(uids).map((chunk) =>
+        this.#connection.run<string[][]>(
+          scripts.sessions,
+          chunk.map((uid) => keys.user(uid)),
+          [],
+        ),
+      ),
+    );
+    return replies.flat().map((flat) => {
+      const places: FrontendId[] = [];
+      for (let index = 0; index < flat.length; index += 2) {
+        places.push({ sid: unescape(flat[index]!), incarnation: flat[index + 1]! });
+      }
+      return places;
+    });
+  }
+
+  countUsers(sids: readonly string[]): Promise<number[]> {
+    return Promise.all(
+      sids.map((sid) => this.#connection.command((client) => client.scard(this.#connection.keys.usersAt(sid)))),
+    );
+  }
+
+  async getServers(): Promise<string[]> {
+    const sids = await this.#connection.command((client) => client.smembers(this.#connection.keys.sids));
+    return sids.map(unescape);
+  }
+
+  async evict({ sid, incarnation }: FrontendId, reason: LeaveReason): Promise<number> {
+    const { keys } = this.#connection;
+    let evicted = 0;
+    for (;;) {
+      const names = await this.#connection.command((client) => client.srandmember(keys.channelsAt(sid), BATCH));
+      if (names.length === 0) break;
+      const counts = await Promise.all(
+        names.map((name) =>
+          this.#connection.run<number>(
+            scripts.evict,
+            [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids, keys.servers],
+            [escape(sid), name, newEpoch(), keys.changes(sid), JSON.stringify(name), reason, BATCH, encodeURIComponent(incarnation)],
+          ),
+        ),
+      );
+      evicted += counts.reduce((total, count) => total + Math.max(count, 0), 0);
+      if (counts.includes(-1)) break;
+    }
+    await this.#forgetSessions(sid, incarnation);
+    return evicted;
+  }
+
+  async #forgetSessions(sid: string, incarnation: string): Promise<void> {
+    const { keys } = this.#connection;
+    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)))) {
+      await this.#connection.run(
+        scripts.forgetSessions,
+        [keys.usersAt(sid), keys.servers, ...uids.map((uid) => keys.user(uid))],
+        [escape(sid), encodeURIComponent(incarnation), ...uids],
+      );
+    }
+  }
+
+  /** Runs a script that changes one member set; `rest` are its own arguments. */
+  #change(script: Script, name: string, sid: string, reason: string, rest: readonly string[]): Promise<number> {
+    const { keys } = this.#connection;
+    return this.#connection.run<number>(
+      script,
+      [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids],
+      [escape(sid), name, newEpoch(), keys.changes(sid), JSON.stringify(name), reason, ...rest],
+    );
+  }
+
+  /** Everything in a set, each once, in steps that Redis does not feel. */
+  async #scanSet(key: string): Promise<string[]> {
+    const found = new Set<string>();
+    let cursor = "0";
+    do {
+      const [next, values] = await this.#connection.command((client) => client.sscan(key, cursor, "COUNT", BATCH));
+      for (const value of values) found.add(value);
+      cursor = next;
+    } while (cursor !== "0");
+    return [...found];
+  }
+
+  #listen(listener: ChangeListener): SubscriptionListener {
+    const prefixLength = this.#connection.keys.changesPrefix.length;
+    return {
+      message: (message, channel) => {
+        try {
+          listener.change(parseChange(message, unescape(channel.slice(prefixLength))));
+        } catch (error) {
+          reportError(this, error);
+        }
+      },
+      gap: () => listener.gap?.(),
+    };
+  }
+}
+
+/** Reads a change as the scripts publish it. */
+function parseChange(message: string, sid: string): MemberSetChange {
+  const [name, type, version, reason, uids] = JSON.parse(message) as [string, string, Version | null, string, string[]];
+  if (type === "clear") return { type, name, sid };
+  return { type, name, sid, version: version ?? undefined, uids, reason } as MemberSetChange;
+}
+
+function parseEntry(entry: string): { version: Version; count: number } {
+  const dot = entry.lastIndexOf(".");
+  return { version: entry.slice(0, dot), count: Number(entry.slice(dot + 1)) };
+}
+
+function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {
+  return groupBySet(memberships).flatMap(({ name, sid, uids }) => chunks(uids).map((chunk) => ({ name, sid, uids: chunk })));
+}
+
+function chunks<T>(items: readonly T[]): T[][] {
+  const result: T[][] = [];
+  for (let start = 0; start < items.length; start += BATCH) result.push(items.slice(start, start + BATCH));
+  return result;
+}
+
+async function sum<T>(items: readonly T[], value: (item: T) => Promise<number>): Promise<number> {
+  const values = await Promise.all(items.map(value));
+  return values.reduce((total, count) => total + count, 0);
+}
+
+/** Repeats a step until it has nothing left to do; resolves how much it did. */
+async function repeat(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let count = await step(); count > 0; count = await step()) total += count;
+  return total;
+}

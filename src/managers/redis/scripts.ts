@@ -1,0 +1,247 @@
+import { defineScript } from "../../redis/script.js";
+
+/*
+ * A member set's entry in the hash of its channel is `<epoch>.<counter>.<count>`: its version and how many members it has.
+ * Every change of a set is published as JSON: [type, version, reason, uids]. The subscriber knows the sid by the pub/sub
+ * channel, and the channel's name, which is in it, by `head`.
+ */
+
+/** Lua: `publish(head, type, version, reason, uids)`. */
+const PUBLISH = /* lua */ `
+local function publish(pubsub, head, kind, version, reason, uids)
+  local list = #uids == 0 and '[]' or cjson.encode(uids)
+  redis.call('PUBLISH', pubsub, '[' .. head .. ',"' .. kind .. '",' .. version .. ',"' .. reason .. '",' .. list .. ']')
+end
+`;
+
+/** Lua: `nextVersion(sets, sid, epoch)`: the version after the one that is there, or the first of `epoch`. */
+const NEXT_VERSION = /* lua */ `
+local function nextVersion(sets, sid, epoch)
+  local entry = redis.call('HGET', sets, sid)
+  if not entry then return epoch .. '.1', true end
+  local old, counter = string.match(entry, '^([^.]*)%.(%d+)%.')
+  return old .. '.' .. string.format('%.0f', tonumber(counter) + 1), false
+end
+`;
+
+/** Lua: `left(...)`: writes down that members have left a set, and tells it. */
+const LEFT = /* lua */ `
+local function left(sets, members, channels, sids, sid, name, epoch, pubsub, head, reason, uids)
+  local version = nextVersion(sets, sid, epoch)
+  local count = redis.call('SCARD', members)
+  if count > 0 then
+    redis.call('HSET', sets, sid, version .. '.' .. count)
+  else
+    redis.call('HDEL', sets, sid)
+    redis.call('SREM', channels, name)
+    if redis.call('EXISTS', channels) == 0 then redis.call('SREM', sids, sid) end
+  end
+  publish(pubsub, head, 'leave', '"' .. version .. '"', reason, uids)
+end
+`;
+
+/** Lua: `isHeld(servers, sid, incarnation)`: whether evicting that incarnation's members would hurt a live frontend. */
+const IS_HELD = /* lua */ `
+local function isHeld(servers, sid, incarnation)
+  local lease = redis.call('HGET', servers, sid)
+  if not lease then return false end
+  local deadline, live, holder = string.match(lease, '^(%d+) (%d) (%S+)')
+  if holder ~= incarnation then return true end
+  local time = redis.call('TIME')
+  return live == '1' and tonumber(deadline) > time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/**
+ * Makes uids members of a set. An add that changes nothing raises the version all the same.
+ * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7... uids
+ * Returns how many were not members before.
+ */
+export const add = defineScript(
+  "add",
+  /* lua */ `${PUBLISH}${NEXT_VERSION}
+local joined = {}
+for i = 7, #ARGV do
+  if redis.call('SADD', KEYS[2], ARGV[i]) == 1 then joined[#joined + 1] = ARGV[i] end
+end
+local version, isFirst = nextVersion(KEYS[1], ARGV[1], ARGV[3])
+if isFirst then
+  redis.call('SADD', KEYS[3], ARGV[2])
+  redis.call('SADD', KEYS[4], ARGV[1])
+end
+redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. redis.call('SCARD', KEYS[2]))
+publish(ARGV[4], ARGV[5], 'join', '"' .. version .. '"', ARGV[6], joined)
+return #joined`,
+);
+
+/**
+ * Takes uids out of a set; if an expected version is given, only while the set is at that version.
+ * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 expected version or '', 8... uids
+ * Returns how many were members.
+ */
+export const leave = defineScript(
+  "leave",
+  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}
+if ARGV[7] ~= '' then
+  local entry = redis.call('HGET', KEYS[1], ARGV[1])
+  if not entry or string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return 0 end
+end
+local gone = {}
+for i = 8, #ARGV do
+  if redis.call('SREM', KEYS[2], ARGV[i]) == 1 then gone[#gone + 1] = ARGV[i] end
+end
+if #gone > 0 then
+  left(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], gone)
+end
+return #gone`,
+);
+
+/**
+ * Takes some members of a set out, whoever they are, unless the frontend is alive.
+ * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids, 5 servers
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 limit, 8 incarnation
+ * Returns how many left, or -1 if the frontend is alive or another incarnation has the sid.
+ */
+export const evict = defineScript(
+  "evict",
+  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
+if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
+local gone = redis.call('SPOP', KEYS[2], ARGV[7])
+if #gone > 0 then
+  left(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], gone)
+else
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('SREM', KEYS[3], ARGV[2])
+  if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('SREM', KEYS[4], ARGV[1]) end
+end
+return #gone`,
+);
+
+/**
+ * Puts all member sets of a channel aside, so that it has no members from now on.
+ * KEYS: 1 sets of the channel, 2 sids
+ * ARGV: 1 name, 2 head, 3 prefix of members, 4 prefix of what is put aside, 5 prefix of channels at a sid,
+ *       6 prefix of pub/sub channels, 7 for how long what is put aside lasts (seconds)
+ * Returns the sids (escaped) whose sets are put aside.
+ */
+export const destroy = defineScript(
+  "destroy",
+  /* lua */ `${PUBLISH}
+local sids = redis.call('HKEYS', KEYS[1])
+for _, sid in ipairs(sids) do
+  if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
+    redis.call('RENAME', ARGV[3] .. sid, ARGV[4] .. sid)
+    redis.call('EXPIRE', ARGV[4] .. sid, ARGV[7])
+  end
+  redis.call('SREM', ARGV[5] .. sid, ARGV[1])
+  if redis.call('EXISTS', ARGV[5] .. sid) == 0 then redis.call('SREM', KEYS[2], sid) end
+  publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {})
+end
+redis.call('DEL', KEYS[1])
+return sids`,
+);
+
+/**
+ * Tells of some of the members that were put aside that they have left.
+ * KEYS: 1 members put aside
+ * ARGV: 1 pub/sub channel, 2 head, 3 limit
+ * Returns how many.
+ */
+export const drain = defineScript(
+  "drain",
+  /* lua */ `${PUBLISH}
+local gone = redis.call('SPOP', KEYS[1], ARGV[3])
+if #gone > 0 then publish(ARGV[1], ARGV[2], 'leave', 'null', 'destroyed', gone) end
+return #gone`,
+);
+
+/**
+ * Finds where a user is a member.
+ * KEYS: 1 sets of the channel
+ * ARGV: 1 uid, 2 prefix of members
+ * Returns sids (escaped).
+ */
+export const find = defineScript(
+  "find",
+  /* lua */ `
+local found = {}
+for _, sid in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if redis.call('SISMEMBER', ARGV[2] .. sid, ARGV[1]) == 1 then found[#found + 1] = sid end
+end
+return found`,
+);
+
+/**
+ * Reads a set and its version, if it is small enough to be read at once.
+ * KEYS: 1 sets of the channel, 2 members
+ * ARGV: 1 sid (escaped), 2 limit
+ * Returns {entry or false, uids or false if there are more than the limit}.
+ */
+export const read = defineScript(
+  "read",
+  /* lua */ `
+local entry = redis.call('HGET', KEYS[1], ARGV[1])
+if redis.call('SCARD', KEYS[2]) > tonumber(ARGV[2]) then return {entry, false} end
+return {entry, redis.call('SMEMBERS', KEYS[2])}`,
+);
+
+/**
+ * Notes that a user has sessions at an incarnation of a frontend.
+ * KEYS: 1 user, 2 users at the sid
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 uid
+ */
+export const connect = defineScript(
+  "connect",
+  /* lua */ `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[3])`,
+);
+
+/**
+ * Notes that a user has no session any more at an incarnation of a frontend.
+ * KEYS: 1 user, 2 users at the sid
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 uid
+ */
+export const disconnect = defineScript(
+  "disconnect",
+  /* lua */ `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('SREM', KEYS[2], ARGV[3])`,
+);
+
+/**
+ * Reads where users have sessions.
+ * KEYS: 1... users
+ * ARGV: none
+ * Returns for each user {sid (escaped), incarnation, sid, incarnation, ...}.
+ */
+export const sessions = defineScript(
+  "sessions",
+  /* lua */ `
+local places = {}
+for i, user in ipairs(KEYS) do places[i] = redis.call('HGETALL', user) end
+return places`,
+);
+
+/**
+ * Forgets the sessions of some users at a frontend, except those of the incarnation that is alive there.
+ * KEYS: 1 users at the sid, 2 servers, 3... users
+ * ARGV: 1 sid (escaped), 2 incarnation that is evicted, 3... uids, in the order of the users
+ */
+export const forgetSessions = defineScript(
+  "forgetSessions",
+  /* lua */ `${IS_HELD}
+local holder = nil
+if isHeld(KEYS[2], ARGV[1], ARGV[2]) then
+  holder = string.match(redis.call('HGET', KEYS[2], ARGV[1]), '^%d+ %d (%S+)')
+end
+for i = 3, #KEYS do
+  if redis.call('HGET', KEYS[i], ARGV[1]) ~= holder or not holder then
+    redis.call('HDEL', KEYS[i], ARGV[1])
+    redis.call('SREM', KEYS[1], ARGV[i])
+  end
+end`,
+);

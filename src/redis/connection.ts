@@ -1,0 +1,209 @@
+import { Redis, ReplyError, type RedisOptions } from "ioredis";
+import { describe } from "../arguments.js";
+import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { invalidOption } from "../options.js";
+import { Keys, PREFIX_PATTERN } from "./keys.js";
+import type { Script } from "./script.js";
+import { Subscriptions } from "./subscriptions.js";
+
+/** How to reach Redis: a URL (`redis://:password@host:port/db`, `rediss://` for TLS), ioredis options, or an ioredis client. */
+export type RedisSource = string | RedisOptions | Redis;
+
+export interface RedisClusterOptions {
+  /** What every key and pub/sub channel begins with: letters, digits and `_ . : @ / -`. @default "gc" */
+  prefix?: string;
+}
+
+/** How long a new connection may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 5000;
+/** After how long without an answer a connection counts as dead, in milliseconds. */
+const SOCKET_TIMEOUT_MS = 3000;
+/** The longest pause between two attempts to connect again, in milliseconds. */
+const MAX_RETRY_MS = 500;
+/** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
+export const BATCH = 1000;
+
+/**
+ * One process's connections to Redis: one for commands, one for subscriptions. It fails fast: while Redis is out of reach,
+ * every command rejects at once, none is queued, and none is sent a second time.
+ */
+export class RedisConnection {
+  readonly keys: Keys;
+  readonly #source: RedisSource;
+  #client: Redis | undefined;
+  #subscriptions: Subscriptions | undefined;
+  #users = 0;
+  #opening: Promise<void> | undefined;
+
+  constructor(source: RedisSource, { prefix = "gc" }: RedisClusterOptions = {}) {
+    if (typeof prefix !== "string" || !PREFIX_PATTERN.test(prefix)) {
+      throw invalidOption("redis", "prefix", prefix, "1 to 128 letters, digits or _ . : @ / -");
+    }
+    this.#source = checkSource(source);
+    this.keys = new Keys(prefix, databaseOf(this.#source));
+  }
+
+  /** Connects, unless that is done. Each `open` needs a {@link close}. */
+  async open(): Promise<void> {
+    this.#users++;
+    this.#opening ??= this.#open();
+    try {
+      await this.#opening;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Disconnects what this class has connected, once everyone who opened it has closed it. */
+  async close(): Promise<void> {
+    if (--this.#users > 0) return;
+    this.#opening = undefined;
+    const [client, subscriptions] = [this.#client, this.#subscriptions];
+    this.#client = this.#subscriptions = undefined;
+    await subscriptions?.close();
+    if (client && client !== this.#source) await disconnect(client);
+  }
+
+  get subscriptions(): Subscriptions {
+    if (!this.#subscriptions) throw unavailable("it is not connected");
+    return this.#subscriptions;
+  }
+
+  /** Runs a command. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
+  async command<T>(run: (client: Redis) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    if (client?.status !== "ready") throw unavailable(`the connection is ${client?.status ?? "closed"}`);
+    try {
+      return await run(client);
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
+  run<T>(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
+    return this.command((client) => {
+      const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<T>>;
+      if (!commands[script.command]) client.defineCommand(script.command, { lua: script.lua });
+      return commands[script.command]!(keys.length, ...keys, ...args);
+    });
+  }
+
+  async #open(): Promise<void> {
+    const client = isClient(this.#source) ? this.#source : createClient(this.#source);
+    this.#client = client;
+    await ready(client);
+    this.#subscriptions = new Subscriptions(
+      client.duplicate({ autoResubscribe: false, enableOfflineQueue: true, lazyConnect: true, maxRetriesPerRequest: null, retryStrategy }),
+    );
+    await this.#subscriptions.open();
+  }
+}
+
+function createClient(source: string | RedisOptions): Redis {
+  const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    ...(typeof source === "object" ? source : {}),
+    replyMapping: "legacy",
+    // Callers decide whether to try again: a command that was sent twice could deliver twice.
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    lazyConnect: true,
+    retryStrategy,
+  };
+  const client = typeof source === "string" ? new Redis(source, options) : new Redis(options);
+  // Every command rejects by itself; without a listener ioredis prints what it meets between commands.
+  client.on("error", () => {});
+  return client;
+}
+
+function retryStrategy(attempt: number): number {
+  return Math.min(20 * 2 ** Math.min(attempt, 10), MAX_RETRY_MS);
+}
+
+/** Waits until a client is ready for commands; an injected one may be so already. */
+async function ready(client: Redis): Promise<void> {
+  if (client.status === "ready") return;
+  let lastError: unknown;
+  const onError = (error: unknown): void => {
+    lastError = error;
+  };
+  client.on("error", onError);
+  let timer: NodeJS.Timeout | undefined;
+  let onEnd: (() => void) | undefined;
+  let onReady: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      onReady = resolve;
+      onEnd = () => reject(unavailable("the client has ended", lastError));
+      client.once("ready", onReady);
+      client.once("end", onEnd);
+      timer = setTimeout(() => reject(unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`, lastError)), CONNECT_TIMEOUT_MS);
+      if (client.status === "wait" || client.status === "end") {
+        client.connect().catch((error: unknown) => reject(unavailable("the connection was refused", lastError ?? error)));
+      }
+    });
+  } finally {
+    clearTimeout(timer);
+    client.off("error", onError);
+    if (onReady) client.off("ready", onReady);
+    if (onEnd) client.off("end", onEnd);
+  }
+}
+
+/** Ends a client of ours, waiting for the commands under way if it can. */
+async function disconnect(client: Redis): Promise<void> {
+  if (client.status === "ready") await client.quit().catch(() => {});
+  client.disconnect();
+}
+
+function checkSource(source: unknown): RedisSource {
+  if (typeof source === "string") {
+    if (!/^rediss?:\/\//.test(source) || !URL.canParse(source)) {
+      throw invalidOption("redis", "url", source.replace(/:[^:@/]*@/, ":***@"), "a URL such as redis://127.0.0.1:6379/0");
+    }
+    return source;
+  }
+  if (typeof source !== "object" || source === null) {
+    throw invalidOption("redis", "connection", source, "a URL, ioredis options or an ioredis client");
+  }
+  if ("isCluster" in source && source.isCluster) {
+    throw invalidOption("redis", "connection", "an ioredis Cluster", "a standalone client: Redis Cluster is not supported yet");
+  }
+  const options = isClient(source) ? source.options : (source as RedisOptions);
+  if (options.keyPrefix) {
+    throw invalidOption("redis", "keyPrefix", options.keyPrefix, "left out: give { prefix } to redis() instead");
+  }
+  return source as RedisSource;
+}
+
+function isClient(source: unknown): source is Redis {
+  return typeof source === "object" && source !== null && "duplicate" in source && "defineCommand" in source;
+}
+
+function databaseOf(source: RedisSource): number {
+  if (typeof source !== "string") return Number((isClient(source) ? source.options : source).db ?? 0);
+  const { pathname, searchParams } = new URL(source);
+  return Number(pathname.slice(1) || searchParams.get("db") || 0);
+}
+
+function unavailable(reason: string, cause?: unknown): GlobalChannelError {
+  const detail = cause instanceof Error && cause.message ? `: ${cause.message}` : "";
+  return new GlobalChannelError("GC_STORE_UNAVAILABLE", `Redis cannot be reached: ${reason}${detail}`, { cause });
+}
+
+/** Replies that say: not now. */
+const TEMPORARY_REPLY = /^(LOADING|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|READONLY|OOM|NOREPLICAS|MISCONF)\b/;
+
+function toStoreError(cause: unknown): GlobalChannelError {
+  if (isGlobalChannelError(cause)) return cause;
+  const message = cause instanceof Error ? cause.message : describe(cause);
+  if ((cause instanceof Error && cause.name === "ReplyError") || cause instanceof ReplyError) {
+    const temporary = TEMPORARY_REPLY.test(message);
+    return new GlobalChannelError("GC_STORE_ERROR", `Redis answered: ${message}`, { cause, temporary });
+  }
+  return unavailable("the connection was lost", cause);
+}

@@ -1,0 +1,25 @@
+import { RedisChannelManager } from "../managers/redis/manager.js";
+import { RedisServerRegistry } from "../registries/redis/registry.js";
+import { RedisTransport } from "../transports/redis/transport.js";
+import type { Cluster } from "../types.js";
+import { RedisConnection, type RedisClusterOptions, type RedisSource } from "./connection.js";
+import { RedisFusedPush } from "./fused-push.js";
+
+export { RedisChannelManager } from "../managers/redis/manager.js";
+export { RedisServerRegistry } from "../registries/redis/registry.js";
+export { RedisTransport } from "../transports/redis/transport.js";
+export { RedisConnection, type RedisClusterOptions, type RedisSource } from "./connection.js";
+
+/**
+ * A cluster on one Redis (6.2 or newer) or Valkey: membership, leases and transport share two connections for each process.
+ *
+ * @param source a URL, ioredis options, or an ioredis client, which is never closed here (its subscriptions get a duplicate)
+ * @throws `GC_INVALID_OPTION`
+ */
+export function redis(source: RedisSource, options?: RedisClusterOptions): Cluster {
+  const connection = new RedisConnection(source, options);
+  const manager = new RedisChannelManager(connection);
+  const registry = new RedisServerRegistry(connection);
+  const transport = new RedisTransport(connection);
+  return { manager, registry, transport, fusedPush: new RedisFusedPush(connection, { manager, registry, transport }) };
+}

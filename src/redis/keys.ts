@@ -1,0 +1,107 @@
+/**
+ * Every key and pub/sub channel of layout version 1. All keys of one channel share the hash tag `{channel}`.
+ *
+ * Names are escaped so that no two (name, sid) pairs share a key: within `{…}` there is no `}`, so that the tag ends where
+ * it ends, and what follows a sid never contains a colon of the sid's own making ambiguous, because a sid comes last.
+ */
+export class Keys {
+  /** hash: sid -> lease (see the registry's scripts). */
+  readonly servers: string;
+  /** set: sids that have members. */
+  readonly sids: string;
+  /** What the pub/sub channel of a sid's changes begins with. */
+  readonly changesPrefix: string;
+  /** What the pub/sub channel of a sid's inbox begins with. */
+  readonly inboxPrefix: string;
+  readonly #prefix: string;
+  readonly #repliesPrefix: string;
+
+  /** Pub/sub channels are not separated by database as keys are, so that they carry its number. */
+  constructor(prefix: string, db: number) {
+    this.#prefix = prefix;
+    this.servers = `${prefix}:servers`;
+    this.sids = `${prefix}:sids`;
+    this.changesPrefix = `${prefix}:ch:${db}:`;
+    this.inboxPrefix = `${prefix}:in:${db}:`;
+    this.#repliesPrefix = `${prefix}:re:${db}:`;
+  }
+
+  /** hash: sid -> `<epoch>.<counter>.<count>`: the frontends with members, their versions and how many there are. */
+  sets(name: string): string {
+    return `${this.#prefix}:{${escape(name)}}:s`;
+  }
+
+  /** set: uids of the channel's members at `sid`. */
+  members(name: string, sid: string): string {
+    return this.membersPrefix(name) + escape(sid);
+  }
+
+  membersPrefix(name: string): string {
+    return `${this.#prefix}:{${escape(name)}}:m:`;
+  }
+
+  /** set: former members at `sid` of a channel that was destroyed, until each one's `leave` has been told. */
+  destroyed(name: string, destruction: string, sid: string): string {
+    return this.destroyedPrefix(name, destruction) + escape(sid);
+  }
+
+  destroyedPrefix(name: string, destruction: string): string {
+    return `${this.#prefix}:{${escape(name)}}:d:${destruction}:`;
+  }
+
+  /** set: names of the channels with members at `sid`: what to clean up when it dies. */
+  channelsAt(sid: string): string {
+    return this.channelsAtPrefix + escape(sid);
+  }
+
+  get channelsAtPrefix(): string {
+    return `${this.#prefix}:srv:`;
+  }
+
+  /** set: uids with sessions at `sid`. */
+  usersAt(sid: string): string {
+    return `${this.#prefix}:on:${escape(sid)}`;
+  }
+
+  /** hash: sid -> incarnation where this user has sessions. */
+  user(uid: string): string {
+    return `${this.#prefix}:u:${escape(uid)}`;
+  }
+
+  /** pub/sub: changes of the member sets at `sid`. */
+  changes(sid: string): string {
+    return this.changesPrefix + escape(sid);
+  }
+
+  /** pub/sub: requests to `sid`. */
+  inbox(sid: string): string {
+    return this.inboxPrefix + escape(sid);
+  }
+
+  /** pub/sub: replies to a caller. */
+  replies(caller: string): string {
+    return this.#repliesPrefix + caller;
+  }
+
+  /** pub/sub pattern of the changes of every sid; the prefix has no pattern characters. */
+  get allChanges(): string {
+    return `${this.changesPrefix}*`;
+  }
+
+  /** SCAN pattern of every key. */
+  get all(): string {
+    return `${this.#prefix}:*`;
+  }
+}
+
+/** The prefixes that {@link Keys} takes: no braces, which would move the hash tag, and no pattern characters. */
+export const PREFIX_PATTERN = /^[\w.:@/-]{1,128}$/;
+
+/** Makes a name safe within a key. Reversible, and different for different names. */
+export function escape(name: string): string {
+  return name.replace(/[%{}]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+export function unescape(escaped: string): string {
+  return escaped.replace(/%(25|7B|7D)/g, (_match, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+}

@@ -1,0 +1,78 @@
+import { sidInUse } from "../../errors.js";
+import type { RedisConnection } from "../../redis/connection.js";
+import { escape, unescape } from "../../redis/keys.js";
+import type { Script } from "../../redis/script.js";
+import type { FrontendId, FrontendInfo, LeaseState, ServerRegistry } from "../../types.js";
+import * as scripts from "./scripts.js";
+
+/** Keeps leases in Redis, on the clock of Redis. See {@link ServerRegistry}. */
+export class RedisServerRegistry implements ServerRegistry {
+  readonly #connection: RedisConnection;
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  start(): Promise<void> {
+    return this.#connection.open();
+  }
+
+  stop(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async register(frontend: FrontendInfo, leaseMs: number): Promise<void> {
+    const inTheWay = await this.#run<string | null>(scripts.register, frontend, [leaseMs, describeFrontend(frontend)]);
+    if (inTheWay !== null) throw sidInUse(frontend.sid, parseDescription(inTheWay).holder);
+  }
+
+  renew(frontend: FrontendInfo, leaseMs: number): Promise<LeaseState> {
+    return this.#run<LeaseState>(scripts.renew, frontend, [leaseMs, describeFrontend(frontend)]);
+  }
+
+  async unregister(frontend: FrontendId): Promise<boolean> {
+    return (await this.#run<number>(scripts.unregister, frontend, [0])) === 1;
+  }
+
+  async forget(frontend: FrontendId): Promise<boolean> {
+    return (await this.#run<number>(scripts.unregister, frontend, [1])) === 1;
+  }
+
+  list(): Promise<FrontendInfo[]> {
+    return this.#list("live");
+  }
+
+  listDead(graceMs: number): Promise<FrontendInfo[]> {
+    return this.#list("dead", graceMs);
+  }
+
+  async #list(...filter: (string | number)[]): Promise<FrontendInfo[]> {
+    const flat = await this.#connection.run<string[]>(scripts.list, [this.#connection.keys.servers], filter);
+    const frontends: FrontendInfo[] = [];
+    for (let index = 0; index < flat.length; index += 3) {
+      frontends.push({
+        sid: unescape(flat[index]!),
+        incarnation: decodeURIComponent(flat[index + 1]!),
+        ...parseDescription(flat[index + 2]!),
+      });
+    }
+    return frontends;
+  }
+
+  #run<T>(script: Script, { sid, incarnation }: FrontendId, rest: readonly (string | number)[]): Promise<T> {
+    return this.#connection.run<T>(
+      script,
+      [this.#connection.keys.servers],
+      [escape(sid), encodeURIComponent(incarnation), ...rest],
+    );
+  }
+}
+
+function describeFrontend({ stype, holder }: FrontendInfo): string {
+  return `${encodeURIComponent(stype)} ${encodeURIComponent(holder)}`;
+}
+
+function parseDescription(description: string): { stype: string; holder: string } {
+  const [stype = "", holder = ""] = description.split(" ");
+  return { stype: decodeURIComponent(stype), holder: decodeURIComponent(holder) };
+}

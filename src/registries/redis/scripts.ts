@@ -1,0 +1,99 @@
+import { defineScript } from "../../redis/script.js";
+
+/*
+ * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder>`: the deadline in milliseconds on the
+ * clock of Redis, live 1 once it was renewed, the other parts percent-encoded so that they have no spaces.
+ */
+
+/** Lua: the time in milliseconds, and a lease's deadline, live, incarnation and the rest. */
+const LEASES = /* lua */ `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function parse(lease)
+  local deadline, live, incarnation, rest = string.match(lease, '^(%d+) (%d) (%S+) (.*)$')
+  return tonumber(deadline), live == '1', incarnation, rest
+end
+local function write(sid, deadline, live, incarnation, rest)
+  redis.call('HSET', KEYS[1], sid, string.format('%.0f', deadline) .. ' ' .. live .. ' ' .. incarnation .. ' ' .. rest)
+end
+`;
+
+/**
+ * Reserves a sid.
+ * KEYS: 1 servers
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder
+ * Returns the stype and holder of the live lease that is in the way, or false.
+ */
+export const register = defineScript(
+  "register",
+  /* lua */ `${LEASES}
+local lease = redis.call('HGET', KEYS[1], ARGV[1])
+if lease then
+  local deadline, _, incarnation, rest = parse(lease)
+  if incarnation ~= ARGV[2] and deadline > now() then return rest end
+end
+write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4])
+return false`,
+);
+
+/**
+ * Renews a lease.
+ * KEYS: 1 servers
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder
+ * Returns what had become of it: held, lapsed, missing or taken.
+ */
+export const renew = defineScript(
+  "renew",
+  /* lua */ `${LEASES}
+local lease = redis.call('HGET', KEYS[1], ARGV[1])
+local state = 'missing'
+if lease then
+  local deadline, _, incarnation = parse(lease)
+  if incarnation ~= ARGV[2] then return 'taken' end
+  state = deadline > now() and 'held' or 'lapsed'
+end
+write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4])
+return state`,
+);
+
+/**
+ * Forgets a lease.
+ * KEYS: 1 servers
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 1: only if it has ended
+ * Returns whether it was there.
+ */
+export const unregister = defineScript(
+  "unregister",
+  /* lua */ `${LEASES}
+local lease = redis.call('HGET', KEYS[1], ARGV[1])
+if not lease then return 0 end
+local deadline, _, incarnation = parse(lease)
+if incarnation ~= ARGV[2] or (ARGV[3] == '1' and deadline > now()) then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])`,
+);
+
+/**
+ * Lists leases.
+ * KEYS: 1 servers
+ * ARGV: 1 'live', or 2 'dead' and after it for how long (ms)
+ * Returns {sid (escaped), incarnation, stype and holder, sid, incarnation, ...}.
+ */
+export const list = defineScript(
+  "list",
+  /* lua */ `${LEASES}
+local found, time = {}, now()
+local leases = redis.call('HGETALL', KEYS[1])
+for i = 1, #leases, 2 do
+  local deadline, live, incarnation, rest = parse(leases[i + 1])
+  local wanted
+  if ARGV[1] == 'live' then wanted = live and deadline > time else wanted = deadline + tonumber(ARGV[2]) < time end
+  if wanted then
+    found[#found + 1] = leases[i]
+    found[#found + 1] = incarnation
+    found[#found + 1] = rest
+  end
+end
+return found`,
+);

@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto";
+import { reportError } from "../../diagnostics.js";
+import { unreachable } from "../../errors.js";
+import type { RedisConnection } from "../../redis/connection.js";
+import type { FrontendReply, FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
+import { Exchange } from "./exchange.js";
+import { RecentRequests } from "./recent-requests.js";
+import { decodeRequest, encodeRequest, type Reply } from "./wire.js";
+
+/**
+ * Carries requests by Redis pub/sub: one channel for each frontend's requests, one for each caller's replies. The replies of
+ * one tick to one caller go in one message. See {@link RpcTransport}.
+ */
+export class RedisTransport implements RpcTransport {
+  readonly #connection: RedisConnection;
+  /** Names this caller's reply channel. */
+  readonly id = randomBytes(9).toString("base64url");
+  readonly #exchanges = new Map<number, Exchange>();
+  readonly #replies = new Map<string, Reply[]>();
+  #lastId = 0;
+  #unsubscribe: Unsubscribe | undefined;
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  async start(): Promise<void> {
+    await this.#connection.open();
+    try {
+      const { subscriptions, keys } = this.#connection;
+      this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), { message: (message) => this.#settle(message) });
+    } catch (error) {
+      await this.#connection.close();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#flushReplies();
+    await this.#unsubscribe?.();
+    await this.#connection.close();
+  }
+
+  async request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>> {
+    const { id, exchange } = this.openExchange(options.timeoutMs);
+    const reply = exchange.expect(sid);
+    exchange.sent();
+    const message = encodeRequest(this.id, id, request);
+    this.#connection
+      .command((client) => client.publish(this.#connection.keys.inbox(sid), message))
+      .then(
+        (receivers) => receivers === 0 && exchange.fail(sid, unreachable(sid)),
+        (error: Error) => exchange.fail(sid, error),
+      );
+    return reply as Promise<ReplyTo<R>>;
+  }
+
+  async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
+    const recent = new RecentRequests();
+    return this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
+      message: (message) => this.#handle(sid, message, handler, recent),
+    });
+  }
+
+  /** Begins a request that the caller of this method sends itself. */
+  openExchange(timeoutMs: number): { id: number; exchange: Exchange } {
+    const id = ++this.#lastId;
+    const exchange = new Exchange(timeoutMs, () => this.#exchanges.delete(id));
+    this.#exchanges.set(id, exchange);
+    return { id, exchange };
+  }
+
+  #settle(message: string): void {
+    try {
+      for (const reply of JSON.parse(message) as Reply[]) this.#exchanges.get(reply[0])?.settle(reply);
+    } catch (error) {
+      reportError(this, error);
+    }
+  }
+
+  #handle(sid: string, message: string, handler: RequestHandler, recent: RecentRequests): void {
+    let from: string, id: number, request: FrontendRequest;
+    try {
+      ({ from, id, request } = decodeRequest(message));
+    } catch (error) {
+      // Nobody of ours wrote this: there is no one to answer.
+      reportError(this, error);
+      return;
+    }
+    if (!recent.isNew(from, id)) return;
+    const succeed = (answer: FrontendReply): void => this.#reply(from, [id, sid, answer]);
+    const fail = (error: unknown): void => {
+      this.#reply(from, [id, sid, null, error instanceof Error ? error.message : String(error)]);
+    };
+    try {
+      const answer = handler(request);
+      // Most answers are there at once: a promise would only delay them.
+      if (answer instanceof Promise) answer.then(succeed, fail);
+      else succeed(answer);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #reply(to: string, reply: Reply): void {
+    if (this.#replies.size === 0) setImmediate(() => this.#flushReplies());
+    const replies = this.#replies.get(to);
+    if (replies) replies.push(reply);
+    else this.#replies.set(to, [reply]);
+  }
+
+  #flushReplies(): void {
+    for (const [to, replies] of this.#replies) {
+      // A reply that is lost leaves its caller not knowing, which is what its report says.
+      this.#connection
+        .command((client) => client.publish(this.#connection.keys.replies(to), JSON.stringify(replies)))
+        .catch((error: unknown) => reportError(this, error));
+    }
+    this.#replies.clear();
+  }
+}
