@@ -24,17 +24,16 @@ export interface PushReport {
   failed: number;
   /** The frontend did not answer before the deadline: it may have delivered or not. */
   unknown: number;
-  /**
-   * The uids that are not known to be delivered, each member once. As many as `failed + unknown`, unless the members of a
-   * frontend that did not answer could not be read before the deadline either.
-   */
+  /** The uids that are not known to be delivered, one for each such member: `failIds.length + unlisted = failed + unknown`. */
   failIds: string[];
+  /** How many could not be named, because who is a member at a frontend that failed could not be read either. */
+  unlisted: number;
   /** One entry for each frontend that the push went to. */
   frontends: FrontendReport[];
 }
 
 export function emptyReport(): PushReport {
-  return { targeted: 0, delivered: 0, failed: 0, unknown: 0, failIds: [], frontends: [] };
+  return { targeted: 0, delivered: 0, failed: 0, unknown: 0, failIds: [], unlisted: 0, frontends: [] };
 }
 
 /** Adds one frontend's part to the report. */
@@ -43,6 +42,7 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
   report.delivered += part.delivered;
   report.failed += part.failed;
   report.unknown += part.unknown;
+  report.unlisted += part.failed + part.unknown - failIds.length;
   for (const uid of failIds) report.failIds.push(uid);
   report.frontends.push(part);
 }

@@ -247,7 +247,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
    * Pushes to the members of a channel at frontends of type `stype`, or of several channels, with one copy for each user.
    *
    * Resolves the report once every frontend has answered or the deadline is over. A callback gets `(error, failIds)`, the
-   * uids that are not known to be delivered. Pushes from one service to one channel reach each client in the order of the
+   * uids that are not known to be delivered, and an error also where some of them are not known (`unlisted`). Pushes from one service to one channel reach each client in the order of the
    * calls. A push called after an `add` has resolved reaches that member. 1 round trip on a standalone Redis.
    * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`, `GC_OVERLOADED` (nothing was sent),
    *   `GC_PUSH_FAILED` every targeted frontend failed; its `report` says how
@@ -362,12 +362,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#pending.add(push);
     const done = (): boolean => this.#pending.delete(push);
     push.then(done, done);
-    return withCallback(
-      push,
-      callback,
-      ({ failIds }) => failIds,
-      (error) => ((error as GlobalChannelError).report as PushReport | undefined)?.failIds,
-    );
+    if (callback) withCallback(push.then(failIdsOf), callback, (error) => ((error as GlobalChannelError).report as PushReport | undefined)?.failIds);
+    return push;
   }
 
   #require(capability: keyof ManagerCapabilities, method: string): void {
@@ -402,6 +398,14 @@ function checkMemberships(memberships: readonly MembershipInput[]): Membership[]
     if (typeof item !== "object" || item === null) throw invalid(argument, item, "an object { name, uid, sid }");
     return checkMembership(item as MembershipInput, `${argument}.`);
   });
+}
+
+/** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */
+function failIdsOf(report: PushReport): string[] {
+  const { failIds, unlisted } = report;
+  if (unlisted === 0) return failIds;
+  const message = `${unlisted} members may have missed the push, and who they are could not be read`;
+  throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }
 
 function closed(): GlobalChannelError {
