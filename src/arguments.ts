@@ -1,7 +1,7 @@
 import { GlobalChannelError } from "./errors.js";
 
 /** The longest name (channel, uid, sid, stype, route), in bytes of UTF-8. */
-export const MAX_NAME_BYTES = 1024;
+const MAX_NAME_BYTES = 1024;
 
 /**
  * Checks a name given by a caller and returns it.
@@ -63,10 +63,14 @@ export function encodeMessage(msg: unknown, maxBytes: number): string {
   try {
     body = JSON.stringify(msg) as string | undefined;
   } catch (cause) {
-    throw new GlobalChannelError("GC_MESSAGE_NOT_SERIALIZABLE", `msg cannot be written as JSON: ${(cause as Error).message}`, {
-      cause,
-      argument: "msg",
-    });
+    throw new GlobalChannelError(
+      "GC_MESSAGE_NOT_SERIALIZABLE",
+      `msg cannot be written as JSON: ${(cause as Error).message}`,
+      {
+        cause,
+        argument: "msg",
+      },
+    );
   }
   if (body === undefined) {
     throw new GlobalChannelError("GC_MESSAGE_NOT_SERIALIZABLE", `msg is ${describe(msg)}, which has no JSON form`, {
@@ -96,7 +100,9 @@ export function invalid(argument: string, value: unknown, allowed: string): Glob
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
-      return value.length > 64 ? `${JSON.stringify(value.slice(0, 64))}… (${value.length} characters)` : JSON.stringify(value);
+      return value.length > 64
+        ? `${JSON.stringify(value.slice(0, 64))}… (${value.length} characters)`
+        : JSON.stringify(value);
     case "bigint":
       return `${value}n`;
     case "function":

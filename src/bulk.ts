@@ -8,7 +8,11 @@ export async function addMany(manager: ChannelManager, memberships: Membership[]
 }
 
 /** Takes many members out: in one call where the manager has `bulk`, else in one each. Resolves how many were members. */
-export async function leaveMany(manager: ChannelManager, memberships: Membership[], reason: LeaveReason): Promise<number> {
+export async function leaveMany(
+  manager: ChannelManager,
+  memberships: Membership[],
+  reason: LeaveReason,
+): Promise<number> {
   if (memberships.length === 0) return 0;
   if (manager.capabilities?.bulk && manager.leaveMany) return manager.leaveMany(memberships, reason);
   return countTrue(memberships, ({ name, uid, sid }) => manager.leave(name, uid, sid));

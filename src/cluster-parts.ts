@@ -17,7 +17,7 @@ export async function startParts(cluster: Cluster): Promise<void> {
       started.push(part);
     }
   } catch (error) {
-    for (const part of started.reverse()) await stopPart(part, true);
+    for (const part of started.toReversed()) await stopPart(part, true);
     throw error;
   }
 }
@@ -25,7 +25,7 @@ export async function startParts(cluster: Cluster): Promise<void> {
 /** Stops the parts that nobody else in this process uses. Every part is stopped, also where one of them fails. */
 export async function stopParts(cluster: Cluster, force: boolean): Promise<void> {
   const failures: unknown[] = [];
-  for (const part of partsOf(cluster).reverse()) {
+  for (const part of partsOf(cluster).toReversed()) {
     await stopPart(part, force).catch((error: unknown) => failures.push(error));
   }
   if (failures.length > 0) throw failures[0];

@@ -51,11 +51,11 @@ export class GlobalChannelError extends Error {
   readonly code: ErrorCode;
   /** Whether the same call may succeed later. */
   readonly temporary: boolean;
-  readonly argument?: string;
-  readonly channel?: string;
-  readonly sid?: string;
-  readonly holder?: string;
-  readonly report?: unknown;
+  declare readonly argument?: string;
+  declare readonly channel?: string;
+  declare readonly sid?: string;
+  declare readonly holder?: string;
+  declare readonly report?: unknown;
 
   constructor(code: ErrorCode, message: string, { cause, temporary, ...details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
@@ -73,7 +73,9 @@ export function isGlobalChannelError(error: unknown): error is GlobalChannelErro
 
 /** What every transport throws for a frontend that nobody listens at. */
 export function unreachable(sid: string): GlobalChannelError {
-  return new GlobalChannelError("GC_FRONTEND_UNREACHABLE", `nobody listens at frontend ${JSON.stringify(sid)}`, { sid });
+  return new GlobalChannelError("GC_FRONTEND_UNREACHABLE", `nobody listens at frontend ${JSON.stringify(sid)}`, {
+    sid,
+  });
 }
 
 /** What every transport throws for a frontend that did not answer. */
@@ -86,7 +88,10 @@ export function timedOut(sid: string, timeoutMs: number): GlobalChannelError {
 /** What every transport throws for a frontend whose handler failed. */
 export function frontendError(sid: string, cause: unknown): GlobalChannelError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new GlobalChannelError("GC_FRONTEND_ERROR", `frontend ${JSON.stringify(sid)} failed: ${message}`, { sid, cause });
+  return new GlobalChannelError("GC_FRONTEND_ERROR", `frontend ${JSON.stringify(sid)} failed: ${message}`, {
+    sid,
+    cause,
+  });
 }
 
 /** What every registry throws for a sid that a live frontend holds. */

@@ -41,9 +41,13 @@ export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
 }
 
 export function invalidOption(owner: string, option: string, value: unknown, allowed: string): GlobalChannelError {
-  return new GlobalChannelError("GC_INVALID_OPTION", `${owner}: ${option} is ${describe(value)}; it must be ${allowed}`, {
-    argument: option,
-  });
+  return new GlobalChannelError(
+    "GC_INVALID_OPTION",
+    `${owner}: ${option} is ${describe(value)}; it must be ${allowed}`,
+    {
+      argument: option,
+    },
+  );
 }
 
 /** The longest time that timers take, in milliseconds (a larger one would fire at once). */
@@ -57,13 +61,6 @@ export function milliseconds(defaultMs: number, min = 1): Resolver<number> {
 /** A size in bytes, or a count. */
 export function amount(defaultAmount: number, min = 1): Resolver<number> {
   return (option, value) => checkNumber(option, value ?? defaultAmount, { min });
-}
-
-export function flag(defaultFlag: boolean): Resolver<boolean> {
-  return (option, value = defaultFlag) => {
-    if (typeof value !== "boolean") throw invalid(option, value, "true or false");
-    return value;
-  };
 }
 
 /** A function, or undefined. */

@@ -154,7 +154,8 @@ export interface ChannelManager {
   getChannelsBySid?(sid: string): Awaitable<string[]>;
   /**
    * `versions`: tells of each change of a member set at `sid` that is made after this resolves, in order, before the call
-   * that made the change resolves or soon after. Delivery class: at most once; a loss shows as a gap in the versions.
+   * that made the change resolves or soon after. It may also tell of changes made just before. Delivery class: at most once;
+   * a loss shows as a gap in the versions.
    */
   watch?(sid: string, listener: ChangeListener): Awaitable<Unsubscribe>;
   /**

@@ -61,7 +61,9 @@ export class Delivery {
     const { connector } = this.#options;
     if (receivers === "everyone") {
       const delivered = connector.deliverToAll(push, new Set(push.except));
-      return typeof delivered === "number" ? { delivered, failed: [] } : delivered.then((count) => ({ delivered: count, failed: [] }));
+      return typeof delivered === "number"
+        ? { delivered, failed: [] }
+        : delivered.then((count) => ({ delivered: count, failed: [] }));
     }
     const uids = push.except?.length ? without(receivers, push.except) : receivers;
     // The set may change while an asynchronous connector works.

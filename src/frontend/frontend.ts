@@ -5,7 +5,15 @@ import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import { checkCluster, milliseconds, optionalFunction, resolveOptions } from "../options.js";
-import type { Cluster, Connector, ConnectorHost, FrontendInfo, FrontendReply, FrontendRequest, Unsubscribe } from "../types.js";
+import type {
+  Cluster,
+  Connector,
+  ConnectorHost,
+  FrontendInfo,
+  FrontendReply,
+  FrontendRequest,
+  Unsubscribe,
+} from "../types.js";
 import { checkConnector } from "./check-connector.js";
 import { Delivery } from "./delivery.js";
 import { Lease } from "./lease.js";
@@ -81,7 +89,14 @@ export class Frontend {
       });
     }
     this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, report });
-    this.#delivery = new Delivery({ manager, sid, mirror: this.#mirror, connector, residents: this.#residents, report });
+    this.#delivery = new Delivery({
+      manager,
+      sid,
+      mirror: this.#mirror,
+      connector,
+      residents: this.#residents,
+      report,
+    });
     this.#lease = new Lease({
       registry,
       frontend: this.#info,
@@ -136,7 +151,7 @@ export class Frontend {
       undo.push(() => this.#connector.stop?.());
       await this.#lease.hold();
     } catch (error) {
-      for (const step of undo.reverse()) {
+      for (const step of undo.toReversed()) {
         try {
           await step();
         } catch (failure) {
@@ -187,7 +202,10 @@ export class Frontend {
         return this.#delivery.push(request);
       case "channels":
         if (!this.#mirror) {
-          throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's manager has no versions, so it keeps no mirror");
+          throw new GlobalChannelError(
+            "GC_UNSUPPORTED",
+            "this frontend's manager has no versions, so it keeps no mirror",
+          );
         }
         return { names: this.#mirror.channelsOf(request.uid) };
     }
@@ -209,7 +227,9 @@ export class Frontend {
     } catch (cause) {
       const error = isGlobalChannelError(cause)
         ? cause
-        : new GlobalChannelError("GC_LISTENER_FAILED", `onMessage failed for route ${JSON.stringify(route)}`, { cause });
+        : new GlobalChannelError("GC_LISTENER_FAILED", `onMessage failed for route ${JSON.stringify(route)}`, {
+            cause,
+          });
       reportError(this, error);
     }
   }

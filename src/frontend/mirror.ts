@@ -33,7 +33,10 @@ export class Mirror {
   readonly #copies = new Map<string, Copy>();
   readonly #channelsByUid = new Map<string, Set<string>>();
   /** Reads under way, with the changes that came meanwhile. */
-  readonly #reads = new Map<string, { done: Promise<ReadonlySet<string>>; changes: MemberSetChange[]; missed: boolean }>();
+  readonly #reads = new Map<
+    string,
+    { done: Promise<ReadonlySet<string>>; changes: MemberSetChange[]; missed: boolean }
+  >();
   #unwatch: Unsubscribe | undefined;
 
   constructor(source: MirrorSource, sid: string, listener: MirrorListener) {
@@ -114,7 +117,8 @@ export class Mirror {
       this.#remove(name, copy?.uids ?? []);
     } else if (isVersioned(change)) {
       const next = follow(copy?.stale ? undefined : copy, change);
-      if (next === "replaced") this.#install(name, { version: change.version, uids: new Set(change.uids), stale: false });
+      if (next === "replaced")
+        this.#install(name, { version: change.version, uids: new Set(change.uids), stale: false });
       if (next === "followed" && copy) this.#amend(name, copy, change);
       if (next === "missed") this.#guess(name, copy, change);
     }
@@ -141,7 +145,11 @@ export class Mirror {
   #read(name: string): Promise<ReadonlySet<string>> {
     const underWay = this.#reads.get(name);
     if (underWay) return underWay.done;
-    const read = { changes: [] as MemberSetChange[], missed: false, done: undefined as unknown as Promise<ReadonlySet<string>> };
+    const read = {
+      changes: [] as MemberSetChange[],
+      missed: false,
+      done: undefined as unknown as Promise<ReadonlySet<string>>,
+    };
     this.#reads.set(name, read);
     read.done = (async () => {
       try {
@@ -219,7 +227,11 @@ function amend(copy: Copy, change: SetChange): void {
 }
 
 /** Applies the changes that came while a set was read to what was read. */
-function catchUpWith(version: Version | undefined, uids: string[], changes: MemberSetChange[]): Copy | undefined | "missed" {
+function catchUpWith(
+  version: Version | undefined,
+  uids: string[],
+  changes: MemberSetChange[],
+): Copy | undefined | "missed" {
   let copy: Copy | undefined = version === undefined ? undefined : { version, uids: new Set(uids), stale: false };
   for (const change of changes) {
     if (change.type === "clear") {

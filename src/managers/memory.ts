@@ -89,7 +89,7 @@ export class MemoryChannelManager implements ChannelManager {
 
   scanMembers(name: string, sid: string, cursor: string, limit: number): { uids: string[]; cursor: string } {
     // The cursor is the last uid of the page, not a position: positions shift when members leave between two pages.
-    const uids = [...(this.#set(name, sid)?.uids ?? [])].sort();
+    const uids = [...(this.#set(name, sid)?.uids ?? [])].toSorted();
     const start = cursor === "" ? 0 : uids.findIndex((uid) => uid > cursor);
     const page = start < 0 ? [] : uids.slice(start, start + limit);
     const last = page.at(-1);
@@ -111,18 +111,21 @@ export class MemoryChannelManager implements ChannelManager {
   }
 
   watch(sid: string, listener: ChangeListener): Unsubscribe {
+    // An object of its own for each watch: the same listener may be given twice.
+    const watcher: ChangeListener = { change: (change) => listener.change(change) };
     const watchers = this.#watchers.get(sid) ?? new Set();
-    this.#watchers.set(sid, watchers.add(listener));
+    this.#watchers.set(sid, watchers.add(watcher));
     return () => {
-      watchers.delete(listener);
+      watchers.delete(watcher);
       if (watchers.size === 0 && this.#watchers.get(sid) === watchers) this.#watchers.delete(sid);
     };
   }
 
   watchAll(listener: ChangeListener): Unsubscribe {
-    this.#watchersOfAll.add(listener);
+    const watcher: ChangeListener = { change: (change) => listener.change(change) };
+    this.#watchersOfAll.add(watcher);
     return () => {
-      this.#watchersOfAll.delete(listener);
+      this.#watchersOfAll.delete(watcher);
     };
   }
 

@@ -94,9 +94,16 @@ export class RedisConnection {
     const client = isClient(this.#source) ? this.#source : createClient(this.#source);
     this.#client = client;
     await ready(client);
-    this.#subscriptions = new Subscriptions(
-      client.duplicate({ autoResubscribe: false, enableOfflineQueue: true, lazyConnect: true, maxRetriesPerRequest: null, retryStrategy }),
-    );
+    const subscriber = client.duplicate({
+      autoResubscribe: false,
+      enableOfflineQueue: true,
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      retryStrategy,
+      // It is silent while nothing is sent.
+      socketTimeout: undefined,
+    });
+    this.#subscriptions = new Subscriptions(subscriber);
     await this.#subscriptions.open();
   }
 }
@@ -141,9 +148,14 @@ async function ready(client: Redis): Promise<void> {
       onEnd = () => reject(unavailable("the client has ended", lastError));
       client.once("ready", onReady);
       client.once("end", onEnd);
-      timer = setTimeout(() => reject(unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`, lastError)), CONNECT_TIMEOUT_MS);
+      timer = setTimeout(
+        () => reject(unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`, lastError)),
+        CONNECT_TIMEOUT_MS,
+      );
       if (client.status === "wait" || client.status === "end") {
-        client.connect().catch((error: unknown) => reject(unavailable("the connection was refused", lastError ?? error)));
+        client
+          .connect()
+          .catch((error: unknown) => reject(unavailable("the connection was refused", lastError ?? error)));
       }
     });
   } finally {
@@ -163,7 +175,12 @@ async function disconnect(client: Redis): Promise<void> {
 function checkSource(source: unknown): RedisSource {
   if (typeof source === "string") {
     if (!/^rediss?:\/\//.test(source) || !URL.canParse(source)) {
-      throw invalidOption("redis", "url", source.replace(/:[^:@/]*@/, ":***@"), "a URL such as redis://127.0.0.1:6379/0");
+      throw invalidOption(
+        "redis",
+        "url",
+        source.replace(/:[^:@/]*@/, ":***@"),
+        "a URL such as redis://127.0.0.1:6379/0",
+      );
     }
     return source;
   }
@@ -171,13 +188,18 @@ function checkSource(source: unknown): RedisSource {
     throw invalidOption("redis", "connection", source, "a URL, ioredis options or an ioredis client");
   }
   if ("isCluster" in source && source.isCluster) {
-    throw invalidOption("redis", "connection", "an ioredis Cluster", "a standalone client: Redis Cluster is not supported yet");
+    throw invalidOption(
+      "redis",
+      "connection",
+      "an ioredis Cluster",
+      "a standalone client: Redis Cluster is not supported yet",
+    );
   }
   const options = isClient(source) ? source.options : (source as RedisOptions);
   if (options.keyPrefix) {
     throw invalidOption("redis", "keyPrefix", options.keyPrefix, "left out: give { prefix } to redis() instead");
   }
-  return source as RedisSource;
+  return source;
 }
 
 function isClient(source: unknown): source is Redis {
@@ -185,7 +207,7 @@ function isClient(source: unknown): source is Redis {
 }
 
 function databaseOf(source: RedisSource): number {
-  if (typeof source !== "string") return Number((isClient(source) ? source.options : source).db ?? 0);
+  if (typeof source !== "string") return (isClient(source) ? source.options : source).db ?? 0;
   const { pathname, searchParams } = new URL(source);
   return Number(pathname.slice(1) || searchParams.get("db") || 0);
 }

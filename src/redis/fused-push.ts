@@ -12,7 +12,7 @@ import { defineScript } from "./script.js";
  * ARGV: 1 stype (percent-encoded), 2 prefix of inboxes, 3 the push
  * Returns {sid (escaped), count, receivers, sid, count, receivers, ...}.
  */
-export const push = defineScript(
+const pushScript = defineScript(
   "push",
   /* lua */ `
 local sids, versions, counts = {}, {}, {}
@@ -59,7 +59,10 @@ export class RedisFusedPush implements FusedPush {
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
 
-  constructor(connection: RedisConnection, parts: Pick<Cluster, "manager" | "registry"> & { transport: RedisTransport }) {
+  constructor(
+    connection: RedisConnection,
+    parts: Pick<Cluster, "manager" | "registry"> & { transport: RedisTransport },
+  ) {
     this.#connection = connection;
     this.#transport = parts.transport;
     this.parts = parts;
@@ -70,7 +73,7 @@ export class RedisFusedPush implements FusedPush {
     const { id, exchange } = this.#transport.openExchange(timeoutMs);
     try {
       const flat = await this.#connection.run<(string | number)[]>(
-        push,
+        pushScript,
         [keys.servers, ...names.map((name) => keys.sets(name))],
         [encodeURIComponent(stype), keys.inboxPrefix, encodeFusedPush(this.#transport.id, id, { names, ...message })],
       );

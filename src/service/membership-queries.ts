@@ -62,7 +62,7 @@ export class MembershipQueries {
   ): Promise<MemberPage> {
     const from = cursor === undefined ? undefined : parseCursor(cursor);
     const frontends = await this.#frontends(stype);
-    const sids = frontends.map(({ sid }) => sid).sort();
+    const sids = frontends.map(({ sid }) => sid).toSorted();
     // The frontend of the cursor may have gone since: then its members have too, and the next one is next.
     const rest = from ? sids.filter((sid) => sid >= from.sid) : sids;
     for (const [index, sid] of rest.entries()) {

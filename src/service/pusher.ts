@@ -89,7 +89,10 @@ export class Pusher {
     ]);
     return this.#turnstile.pass(reads, ([live, sets]) => {
       const targets = new Map(
-        ofType(live, push.stype).map(({ sid }) => [sid, { channels: [] as { name: string; version: string }[], count: 0 }]),
+        ofType(live, push.stype).map(({ sid }) => [
+          sid,
+          { channels: [] as { name: string; version: string }[], count: 0 },
+        ]),
       );
       push.names.forEach((name, index) => {
         for (const { sid, version, count } of sets[index] ?? []) {

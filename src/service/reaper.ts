@@ -41,7 +41,11 @@ export class Reaper {
   async sweep(): Promise<void> {
     const { cluster, graceMs } = this.#options;
     const { manager, registry } = cluster;
-    const [dead, live, holding] = await Promise.all([registry.listDead(graceMs), registry.list(), manager.getServers?.() ?? []]);
+    const [dead, live, holding] = await Promise.all([
+      registry.listDead(graceMs),
+      registry.list(),
+      manager.getServers?.() ?? [],
+    ]);
     for (const frontend of dead) {
       await manager.evict?.(frontend, "server-down");
       await registry.forget(frontend);

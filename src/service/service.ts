@@ -346,7 +346,10 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     const push = this.#run(() => {
       const { timeoutMs, maxMessageBytes, maxPendingPushes } = this.#options;
       if (this.#pending.size >= maxPendingPushes) {
-        throw new GlobalChannelError("GC_OVERLOADED", `${maxPendingPushes} pushes are under way already (maxPendingPushes)`);
+        throw new GlobalChannelError(
+          "GC_OVERLOADED",
+          `${maxPendingPushes} pushes are under way already (maxPendingPushes)`,
+        );
       }
       const given = resolveOptions("push", options ?? {}, {
         except: (option, value = []) => checkList(option, value, checkUid),
@@ -362,13 +365,21 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#pending.add(push);
     const done = (): boolean => this.#pending.delete(push);
     push.then(done, done);
-    if (callback) withCallback(push.then(failIdsOf), callback, (error) => ((error as GlobalChannelError).report as PushReport | undefined)?.failIds);
+    if (callback) {
+      const failIds = push.then(failIdsOf);
+      withCallback(failIds, callback, (error) => (error as Partial<{ report: PushReport }>).report?.failIds).catch(
+        () => {},
+      );
+    }
     return push;
   }
 
   #require(capability: keyof ManagerCapabilities, method: string): void {
     if (this.#cluster.manager.capabilities?.[capability]) return;
-    throw new GlobalChannelError("GC_UNSUPPORTED", `${method} needs a channel manager with the capability ${capability}`);
+    throw new GlobalChannelError(
+      "GC_UNSUPPORTED",
+      `${method} needs a channel manager with the capability ${capability}`,
+    );
   }
 
   #tell(type: "join" | "leave", event: MembershipEvent): void {

@@ -6,13 +6,19 @@ export class InProcessTransport implements RpcTransport {
   readonly #handlers = new Map<string, RequestHandler>();
 
   serve(sid: string, handler: RequestHandler): Unsubscribe {
-    this.#handlers.set(sid, handler);
+    // A function of its own for each time: the same handler may be given twice.
+    const serving: RequestHandler = (request) => handler(request);
+    this.#handlers.set(sid, serving);
     return () => {
-      if (this.#handlers.get(sid) === handler) this.#handlers.delete(sid);
+      if (this.#handlers.get(sid) === serving) this.#handlers.delete(sid);
     };
   }
 
-  async request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>> {
+  async request<R extends FrontendRequest>(
+    sid: string,
+    request: R,
+    options: { timeoutMs: number },
+  ): Promise<ReplyTo<R>> {
     const handler = this.#handlers.get(sid);
     if (!handler) throw unreachable(sid);
     let timer: NodeJS.Timeout | undefined;

@@ -20,7 +20,7 @@ const service = new GlobalChannelService({ cluster: redis(url), ...options });
 const leaves: MembershipEvent[] = [];
 service.on("leave", (event) => leaves.push(event));
 
-async function attempt(call: () => Promise<PushReport | unknown>): Promise<CallOutcome> {
+async function attempt(call: () => Promise<unknown>): Promise<CallOutcome> {
   const startedAt = performance.now();
   try {
     const result = await call();
@@ -53,7 +53,9 @@ const api = {
     attempt(() => service.pushMessage("connector", route, msg, name, { except })),
   /** Pushes many messages without waiting in between. */
   pushAll: (pushes: { route: string; msg: unknown; name: string }[]) =>
-    Promise.all(pushes.map(({ route, msg, name }) => attempt(() => service.pushMessage("connector", route, msg, name)))),
+    Promise.all(
+      pushes.map(({ route, msg, name }) => attempt(() => service.pushMessage("connector", route, msg, name))),
+    ),
   broadcast: (route: string, msg: unknown) => attempt(() => service.broadcast("connector", route, msg)),
   tryAdd: (name: string, uid: string, sid: string) => attempt(() => service.add(name, uid, sid)),
   /** Pushes numbered messages, `everyMs`, until {@link api.stopLoad}. */
@@ -63,7 +65,9 @@ const api = {
     running.done = (async () => {
       const pending = new Set<Promise<void>>();
       for (let n = 0; !running.stop; n++) {
-        const push = attempt(() => service.pushMessage("connector", "load", n, name)).then((outcome) => void outcomes.push(outcome));
+        const push = attempt(() => service.pushMessage("connector", "load", n, name)).then(
+          (outcome) => void outcomes.push(outcome),
+        );
         pending.add(push);
         void push.then(() => pending.delete(push));
         await new Promise((resolve) => setTimeout(resolve, everyMs));

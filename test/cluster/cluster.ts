@@ -22,7 +22,12 @@ export interface RunningCluster {
 
 export async function startCluster(
   t: ExecutionContext,
-  { frontends = 3, backends = 1, leaseMs = 1000, graceMs = 1000 }: { frontends?: number; backends?: number; leaseMs?: number; graceMs?: number } = {},
+  {
+    frontends = 3,
+    backends = 1,
+    leaseMs = 1000,
+    graceMs = 1000,
+  }: { frontends?: number; backends?: number; leaseMs?: number; graceMs?: number } = {},
 ): Promise<RunningCluster> {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
@@ -84,7 +89,11 @@ export class Client {
 }
 
 /** Connects `perFrontend` clients to each frontend: `user-<sid>-<n>`. */
-export async function connectClients(t: ExecutionContext, frontends: RunningFrontend[], perFrontend: number): Promise<Client[]> {
+export async function connectClients(
+  t: ExecutionContext,
+  frontends: RunningFrontend[],
+  perFrontend: number,
+): Promise<Client[]> {
   const clients = frontends.flatMap((frontend) =>
     numbers(perFrontend).map((n) => Client.connect(t, `user-${frontend.sid}-${n}`, frontend)),
   );
@@ -103,7 +112,7 @@ export function numbers(count: number): number[] {
 export async function eventually<T>(check: () => T | Promise<T>, withinMs: number): Promise<T> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
-    let failure: unknown = new Error(`still not so after ${withinMs} ms: ${check}`);
+    let failure: unknown = new Error(`still not so after ${withinMs} ms: ${check.toString()}`);
     try {
       const result = await check();
       if (result) return result;

@@ -78,8 +78,8 @@ test("a client that disconnects is out of its channels within a second, one with
   const { report } = await backend!.call("push", "chat", 1, "room");
   t.like(report, { targeted: 1, delivered: 1 });
   const left = await backend!.call("leaves");
-  t.deepEqual(left.map(({ name, uid, reason }) => [name, uid, reason]).sort(), [
-    ["hall", goes!.uid, "disconnect"],
-    ["room", goes!.uid, "disconnect"],
+  t.deepEqual(left.map(({ name, uid, reason }) => `${name} ${uid} ${reason}`).toSorted(), [
+    `hall ${goes!.uid} disconnect`,
+    `room ${goes!.uid} disconnect`,
   ]);
 });

@@ -74,7 +74,9 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
-    return sum(batches(memberships), ({ name, sid, uids }) => this.#change(scripts.leave, name, sid, reason, ["", ...uids]));
+    return sum(batches(memberships), ({ name, sid, uids }) =>
+      this.#change(scripts.leave, name, sid, reason, ["", ...uids]),
+    );
   }
 
   leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
@@ -119,7 +121,12 @@ export class RedisChannelManager implements ChannelManager {
     return sids.map(unescape);
   }
 
-  async scanMembers(name: string, sid: string, cursor: string, limit: number): Promise<{ uids: string[]; cursor: string }> {
+  async scanMembers(
+    name: string,
+    sid: string,
+    cursor: string,
+    limit: number,
+  ): Promise<{ uids: string[]; cursor: string }> {
     if (!/^\d{0,20}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
     const [next, uids] = await this.#connection.command((client) =>
       client.sscan(this.#connection.keys.members(name, sid), cursor || "0", "COUNT", limit),
@@ -163,7 +170,11 @@ export class RedisChannelManager implements ChannelManager {
 
   async disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
     const { keys } = this.#connection;
-    await this.#connection.run(scripts.disconnect, [keys.user(uid), keys.usersAt(sid)], [escape(sid), incarnation, uid]);
+    await this.#connection.run(
+      scripts.disconnect,
+      [keys.user(uid), keys.usersAt(sid)],
+      [escape(sid), incarnation, uid],
+    );
   }
 
   async getSessions(uids: readonly string[]): Promise<FrontendId[][]> {
@@ -208,7 +219,16 @@ export class RedisChannelManager implements ChannelManager {
           this.#connection.run<number>(
             scripts.evict,
             [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids, keys.servers],
-            [escape(sid), name, newEpoch(), keys.changes(sid), JSON.stringify(name), reason, BATCH, encodeURIComponent(incarnation)],
+            [
+              escape(sid),
+              name,
+              newEpoch(),
+              keys.changes(sid),
+              JSON.stringify(name),
+              reason,
+              BATCH,
+              encodeURIComponent(incarnation),
+            ],
           ),
         ),
       );
@@ -280,7 +300,9 @@ function parseEntry(entry: string): { version: Version; count: number } {
 }
 
 function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {
-  return groupBySet(memberships).flatMap(({ name, sid, uids }) => chunks(uids).map((chunk) => ({ name, sid, uids: chunk })));
+  return groupBySet(memberships).flatMap(({ name, sid, uids }) =>
+    chunks(uids).map((chunk) => ({ name, sid, uids: chunk })),
+  );
 }
 
 function chunks<T>(items: readonly T[]): T[][] {

@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import { reportError } from "../../diagnostics.js";
 import { unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
-import type { FrontendReply, FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
+import type {
+  FrontendReply,
+  FrontendRequest,
+  ReplyTo,
+  RequestHandler,
+  RpcTransport,
+  Unsubscribe,
+} from "../../types.js";
 import { Exchange } from "./exchange.js";
 import { RecentRequests } from "./recent-requests.js";
 import { decodeRequest, encodeRequest, type Reply } from "./wire.js";
@@ -28,7 +35,9 @@ export class RedisTransport implements RpcTransport {
     await this.#connection.open();
     try {
       const { subscriptions, keys } = this.#connection;
-      this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), { message: (message) => this.#settle(message) });
+      this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), {
+        message: (message) => this.#settle(message),
+      });
     } catch (error) {
       await this.#connection.close();
       throw error;
@@ -41,7 +50,11 @@ export class RedisTransport implements RpcTransport {
     await this.#connection.close();
   }
 
-  async request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>> {
+  async request<R extends FrontendRequest>(
+    sid: string,
+    request: R,
+    options: { timeoutMs: number },
+  ): Promise<ReplyTo<R>> {
     const { id, exchange } = this.openExchange(options.timeoutMs);
     const reply = exchange.expect(sid);
     exchange.sent();
