@@ -63,13 +63,16 @@ export function amount(defaultAmount: number, min = 1): Resolver<number> {
   return (option, value) => checkNumber(option, value ?? defaultAmount, { min });
 }
 
-/** A function, or undefined. */
-export function optionalFunction<F extends (...args: never[]) => unknown>(): Resolver<F | undefined> {
+/** A value that may be left out, and is checked where it is given. */
+export function optional<T>(check: Resolver<T>): Resolver<T | undefined> {
+  return (option, value) => (value === undefined ? undefined : check(option, value));
+}
+
+/** A function. */
+export function aFunction<F extends (...args: never[]) => unknown>(): Resolver<F> {
   return (option, value) => {
-    if (value !== undefined && typeof value !== "function") {
-      throw invalid(option, value, "a function");
-    }
-    return value as F | undefined;
+    if (typeof value !== "function") throw invalid(option, value, "a function");
+    return value as F;
   };
 }
 

@@ -4,7 +4,7 @@ import { checkName } from "../arguments.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import { checkCluster, milliseconds, optionalFunction, resolveOptions } from "../options.js";
+import { aFunction, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
 import type {
   Cluster,
   Connector,
@@ -70,7 +70,7 @@ export class Frontend {
       stype: checkName,
       cluster: checkCluster,
       connector: checkConnector,
-      onMessage: optionalFunction<MessageHandler>(),
+      onMessage: optional(aFunction<MessageHandler>()),
       leaseMs: milliseconds(3000, 30),
     });
     this.sid = sid;

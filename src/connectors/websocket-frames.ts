@@ -1,0 +1,57 @@
+import type { Duplex } from "node:stream";
+import type { ClientMessage } from "../types.js";
+
+/** FIN and opcode 1: a whole text message in one frame. */
+const TEXT = 0x81;
+
+/**
+ * The message as the bytes that go to every receiver: a server's frames are not masked, so they are the same for all. One
+ * buffer, header included, so that a receiver costs one write.
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+ */
+export function textFrame({ route, body }: ClientMessage): Buffer {
+  const text = `{"route":${JSON.stringify(route)},"msg":${body}}`;
+  const length = Buffer.byteLength(text);
+  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + length);
+  frame[0] = TEXT;
+  if (header === 2) {
+    frame[1] = length;
+  } else if (header === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, header);
+  return frame;
+}
+
+/**
+ * Writes frames so that all those of one tick to one socket leave in one system call, which is most of what a small message
+ * costs. The frames stay in order, also with what others write to the socket.
+ */
+export class TickWriter {
+  #corked: Duplex[] = [];
+
+  write(socket: Duplex, frame: Buffer): void {
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      if (this.#corked.push(socket) === 1) setImmediate(this.#uncorkAll);
+    }
+    socket.write(frame);
+  }
+
+  /** Sends what this tick has written so far, and returns how many bytes the socket could not send yet. */
+  flush(socket: Duplex): number {
+    socket.uncork();
+    return socket.writableLength;
+  }
+
+  readonly #uncorkAll = (): void => {
+    const corked = this.#corked;
+    this.#corked = [];
+    for (const socket of corked) socket.uncork();
+  };
+}

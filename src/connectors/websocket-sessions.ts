@@ -1,0 +1,137 @@
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { ClientMessage } from "../types.js";
+import { textFrame, TickWriter } from "./websocket-frames.js";
+
+/** A client of whom it is known who it is. */
+export class Session {
+  /** Whether it has answered its last ping. */
+  alive = true;
+
+  constructor(
+    readonly uid: string,
+    readonly ws: WebSocket,
+    /** The connection under `ws`. */
+    readonly socket: Duplex,
+    /** The step of the heartbeat in which it is pinged. */
+    readonly step: number,
+  ) {
+    ws.on("pong", () => (this.alive = true));
+  }
+}
+
+/** How long a client has to answer a close frame before it is cut off. */
+const CLOSE_TIMEOUT_MS = 1000;
+
+/** A heartbeat is spread over this many steps, so that clients are not all written to at once. */
+export const HEARTBEAT_STEPS = 8;
+
+/** The open sessions, and what is done to all of them. */
+export class Sessions {
+  readonly #maxBufferedBytes: number;
+  readonly #writer = new TickWriter();
+  readonly #all = new Set<Session>();
+  readonly #users = new Map<string, Session[]>();
+  #step = 0;
+  slowClosed = 0;
+  heartbeatClosed = 0;
+
+  constructor(maxBufferedBytes: number) {
+    this.#maxBufferedBytes = maxBufferedBytes;
+  }
+
+  get count(): number {
+    return this.#all.size;
+  }
+
+  get userCount(): number {
+    return this.#users.size;
+  }
+
+  add(uid: string, ws: WebSocket, socket: Duplex): Session {
+    const session = new Session(uid, ws, socket, this.#all.size % HEARTBEAT_STEPS);
+    this.#all.add(session);
+    const sessions = this.#users.get(uid);
+    if (sessions === undefined) this.#users.set(uid, [session]);
+    else sessions.push(session);
+    return session;
+  }
+
+  delete(session: Session): void {
+    this.#all.delete(session);
+    const others = this.#users.get(session.uid)!.filter((other) => other !== session);
+    if (others.length > 0) this.#users.set(session.uid, others);
+    else this.#users.delete(session.uid);
+  }
+
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): string[] {
+    const failed: string[] = [];
+    let frame: Buffer | undefined;
+    for (const uid of uids) {
+      const sessions = this.#users.get(uid);
+      if (sessions === undefined || !this.#write(sessions, (frame ??= textFrame(message)))) failed.push(uid);
+    }
+    return failed;
+  }
+
+  deliverToAll(message: ClientMessage, except: ReadonlySet<string>): number {
+    let delivered = 0;
+    let frame: Buffer | undefined;
+    for (const [uid, sessions] of this.#users) {
+      if (!except.has(uid) && this.#write(sessions, (frame ??= textFrame(message)))) delivered++;
+    }
+    return delivered;
+  }
+
+  /** Writes to all the sessions that can take it, and returns whether there was one. */
+  #write(sessions: readonly Session[], frame: Buffer): boolean {
+    let taken = false;
+    for (const { ws, socket } of sessions) {
+      // Nothing may follow a close frame.
+      if (ws.readyState !== ws.OPEN) continue;
+      if (this.#isFull(socket)) {
+        this.slowClosed++;
+        close(ws, 1013, "too slow");
+        continue;
+      }
+      this.#writer.write(socket, frame);
+      taken = true;
+    }
+    return taken;
+  }
+
+  #isFull(socket: Duplex): boolean {
+    // What this tick has written says nothing of the client: it is offered to it before it counts.
+    return socket.writableLength > this.#maxBufferedBytes && this.#writer.flush(socket) > this.#maxBufferedBytes;
+  }
+
+  /** Pings the sessions of the next step, and cuts off those who have not answered the last time. */
+  beat(): void {
+    this.#step = (this.#step + 1) % HEARTBEAT_STEPS;
+    for (const session of this.#all) {
+      const { ws, step, alive } = session;
+      // One that is closing has its own deadline.
+      if (step !== this.#step || ws.readyState !== ws.OPEN) continue;
+      if (alive) {
+        session.alive = false;
+        ws.ping();
+      } else {
+        this.heartbeatClosed++;
+        ws.terminate();
+      }
+    }
+  }
+}
+
+/** Closes the connection, and cuts it off if the client does not answer. */
+export function close(ws: WebSocket, code: number, reason: string): void {
+  ws.close(code, reason);
+  // The answer of a paused client would never be read.
+  ws.resume();
+  cutOffLater(ws);
+}
+
+export function cutOffLater(ws: WebSocket): void {
+  const timer = setTimeout(() => ws.terminate(), CLOSE_TIMEOUT_MS);
+  ws.once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,250 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Server as HttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { checkName, checkUid } from "../arguments.js";
+import { GlobalChannelError } from "../errors.js";
+import type { ClientMessage, Connector, ConnectorHost } from "../types.js";
+import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./websocket-options.js";
+import { close, cutOffLater, HEARTBEAT_STEPS, type Session, Sessions } from "./websocket-sessions.js";
+
+export type { WebSocketConnectorOptions };
+
+/** What a {@link WebSocketConnector} has now, and what it has done since it was made. */
+export interface WebSocketConnectorStats {
+  /** Open sessions. */
+  sessions: number;
+  /** Users who have open sessions. */
+  users: number;
+  /** Sessions closed because the client could not keep up. */
+  slowClosed: number;
+  /** Sessions cut off because the client did not answer a ping. */
+  heartbeatClosed: number;
+  /** Clients closed because it was not known who they are. */
+  rejected: number;
+}
+
+/** How many messages of a client are taken in before it is known who it is; the rest wait in its connection. */
+const MAX_HELD_MESSAGES = 16;
+
+/**
+ * Serves clients over WebSocket, by the npm package `ws`.
+ *
+ * Messages are text frames of JSON in both directions: `{"route": string, "msg": any}`. A client that sends anything else is
+ * closed: with code 1003 for a binary frame, 1007 for text that is not JSON, 1008 for JSON of another shape. All are closed
+ * with 1001 when the connector stops.
+ *
+ * A push is encoded once for all its receivers. There is no compression, which would be work for each of them.
+ */
+export class WebSocketConnector implements Connector {
+  readonly #options: ReturnType<typeof resolveWebSocketOptions>;
+  readonly #wss: WebSocketServer;
+  readonly #sessions: Sessions;
+  #rejected = 0;
+  /** Set by `start`, before any client can come. */
+  #host!: ConnectorHost;
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  #server: Server | HttpsServer | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  /** @throws `GC_INVALID_OPTION` */
+  constructor(options: WebSocketConnectorOptions) {
+    this.#options = resolveWebSocketOptions(options);
+    const { path, maxBufferedBytes, maxClientMessageBytes } = this.#options;
+    this.#sessions = new Sessions(maxBufferedBytes);
+    this.#wss = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: maxClientMessageBytes,
+      ...(path !== undefined && { path }),
+    });
+  }
+
+  get stats(): WebSocketConnectorStats {
+    const { count, userCount, slowClosed, heartbeatClosed } = this.#sessions;
+    return { sessions: count, users: userCount, slowClosed, heartbeatClosed, rejected: this.#rejected };
+  }
+
+  /**
+   * Where the server listens.
+   * @throws `GC_NOT_STARTED` while it does not listen at a port
+   */
+  address(): AddressInfo {
+    const address = this.#server?.address();
+    if (typeof address !== "object" || address === null) {
+      throw new GlobalChannelError("GC_NOT_STARTED", "WebSocketConnector does not listen at a port; start it first");
+    }
+    return address;
+  }
+
+  /**
+   * Begins to accept clients. Resolves when the own server listens; with a server that was given, at once.
+   * @throws `GC_INVALID_ARGUMENT` if it serves a frontend already; what listening failed with, such as `EADDRINUSE`
+   */
+  async start(host: ConnectorHost): Promise<void> {
+    if (this.#started !== undefined) {
+      throw new GlobalChannelError(
+        "GC_INVALID_ARGUMENT",
+        `this WebSocketConnector serves ${this.#host.sid} already; give each frontend a connector of its own`,
+        { argument: "connector", sid: host.sid },
+      );
+    }
+    this.#host = host;
+    this.#started = this.#start();
+    try {
+      await this.#started;
+    } catch (error) {
+      this.#started = undefined;
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { server, heartbeatMs } = this.#options;
+    this.#server = server ?? (await this.#listen());
+    this.#server.on("upgrade", this.#upgrade);
+    this.#heartbeat = setInterval(() => this.#sessions.beat(), heartbeatMs / HEARTBEAT_STEPS);
+  }
+
+  async #listen(): Promise<Server> {
+    const { port, host } = this.#options;
+    const server = createServer((_request, response) => {
+      response.writeHead(426, { Connection: "Upgrade", Upgrade: "websocket" }).end();
+    });
+    server.listen(port, host);
+    await once(server, "listening");
+    return server.on("error", (error) => this.#host.error(error));
+  }
+
+  /** Closes all sessions and the own server. Resolves when all are gone: clients have one second to answer. */
+  async stop(): Promise<void> {
+    await this.#started?.catch(() => {});
+    if (this.#server !== undefined) {
+      this.#stopped = this.#stop(this.#server);
+      this.#server = undefined;
+    }
+    await this.#stopped;
+  }
+
+  async #stop(server: Server | HttpsServer): Promise<void> {
+    server.off("upgrade", this.#upgrade);
+    clearInterval(this.#heartbeat);
+    // Not only sessions: also those of whom it is not known yet who they are.
+    const gone = Array.from(this.#wss.clients, (ws) => new Promise<unknown>((resolve) => ws.once("close", resolve)));
+    for (const ws of this.#wss.clients) close(ws, 1001, "the server stops");
+    if (server !== this.#options.server) {
+      gone.push(once(server.close(), "close"));
+      server.closeAllConnections();
+    }
+    await Promise.all(gone);
+    this.#started = undefined;
+  }
+
+  /** See {@link Connector.deliver}. */
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): string[] {
+    return this.#sessions.deliver(uids, message);
+  }
+
+  /** See {@link Connector.deliverToAll}. */
+  deliverToAll(message: ClientMessage, except: ReadonlySet<string>): number {
+    return this.#sessions.deliverToAll(message, except);
+  }
+
+  readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Another path may be another listener's to serve; where there is none, ws answers 400.
+    if (this.#wss.shouldHandle(request) === false && this.#server!.listenerCount("upgrade") > 1) return;
+    this.#wss.handleUpgrade(request, socket, head, (ws) => void this.#admit(ws, socket, request));
+  };
+
+  /** Opens a session as soon as it is known who the client is, unless it has gone meanwhile. */
+  async #admit(ws: WebSocket, socket: Duplex, request: IncomingMessage): Promise<void> {
+    // It broke the protocol, and ws has begun to close it.
+    ws.on("error", () => cutOffLater(ws));
+    // The client is read from even now: its going away would not be seen otherwise.
+    const held: [data: RawData, isBinary: boolean][] = [];
+    const hold = (data: RawData, isBinary: boolean): void => {
+      if (held.push([data, isBinary]) >= MAX_HELD_MESSAGES) ws.pause();
+    };
+    ws.on("message", hold);
+    const uid = await this.#identify(ws, request);
+    ws.off("message", hold);
+
+    if (ws.readyState !== ws.OPEN) return;
+    if (uid === undefined) {
+      this.#rejected++;
+      close(ws, 4401, "not authenticated");
+      return;
+    }
+    const session = this.#open(uid, ws, socket);
+    for (const [data, isBinary] of held) this.#receive(session, data, isBinary);
+    ws.resume();
+  }
+
+  /** Resolves to undefined if there is no valid uid in time, or the client goes away. */
+  async #identify(ws: WebSocket, request: IncomingMessage): Promise<string | undefined> {
+    const { authenticate, authTimeoutMs } = this.#options;
+    let giveUp!: () => void;
+    const givenUp = new Promise<undefined>((resolve) => (giveUp = () => resolve(undefined)));
+    const timer = setTimeout(giveUp, authTimeoutMs);
+    ws.once("close", giveUp);
+    try {
+      return checkUid("uid", await Promise.race([authenticate(request), givenUp]));
+    } catch {
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+      ws.off("close", giveUp);
+    }
+  }
+
+  #open(uid: string, ws: WebSocket, socket: Duplex): Session {
+    const session = this.#sessions.add(uid, ws, socket);
+    ws.on("message", (data, isBinary) => this.#receive(session, data, isBinary));
+    ws.once("close", () => {
+      this.#sessions.delete(session);
+      this.#tell(() => this.#host.closed(uid));
+    });
+    this.#tell(() => this.#host.opened(uid));
+    return session;
+  }
+
+  #receive({ uid, ws }: Session, data: RawData, isBinary: boolean): void {
+    // It is being closed for what it sent before.
+    if (ws.readyState !== ws.OPEN) return;
+    if (isBinary) {
+      close(ws, 1003, "messages are text frames");
+      return;
+    }
+    let message: { route?: unknown; msg?: unknown } | null;
+    try {
+      message = JSON.parse((data as Buffer).toString());
+    } catch {
+      close(ws, 1007, "messages are JSON");
+      return;
+    }
+    let route: string;
+    try {
+      route = checkName("route", message?.route);
+    } catch {
+      close(ws, 1008, 'messages are {"route": string, "msg": any}');
+      return;
+    }
+    this.#tell(() => this.#host.message(uid, route, message?.msg));
+  }
+
+  /** Calls the host: what it throws must not end the session, nor the process. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (cause) {
+      this.#host.error(
+        new GlobalChannelError("GC_LISTENER_FAILED", "what a WebSocketConnector told its frontend made it throw", {
+          cause,
+        }),
+      );
+    }
+  }
+}
