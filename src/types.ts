@@ -55,6 +55,7 @@ export interface MemberSetInfo {
 
 /** A change of one member set, in the order in which the store made it. */
 export type MemberSetChange =
+  /** Also told of an `add` that changes nothing, with no uids: it raises the version all the same. */
   | {
       type: "join";
       name: string;
@@ -113,11 +114,14 @@ export interface ChannelManager {
   /** What it can do beyond the required methods. @default nothing */
   readonly capabilities?: Readonly<Partial<ManagerCapabilities>>;
 
-  /** Gets ready; called once before any other method. @default nothing to do */
+  /**
+   * Gets ready; called once before any other method, however many services and frontends of this process share the manager.
+   * @default nothing to do
+   */
   start?(): Awaitable<void>;
-  /** Ends what `start` began. `force`: do not wait for calls under way. @default nothing to do */
+  /** Ends what `start` began, once nobody of this process uses it. `force`: do not wait for calls. @default nothing to do */
   stop?(force?: boolean): Awaitable<void>;
-  /** Removes everything that this manager has stored. @default refused */
+  /** Removes everything that this manager has stored; watchers are not told. Not for a cluster that runs. @default refused */
   clean?(): Awaitable<void>;
 
   /** Makes `uid` at `sid` a member. Resolves whether that changed anything: false for one who was a member. 1 round trip. */
@@ -178,7 +182,8 @@ export interface ChannelManager {
   /**
    * `eviction`: takes every member at `frontend.sid` out of every channel, and forgets the sessions there. Each membership
    * gives exactly one `leave` change, however many callers do this at once. Where the store can see the registry, it does
-   * nothing while that incarnation is live or another one holds the sid. Resolves how many members it took out itself.
+   * nothing while that incarnation is live or another one holds the sid, and spares the sessions of that one. Resolves how
+   * many members it took out itself.
    */
   evict?(frontend: FrontendId, reason: LeaveReason): Awaitable<number>;
 
@@ -222,7 +227,7 @@ export interface ServerRegistry {
   forget(frontend: FrontendId): Awaitable<boolean>;
   /** The frontends that are alive now, in no order. 1 round trip, O(frontends). */
   list(): Awaitable<FrontendInfo[]>;
-  /** The frontends whose lease ended more than `graceMs` ago, and that were not unregistered since. */
+  /** The frontends whose lease, if only reserved, ended more than `graceMs` ago, and that were not forgotten since. */
   listDead(graceMs: number): Awaitable<FrontendInfo[]>;
 }
 

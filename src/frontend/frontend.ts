@@ -10,6 +10,7 @@ import type {
   Connector,
   ConnectorHost,
   FrontendInfo,
+  FrontendReplies,
   FrontendReply,
   FrontendRequest,
   Unsubscribe,
@@ -207,8 +208,13 @@ export class Frontend {
             "this frontend's manager has no versions, so it keeps no mirror",
           );
         }
-        return { names: this.#mirror.channelsOf(request.uid) };
+        return this.#channelsOf(this.#mirror, request.uid);
     }
+  }
+
+  async #channelsOf(mirror: Mirror, uid: string): Promise<FrontendReplies["channels"]> {
+    await mirror.catchUp();
+    return { names: mirror.channelsOf(uid) };
   }
 
   #host(): ConnectorHost {

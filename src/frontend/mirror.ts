@@ -37,6 +37,10 @@ export class Mirror {
     string,
     { done: Promise<ReadonlySet<string>>; changes: MemberSetChange[]; missed: boolean }
   >();
+  /** How often changes were missed, and how many of those times have been made up for. */
+  #misses = 0;
+  #missesCaughtUp = 0;
+  #catchingUp: Promise<void> | undefined;
   #unwatch: Unsubscribe | undefined;
 
   constructor(source: MirrorSource, sid: string, listener: MirrorListener) {
@@ -54,6 +58,7 @@ export class Mirror {
       gap: () => {
         for (const copy of this.#copies.values()) copy.stale = true;
         for (const read of this.#reads.values()) read.missed = true;
+        this.#misses++;
         this.#listener.gap();
       },
     });
@@ -91,22 +96,23 @@ export class Mirror {
     return [...this.#copies].flatMap(([name, { uids }]) => [...uids].map((uid) => ({ name, uid, sid: this.#sid })));
   }
 
-  /** Whether every copy can be relied on. */
-  get isCurrent(): boolean {
-    for (const copy of this.#copies.values()) {
-      if (copy.stale) return false;
+  /** Resolves when every copy can be relied on: reads those that are stale, and those that are not known here. */
+  async catchUp(): Promise<void> {
+    while (this.#missesCaughtUp < this.#misses) {
+      this.#catchingUp ??= this.#readStale().finally(() => (this.#catchingUp = undefined));
+      await this.#catchingUp;
     }
-    return true;
   }
 
-  /** Reads every member set that is stale or not known here. */
-  async catchUp(): Promise<void> {
+  async #readStale(): Promise<void> {
+    const misses = this.#misses;
     const names = new Set(await this.#source.getChannelsBySid(this.#sid));
     for (const name of this.#copies.keys()) names.add(name);
     const wanted = [...names].filter((name) => this.versionOf(name) === undefined);
     for (let start = 0; start < wanted.length; start += CATCH_UP_BATCH) {
       await Promise.all(wanted.slice(start, start + CATCH_UP_BATCH).map((name) => this.#read(name)));
     }
+    this.#missesCaughtUp = misses;
   }
 
   #apply(change: MemberSetChange): void {
@@ -138,6 +144,7 @@ export class Mirror {
   #guess(name: string, copy: Copy | undefined, change: SetChange): void {
     const guess = copy ?? { version: change.version, uids: new Set<string>(), stale: true };
     guess.stale = true;
+    this.#misses++;
     this.#copies.set(name, guess);
     this.#amend(name, guess, change);
   }

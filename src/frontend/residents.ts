@@ -89,7 +89,7 @@ export class Residents {
     if (lease === "missing") this.#loseEverything();
     await Promise.all([...this.#unsettled].map((uid) => this.#settle(uid)));
     await this.#restore();
-    if (this.#mirror?.isCurrent === false) await this.#mirror.catchUp();
+    await this.#mirror?.catchUp();
   }
 
   /** Makes the store say of a user what is true now. The writes are issued at once, so that they keep the order of calls. */

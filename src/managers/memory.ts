@@ -11,6 +11,7 @@ import type {
   Unsubscribe,
   Version,
 } from "../types.js";
+import { reportError } from "../diagnostics.js";
 import { groupBySet } from "../member-sets.js";
 import { firstVersion, nextVersion } from "../version.js";
 
@@ -213,8 +214,14 @@ export class MemoryChannelManager implements ChannelManager {
   }
 
   #tell(change: MemberSetChange): void {
-    for (const listener of this.#watchers.get(change.sid) ?? []) listener.change(change);
-    for (const listener of this.#watchersOfAll) listener.change(change);
+    for (const listener of [...(this.#watchers.get(change.sid) ?? []), ...this.#watchersOfAll]) {
+      try {
+        listener.change(change);
+      } catch (error) {
+        // The change is made: neither its maker nor the other listeners are to suffer.
+        reportError(this, error);
+      }
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { Redis, ReplyError, type RedisOptions } from "ioredis";
-import { describe } from "../arguments.js";
+import { describe, invalid } from "../arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import { invalidOption } from "../options.js";
+import { invalidOption, resolveOptions } from "../options.js";
 import { Keys, PREFIX_PATTERN } from "./keys.js";
 import type { Script } from "./script.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -35,10 +35,8 @@ export class RedisConnection {
   #users = 0;
   #opening: Promise<void> | undefined;
 
-  constructor(source: RedisSource, { prefix = "gc" }: RedisClusterOptions = {}) {
-    if (typeof prefix !== "string" || !PREFIX_PATTERN.test(prefix)) {
-      throw invalidOption("redis", "prefix", prefix, "1 to 128 letters, digits or _ . : @ / -");
-    }
+  constructor(source: RedisSource, options: RedisClusterOptions = {}) {
+    const { prefix } = resolveOptions("redis", options, { prefix: checkPrefix });
     this.#source = checkSource(source);
     this.keys = new Keys(prefix, databaseOf(this.#source));
   }
@@ -170,6 +168,17 @@ async function ready(client: Redis): Promise<void> {
 async function disconnect(client: Redis): Promise<void> {
   if (client.status === "ready") await client.quit().catch(() => {});
   client.disconnect();
+}
+
+function checkPrefix(option: string, prefix: unknown = "gc"): string {
+  if (typeof prefix !== "string" || !PREFIX_PATTERN.test(prefix)) {
+    throw invalid(
+      option,
+      prefix,
+      "1 to 128 letters, digits or _ . : @ / -, without a part such as :u or :servers that keys have",
+    );
+  }
+  return prefix;
 }
 
 function checkSource(source: unknown): RedisSource {

@@ -88,14 +88,25 @@ export class Keys {
     return `${this.changesPrefix}*`;
   }
 
-  /** SCAN pattern of every key. */
+  /** Whether a key is one of this prefix, and not of a longer one such as `<prefix>:test`. */
+  isOwn(key: string): boolean {
+    return key.startsWith(this.#prefix) && KEY_PATTERN.test(key.slice(this.#prefix.length));
+  }
+
+  /** SCAN pattern that every key matches, and those of longer prefixes too. */
   get all(): string {
     return `${this.#prefix}:*`;
   }
 }
 
-/** The prefixes that {@link Keys} takes: no braces, which would move the hash tag, and no pattern characters. */
-export const PREFIX_PATTERN = /^[\w.:@/-]{1,128}$/;
+/**
+ * The prefixes that {@link Keys} takes: no braces, which would move the hash tag, no pattern characters, and no part that
+ * would make the keys of one prefix look like those of another, as `gc:u` would like those of `gc`.
+ */
+export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
+
+/** What follows the prefix in every key. */
+const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|d:)|srv:|on:|u:|sids$|servers$)/;
 
 /** Makes a name safe within a key. Reversible, and different for different names. */
 export function escape(name: string): string {

@@ -68,14 +68,20 @@ export class Subscriptions {
   ): Promise<Unsubscribe> {
     const listeners = table.get(key) ?? new Set();
     table.set(key, listeners.add(listener));
-    // Also for a later listener: the first one's subscription may still be under way.
-    await first();
-    return async () => {
+    const remove = async (): Promise<void> => {
       listeners.delete(listener);
       if (listeners.size > 0 || table.get(key) !== listeners) return;
       table.delete(key);
       if (this.#client.status === "ready") await last();
     };
+    try {
+      // Also for a later listener: the first one's subscription may still be under way.
+      await first();
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+    return remove;
   }
 
   async #resubscribe(): Promise<void> {

@@ -4,7 +4,7 @@ import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
-import { amount, checkCluster, milliseconds, resolveOptions } from "../options.js";
+import { amount, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
 import type { Cluster, ManagerCapabilities, Member, Membership, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
@@ -223,12 +223,12 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     callback?: Callback<MemberPage>,
   ): Promise<MemberPage> {
     return this.#call(callback, () => {
-      const { stype, limit = 100, cursor } = options;
-      return this.#queries.page(checkName("name", name), {
-        stype: stype === undefined ? undefined : checkName("stype", stype),
-        limit: checkNumber("limit", limit, { min: 1, max: 10_000 }),
-        cursor,
+      const page = resolveOptions("listMembers", options, {
+        stype: optional(checkName),
+        limit: (option, value = 100) => checkNumber(option, value, { min: 1, max: 10_000 }),
+        cursor: optional(checkName),
       });
+      return this.#queries.page(checkName("name", name), page);
     });
   }
 

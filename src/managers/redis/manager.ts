@@ -56,7 +56,8 @@ export class RedisChannelManager implements ChannelManager {
       const [next, keys] = await this.#connection.command((client) =>
         client.scan(cursor, "MATCH", this.#connection.keys.all, "COUNT", BATCH),
       );
-      if (keys.length > 0) await this.#connection.command((client) => client.unlink(...keys));
+      const own = keys.filter((key) => this.#connection.keys.isOwn(key));
+      if (own.length > 0) await this.#connection.command((client) => client.unlink(...own));
       cursor = next;
     } while (cursor !== "0");
   }
@@ -80,7 +81,7 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    return this.#change(scripts.leave, name, sid, "disconnect", [version, ...uids]);
+    return this.#change(scripts.leave, name, sid, "disconnect", [`=${version}`, ...uids]);
   }
 
   async destroyChannel(name: string): Promise<number> {
@@ -165,7 +166,11 @@ export class RedisChannelManager implements ChannelManager {
 
   async connect(uid: string, sid: string, incarnation: string): Promise<void> {
     const { keys } = this.#connection;
-    await this.#connection.run(scripts.connect, [keys.user(uid), keys.usersAt(sid)], [escape(sid), incarnation, uid]);
+    await this.#connection.run(
+      scripts.connect,
+      [keys.user(uid), keys.usersAt(sid)],
+      [escape(sid), encodeURIComponent(incarnation), uid],
+    );
   }
 
   async disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
@@ -173,7 +178,7 @@ export class RedisChannelManager implements ChannelManager {
     await this.#connection.run(
       scripts.disconnect,
       [keys.user(uid), keys.usersAt(sid)],
-      [escape(sid), incarnation, uid],
+      [escape(sid), encodeURIComponent(incarnation), uid],
     );
   }
 
@@ -191,7 +196,7 @@ export class RedisChannelManager implements ChannelManager {
     return replies.flat().map((flat) => {
       const places: FrontendId[] = [];
       for (let index = 0; index < flat.length; index += 2) {
-        places.push({ sid: unescape(flat[index]!), incarnation: flat[index + 1]! });
+        places.push({ sid: unescape(flat[index]!), incarnation: decodeURIComponent(flat[index + 1]!) });
       }
       return places;
     });

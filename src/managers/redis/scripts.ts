@@ -78,7 +78,7 @@ return #joined`,
 /**
  * Takes uids out of a set; if an expected version is given, only while the set is at that version.
  * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
- * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 expected version or '', 8... uids
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 '=' and expected version or '', 8... uids
  * Returns how many were members.
  */
 export const leave = defineScript(
@@ -86,7 +86,7 @@ export const leave = defineScript(
   /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}
 if ARGV[7] ~= '' then
   local entry = redis.call('HGET', KEYS[1], ARGV[1])
-  if not entry or string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return 0 end
+  if not entry or '=' .. string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return 0 end
 end
 local gone = {}
 for i = 8, #ARGV do
@@ -101,7 +101,8 @@ return #gone`,
 /**
  * Takes some members of a set out, whoever they are, unless the frontend is alive.
  * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids, 5 servers
- * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 limit, 8 incarnation
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 limit,
+ *       8 incarnation (percent-encoded)
  * Returns how many left, or -1 if the frontend is alive or another incarnation has the sid.
  */
 export const evict = defineScript(
@@ -190,7 +191,7 @@ return {entry, redis.call('SMEMBERS', KEYS[2])}`,
 /**
  * Notes that a user has sessions at an incarnation of a frontend.
  * KEYS: 1 user, 2 users at the sid
- * ARGV: 1 sid (escaped), 2 incarnation, 3 uid
+ * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3 uid
  */
 export const connect = defineScript(
   "connect",
@@ -202,7 +203,7 @@ redis.call('SADD', KEYS[2], ARGV[3])`,
 /**
  * Notes that a user has no session any more at an incarnation of a frontend.
  * KEYS: 1 user, 2 users at the sid
- * ARGV: 1 sid (escaped), 2 incarnation, 3 uid
+ * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3 uid
  */
 export const disconnect = defineScript(
   "disconnect",
@@ -216,7 +217,7 @@ redis.call('SREM', KEYS[2], ARGV[3])`,
  * Reads where users have sessions.
  * KEYS: 1... users
  * ARGV: none
- * Returns for each user {sid (escaped), incarnation, sid, incarnation, ...}.
+ * Returns for each user {sid (escaped), incarnation (percent-encoded), sid, incarnation, ...}.
  */
 export const sessions = defineScript(
   "sessions",
@@ -229,7 +230,7 @@ return places`,
 /**
  * Forgets the sessions of some users at a frontend, except those of the incarnation that is alive there.
  * KEYS: 1 users at the sid, 2 servers, 3... users
- * ARGV: 1 sid (escaped), 2 incarnation that is evicted, 3... uids, in the order of the users
+ * ARGV: 1 sid (escaped), 2 incarnation that is evicted (percent-encoded), 3... uids, in the order of the users
  */
 export const forgetSessions = defineScript(
   "forgetSessions",

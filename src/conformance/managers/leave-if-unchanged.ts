@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import type { Version } from "../../types.js";
+import { assertSameItems, numbered, sum } from "../expect.js";
+import { type ManagerWith, managerCase } from "./manager-case.js";
+
+/** Adds these to `room` at `s1` and resolves the version then. */
+async function filled(manager: ManagerWith<"versions">, uids: readonly string[]): Promise<Version> {
+  for (const uid of uids) await manager.add("room", uid, "s1");
+  const { version } = await manager.readMemberSet("room", "s1");
+  assert.ok(version !== undefined, "the set has no version");
+  return version;
+}
+
+export const leaveIfUnchangedCases = [
+  managerCase(
+    "leaveIfUnchanged › takes the members out of a set at that version and resolves how many",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      const version = await filled(manager, ["ann", "ben", "cal"]);
+
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann", "ben"], version), 2);
+      assertSameItems(await manager.getMembersBySid("room", "s1"), ["cal"]);
+      assert.equal(await manager.add("room", "ann", "s1"), true);
+    },
+  ),
+
+  managerCase(
+    "leaveIfUnchanged › counts nobody who is not a member, and nobody twice",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      const version = await filled(manager, ["ann", "ben"]);
+
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["cal"], version), 0);
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", [], version), 0);
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann", "cal", "ann"], version), 1);
+      assertSameItems(await manager.getMembersBySid("room", "s1"), ["ben"]);
+    },
+  ),
+
+  managerCase("leaveIfUnchanged › does nothing once a member was added again", ["versions"], async ({ open }) => {
+    const manager = await open();
+    const version = await filled(manager, ["ann", "ben"]);
+
+    assert.equal(await manager.add("room", "ann", "s1"), false);
+
+    assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], version), 0);
+    assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann", "ben"]);
+  }),
+
+  managerCase(
+    "leaveIfUnchanged › does nothing once members were added again in bulk",
+    ["versions", "bulk"],
+    async ({ open }) => {
+      const manager = await open();
+      const version = await filled(manager, ["ann", "ben"]);
+
+      assert.equal(await manager.addMany([{ name: "room", uid: "ann", sid: "s1" }]), 0);
+
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], version), 0);
+      assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann", "ben"]);
+    },
+  ),
+
+  managerCase(
+    "leaveIfUnchanged › does nothing after any other change, but a change elsewhere is none",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      const version = await filled(manager, ["ann", "ben"]);
+      await manager.leave("room", "ben", "s1");
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], version), 0);
+
+      const later = await filled(manager, ["cal"]);
+      await manager.add("room", "ann", "s2");
+      await manager.add("hall", "ann", "s1");
+
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], later), 1);
+      assertSameItems(await manager.getMembersBySid("room", "s1"), ["cal"]);
+      assertSameItems(await manager.getMembersBySid("room", "s2"), ["ann"]);
+      assertSameItems(await manager.getMembersBySid("hall", "s1"), ["ann"]);
+    },
+  ),
+
+  managerCase(
+    "leaveIfUnchanged › does nothing in a later epoch, though the counter is the same",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      const version = await filled(manager, ["ann"]);
+      await manager.destroyChannel("room");
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], version), 0, "no set");
+
+      await filled(manager, ["ann"]);
+
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], version), 0);
+      assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann"]);
+    },
+  ),
+
+  managerCase("leaveIfUnchanged › does nothing at what the set's version never was", ["versions"], async ({ open }) => {
+    const manager = await open();
+    const version = await filled(manager, ["ann", "ben"]);
+
+    for (const other of ["", ".", "2", `${version}0`, `${version}.2`, ` ${version}`, `x${version}`]) {
+      assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], other), 0, JSON.stringify(other));
+    }
+    assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann", "ben"]);
+  }),
+
+  managerCase(
+    "leaveIfUnchanged › of concurrent calls at one version only one takes members out",
+    ["versions"],
+    async ({ open }) => {
+      const managers = [await open(), await open()] as const;
+      const version = await filled(managers[0], ["ann", "ben", "cal"]);
+
+      const counts = await Promise.all(
+        numbered("", 20).map((_, index) =>
+          managers[index % 2 === 0 ? 0 : 1].leaveIfUnchanged("room", "s1", ["ann", "ben"], version),
+        ),
+      );
+
+      assert.equal(sum(counts), 2);
+      assertSameItems(await managers[0].getMembersBySid("room", "s1"), ["cal"]);
+    },
+  ),
+
+  managerCase(
+    "leaveIfUnchanged › who is added at the same time is a member in the end, whichever came first",
+    ["versions"],
+    async ({ open }) => {
+      const [manager, other] = [await open(), await open()];
+      const names = numbered("room", 50);
+
+      await Promise.all(
+        names.map(async (name, index) => {
+          await manager.add(name, "ann", "s1");
+          const { version } = await manager.readMemberSet(name, "s1");
+          const add = () => other.add(name, "ann", "s1");
+          const leave = () => manager.leaveIfUnchanged(name, "s1", ["ann"], version ?? "");
+          const [left, added] =
+            index % 2 === 0 ? await Promise.all([leave(), add()]) : (await Promise.all([add(), leave()])).toReversed();
+          assert.deepEqual([left, added], added ? [1, true] : [0, false]);
+        }),
+      );
+
+      for (const name of names) assertSameItems(await manager.getMembersBySid(name, "s1"), ["ann"], name);
+    },
+  ),
+];

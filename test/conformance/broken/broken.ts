@@ -1,0 +1,27 @@
+/** An implementation that breaks its contract in one way, which the suite must find. */
+export interface Broken<T> {
+  /** What it does wrong. */
+  does: string;
+  /** The topics that it spoils, as the cases' names begin; every topic if it is left out. */
+  topics?: readonly string[];
+  /** A fresh one. */
+  make(): T;
+}
+
+/** `sound`, but for what `change` makes anew of it. */
+export function alter<T extends object>(sound: T, change: (sound: T) => object): T {
+  const changed = change(sound);
+  return new Proxy(sound, {
+    get(_target, key) {
+      const member: unknown = key in changed ? Reflect.get(changed, key) : Reflect.get(sound, key);
+      return typeof member === "function"
+        ? (...args: unknown[]) => Reflect.apply(member, sound, args) as unknown
+        : member;
+    },
+  });
+}
+
+/** Lets whoever else waits go first. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,74 @@
+import { turn } from "./broken.js";
+import { broken, isMember } from "./manager.js";
+
+export const brokenBulk = [
+  broken("addMany resolves how many were given", ["addMany"], (sound) => ({
+    addMany(memberships, reason) {
+      sound.addMany(memberships, reason);
+      return memberships.length;
+    },
+  })),
+  broken("addMany adds to the first channel only", ["addMany"], (sound) => ({
+    addMany: (memberships) => sound.addMany(memberships.map((member) => ({ ...member, name: memberships[0]!.name }))),
+  })),
+  broken("addMany looks first and adds later", ["addMany"], (sound) => ({
+    async addMany(memberships) {
+      const joining = memberships.filter((member) => !isMember(sound, member));
+      await turn();
+      sound.addMany(memberships);
+      return joining.length;
+    },
+  })),
+  broken("addMany and leaveMany stop at 1,000", ["addMany", "leaveMany"], (sound) => ({
+    addMany: (memberships, reason) => sound.addMany(memberships.slice(0, 1_000), reason),
+    leaveMany: (memberships, reason) => sound.leaveMany(memberships.slice(0, 1_000), reason),
+  })),
+  broken("leaveMany of an empty list resolves nothing", ["leaveMany"], (sound) => ({
+    leaveMany: (memberships, reason) =>
+      memberships.length === 0 ? (undefined as never) : sound.leaveMany(memberships, reason),
+  })),
+  broken("leaveMany resolves how many were given", ["leaveMany"], (sound) => ({
+    leaveMany(memberships, reason) {
+      sound.leaveMany(memberships, reason);
+      return memberships.length;
+    },
+  })),
+];
+
+export const brokenQueries = [
+  broken("findMember finds one frontend only", ["findMember"], (sound) => ({
+    findMember: (name, uid) => sound.findMember(name, uid).slice(0, 1),
+  })),
+  broken("findMember finds who has left", ["findMember"], (sound) => {
+    const sids = new Set<string>();
+    return {
+      add: (name, uid, sid) => sids.add(sid) && sound.add(name, uid, sid),
+      findMember: () => [...sids],
+    };
+  }),
+  broken("scanMembers misses the last page", ["scanMembers"], (sound) => ({
+    scanMembers(name, sid, cursor, limit) {
+      const page = sound.scanMembers(name, sid, cursor, limit);
+      return page.cursor === "" ? { uids: [], cursor: "" } : page;
+    },
+  })),
+  broken("scanMembers gives all members at once", ["scanMembers"], (sound) => ({
+    scanMembers: (name, sid) => ({ uids: sound.getMembersBySid(name, sid), cursor: "" }),
+  })),
+  broken("scanMembers counts positions", ["scanMembers"], (sound) => ({
+    scanMembers(name, sid, cursor, limit) {
+      const start = Number(cursor);
+      const uids = sound.getMembersBySid(name, sid);
+      return {
+        uids: uids.slice(start, start + limit),
+        cursor: start + limit < uids.length ? String(start + limit) : "",
+      };
+    },
+  })),
+  broken("scanMembers shows a member of an empty set", ["scanMembers"], (sound) => ({
+    scanMembers(name, sid, cursor, limit) {
+      const page = sound.scanMembers(name, sid, cursor, limit);
+      return { ...page, uids: page.uids.length === 0 ? [""] : page.uids };
+    },
+  })),
+];

@@ -1,0 +1,18 @@
+import type { ChannelManager } from "../../../src/types.js";
+import type { Broken } from "./broken.js";
+import { brokenEvictions, brokenPresence } from "./frontends.js";
+import { brokenBulk, brokenQueries } from "./lists.js";
+import { brokenMembers, brokenNames } from "./members.js";
+import { brokenVersions } from "./versions.js";
+import { brokenWatches } from "./watches.js";
+
+export const brokenManagers: readonly Broken<ChannelManager>[] = [
+  ...brokenMembers,
+  ...brokenNames,
+  ...brokenBulk,
+  ...brokenQueries,
+  ...brokenVersions,
+  ...brokenWatches,
+  ...brokenPresence,
+  ...brokenEvictions,
+];

@@ -1,0 +1,53 @@
+import test from "ava";
+import {
+  type ConformanceCase,
+  channelManagerConformance,
+  rpcTransportConformance,
+  serverRegistryConformance,
+} from "../../src/conformance/index.js";
+import type { Broken } from "./broken/broken.js";
+import { brokenManagers } from "./broken/managers.js";
+import { brokenRegistries } from "./broken/registries.js";
+import { brokenTransports } from "./broken/transports.js";
+
+/** The names of the cases that find what is broken. */
+async function findings<T>(cases: readonly ConformanceCase<T>[], broken: Broken<T>): Promise<string[]> {
+  const concerned = cases.filter(({ name }) => {
+    const [topics = ""] = name.split(" › ");
+    return !broken.topics || [topics, ...topics.split(", ")].some((topic) => broken.topics!.includes(topic));
+  });
+  const results = await Promise.allSettled(
+    concerned.map((c) => {
+      const instance = broken.make();
+      return c.run(() => ({ open: () => instance }));
+    }),
+  );
+  return concerned.filter((_, index) => results[index]?.status === "rejected").map(({ name }) => name);
+}
+
+/** Shows that each broken implementation is found, and that each case finds one. */
+function finds<T>(contract: string, cases: readonly ConformanceCase<T>[], all: readonly Broken<T>[]): void {
+  const found = all.map((broken) => {
+    let names: Promise<string[]> | undefined;
+    return () => (names ??= findings(cases, broken));
+  });
+
+  for (const [index, broken] of all.entries()) {
+    test(`${contract} › found: ${broken.does}`, async (t) => {
+      t.not((await found[index]!()).length, 0);
+    });
+  }
+
+  test(`${contract} › every case finds something`, async (t) => {
+    const names = new Set((await Promise.all(found.map((find) => find()))).flat());
+
+    t.deepEqual(
+      cases.filter(({ name }) => !names.has(name)).map(({ name }) => name),
+      [],
+    );
+  });
+}
+
+finds("manager", channelManagerConformance(), brokenManagers);
+finds("registry", serverRegistryConformance(), brokenRegistries);
+finds("transport", rpcTransportConformance(), brokenTransports);

@@ -1,0 +1,141 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import test, { type ExecutionContext } from "ava";
+import { Cluster, Redis } from "ioredis";
+import { GlobalChannelService } from "../../src/index.js";
+import { redis, type RedisClusterOptions, type RedisSource } from "../../src/redis/index.js";
+import { startRedis } from "../support/redis-server.js";
+
+/** Writes and reads something through a service on this source. */
+async function works(t: ExecutionContext, source: RedisSource, options?: RedisClusterOptions): Promise<void> {
+  const service = new GlobalChannelService({ cluster: redis(source, options) });
+  await service.start();
+  t.true(await service.add("room", "ann", "s1"));
+  t.false(await service.add("room", "ann", "s1"));
+  await service.stop();
+}
+
+test("a URL may have a password and a database, and the keys are in that database", async (t) => {
+  const server = await startRedis({ args: ["--requirepass", "se:cret/@"] });
+  t.teardown(() => server.stop());
+  const password = encodeURIComponent("se:cret/@");
+
+  await works(t, `redis://:${password}@${server.host}:${server.port}/5`);
+
+  const client = new Redis({ port: server.port, host: server.host, password: "se:cret/@", db: 5 });
+  t.teardown(() => client.disconnect());
+  t.true((await client.keys("gc:{room}:*")).length > 0);
+  await client.select(0);
+  t.is(await client.dbsize(), 0);
+});
+
+test("ioredis options may be given instead of a URL", async (t) => {
+  const server = await startRedis({ args: ["--requirepass", "secret"] });
+  t.teardown(() => server.stop());
+
+  await works(t, { port: server.port, host: server.host, password: "secret", db: 1 }, { prefix: "my:game" });
+
+  const client = new Redis({ port: server.port, host: server.host, password: "secret", db: 1 });
+  t.teardown(() => client.disconnect());
+  t.deepEqual(
+    (await client.keys("*")).filter((key) => !key.startsWith("my:game:")),
+    [],
+  );
+});
+
+test("a wrong password is a clear error at start, and start may be tried again", async (t) => {
+  const server = await startRedis({ args: ["--requirepass", "secret"] });
+  t.teardown(() => server.stop());
+  const service = new GlobalChannelService({ cluster: redis(`redis://:wrong@${server.host}:${server.port}`) });
+
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const error = await t.throwsAsync(service.start());
+    t.like(error, { name: "GlobalChannelError" });
+    t.regex(error.message, /WRONGPASS|password/i);
+  }
+});
+
+test("a Redis that is not there is a temporary error at start", async (t) => {
+  const server = await startRedis();
+  await server.stop();
+  const service = new GlobalChannelService({ cluster: redis(server.url) });
+
+  await t.throwsAsync(service.start(), { message: /ECONNREFUSED/ });
+  await t.throwsAsync(service.start(), { message: /ECONNREFUSED/ });
+  const error = await t.throwsAsync(service.add("room", "ann", "s1"));
+
+  t.like(error, { code: "GC_NOT_STARTED" });
+});
+
+test("rediss:// connects with TLS", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "globalchannel-tls-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2"];
+  await promisify(execFile)("openssl", [
+    ...request,
+    "-subj",
+    "/CN=localhost",
+    "-addext",
+    "subjectAltName=IP:127.0.0.1",
+  ]);
+  const tlsPort = 32_000 + Math.floor(Math.random() * 700);
+  const server = await startRedis({
+    args: ["--tls-port", String(tlsPort), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"],
+  });
+  t.teardown(() => server.stop());
+  const ca = await readFile(cert);
+
+  await works(t, { host: "127.0.0.1", port: tlsPort, tls: { ca } });
+  const untrusted = new GlobalChannelService({ cluster: redis(`rediss://127.0.0.1:${tlsPort}`) });
+
+  // That it checks the certificate shows that the URL means TLS.
+  await t.throwsAsync(untrusted.start(), { message: /self-signed|certificate/ });
+});
+
+test("an injected client is used, and is left as it was", async (t) => {
+  const server = await startRedis();
+  t.teardown(() => server.stop());
+  const client = new Redis(server.port, server.host);
+  t.teardown(() => client.disconnect());
+
+  await works(t, client);
+
+  t.is(client.status, "ready");
+  t.is(await client.ping(), "PONG");
+  // Its duplicate for subscriptions is gone with the service.
+  const clients = String(await client.client("LIST"))
+    .trim()
+    .split("\n");
+  t.is(clients.length, 1);
+});
+
+test("what cannot work is refused at once, and no password is shown", (t) => {
+  const client = new Redis({ lazyConnect: true, keyPrefix: "x:" });
+  const cluster = new Cluster([{ host: "127.0.0.1", port: 1 }], { lazyConnect: true });
+  const refused: [unknown, unknown?][] = [
+    [undefined],
+    [6379],
+    ["localhost:6379"],
+    ["http://localhost"],
+    ["redis://user:hunter2@"],
+    [{ keyPrefix: "x:" }],
+    [client],
+    [cluster],
+    [{}, { prefix: "" }],
+    [{}, { prefix: "{x}" }],
+    [{}, { prefix: "a*" }],
+    [{}, { prefix: 1 }],
+    [{}, { prefx: "x" }],
+  ];
+
+  for (const [source, options] of refused) {
+    const error = t.throws(() => redis(source as RedisSource, options as RedisClusterOptions));
+    t.like(error, { code: "GC_INVALID_OPTION" });
+    t.notRegex(error.message, /hunter2/);
+  }
+  cluster.disconnect();
+});
