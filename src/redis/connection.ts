@@ -110,6 +110,8 @@ function createClient(source: string | RedisOptions): Redis {
   const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
+    // ioredis waits this long even for a stream that is closed already, and keeps the process alive meanwhile.
+    disconnectTimeout: 100,
     ...(typeof source === "object" ? source : {}),
     replyMapping: "legacy",
     // Callers decide whether to try again: a command that was sent twice could deliver twice.
