@@ -4,13 +4,13 @@ import type {
   FrontendId,
   JoinReason,
   LeaveReason,
-  ManagerCapabilities,
   Membership,
   MemberSetChange,
   MemberSetInfo,
   Unsubscribe,
   Version,
 } from "../types.js";
+import { ALL_CAPABILITIES } from "../capabilities.js";
 import { reportError } from "../diagnostics.js";
 import { groupBySet } from "../member-sets.js";
 import { firstVersion, nextVersion } from "../version.js";
@@ -26,14 +26,7 @@ interface MemberSet {
  * Every method completes at once; changes are told before the call that made them returns.
  */
 export class MemoryChannelManager implements ChannelManager {
-  readonly capabilities: Readonly<ManagerCapabilities> = Object.freeze({
-    bulk: true,
-    queries: true,
-    versions: true,
-    presence: true,
-    eviction: true,
-    events: true,
-  });
+  readonly capabilities = ALL_CAPABILITIES;
 
   /** channel -> sid -> member set; no empty sets, no empty channels. */
   readonly #channels = new Map<string, Map<string, MemberSet>>();

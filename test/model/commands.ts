@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { PushReport } from "../../src/index.js";
 import { at, sidOf, uidOf, type Model } from "./model.js";
 import { STYPE, type World } from "./world.js";

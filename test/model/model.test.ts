@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import test from "ava";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { memory, type Cluster } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { startRedis } from "../support/redis-server.js";

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { invalid } from "../../arguments.js";
+import { ALL_CAPABILITIES } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { groupBySet } from "../../member-sets.js";
 import { BATCH, type RedisConnection } from "../../redis/connection.js";
@@ -12,7 +13,6 @@ import type {
   FrontendId,
   JoinReason,
   LeaveReason,
-  ManagerCapabilities,
   Membership,
   MemberSetChange,
   MemberSetInfo,
@@ -27,14 +27,7 @@ const DESTROYED_SECONDS = 300;
 
 /** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
 export class RedisChannelManager implements ChannelManager {
-  readonly capabilities: Readonly<ManagerCapabilities> = Object.freeze({
-    bulk: true,
-    queries: true,
-    versions: true,
-    presence: true,
-    eviction: true,
-    events: true,
-  });
+  readonly capabilities = ALL_CAPABILITIES;
   readonly #connection: RedisConnection;
 
   constructor(connection: RedisConnection) {
