@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { Redis, ReplyError, type RedisOptions } from "ioredis";
 import { describe, invalid } from "../arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
@@ -72,6 +73,7 @@ export class RedisConnection {
   async command<T>(run: (client: Redis) => Promise<T>): Promise<T> {
     const client = this.#client;
     if (client?.status !== "ready") throw unavailable(`the connection is ${client?.status ?? "closed"}`);
+    corkForTick(client.stream);
     try {
       return await run(client);
     } catch (error) {
@@ -104,6 +106,13 @@ export class RedisConnection {
     this.#subscriptions = new Subscriptions(subscriber);
     await this.#subscriptions.open();
   }
+}
+
+/** Lets all the commands of one tick leave in one system call; the promises that they are waited for by run first. */
+function corkForTick(stream: Duplex): void {
+  if (stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
 }
 
 function createClient(source: string | RedisOptions): Redis {

@@ -16,7 +16,7 @@ function command(
   run: (model: Model, world: World) => Promise<void>,
   check: (model: Model) => boolean = () => true,
 ): Command {
-  return { check: (model) => check(model as Model), run, toString: () => show };
+  return { check: (model) => check(model), run, toString: () => show };
 }
 
 const name = fc.constantFrom(...NAMES);

@@ -42,7 +42,7 @@ export class Model {
 
   /** Everything at a frontend ends. */
   stop(sid: string): void {
-    for (const place of [...this.sessions.keys()].filter((at) => sidOf(at) === sid)) this.sessions.delete(place);
+    for (const place of [...this.sessions.keys()].filter((open) => sidOf(open) === sid)) this.sessions.delete(place);
     for (const place of this.departed) if (sidOf(place) === sid) this.departed.delete(place);
     for (const members of this.channels.values()) {
       for (const place of members) if (sidOf(place) === sid) members.delete(place);

@@ -7,25 +7,27 @@ const MAX_CALLERS = 1024;
  * sends a request a second time when its connection broke before Redis answered.
  */
 export class RecentRequests {
-  readonly #idsByCaller = new Map<string, Set<number>>();
+  /** Of each caller the ids, each at its place modulo {@link MAX_IDS}, where a later one replaces it. */
+  readonly #idsByCaller = new Map<string, Float64Array>();
 
   /** Whether this request is a new one; it is remembered. */
   isNew(from: string, id: number): boolean {
     let ids = this.#idsByCaller.get(from);
     if (!ids) {
-      this.#idsByCaller.set(from, (ids = new Set()));
-      dropOldest(this.#idsByCaller, MAX_CALLERS);
+      this.#idsByCaller.set(from, (ids = new Float64Array(MAX_IDS)));
+      if (this.#idsByCaller.size > MAX_CALLERS) this.#forgetOldest();
     }
-    if (ids.has(id)) return false;
-    ids.add(id);
-    dropOldest(ids, MAX_IDS);
+    const place = id % MAX_IDS;
+    if (ids[place] === id) return false;
+    ids[place] = id;
     return true;
   }
-}
 
-/** Maps and sets keep the order of insertion. */
-function dropOldest<K>(collection: { size: number; keys(): Iterator<K>; delete(key: K): boolean }, max: number): void {
-  if (collection.size <= max) return;
-  const { value, done } = collection.keys().next();
-  if (!done) collection.delete(value);
+  #forgetOldest(): void {
+    // Maps keep the order of insertion.
+    for (const from of this.#idsByCaller.keys()) {
+      this.#idsByCaller.delete(from);
+      return;
+    }
+  }
 }
