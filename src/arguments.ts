@@ -54,6 +54,12 @@ export function checkNumber(
   return value;
 }
 
+/** {@link checkNumber} for what is counted. */
+export function checkInteger(argument: string, value: unknown, { min, max }: { min: number; max: number }): number {
+  if (typeof value === "number" && !Number.isInteger(value)) throw invalid(argument, value, "an integer");
+  return checkNumber(argument, value, { min, max });
+}
+
 /**
  * Encodes a message, once for all its receivers.
  * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`

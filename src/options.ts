@@ -16,7 +16,7 @@ export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
   given: unknown,
   table: S,
 ): Resolved<S> {
-  if (typeof given !== "object" || given === null) {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw invalidOption(owner, "options", given, "an object");
   }
   for (const option of Object.keys(given)) {

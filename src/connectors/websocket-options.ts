@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Server as HttpsServer } from "node:https";
-import { checkNumber, invalid } from "../arguments.js";
+import { checkInteger, checkNumber, invalid } from "../arguments.js";
 import { GlobalChannelError } from "../errors.js";
 import { aFunction, amount, milliseconds, optional, resolveOptions } from "../options.js";
 import type { Awaitable } from "../types.js";
@@ -44,11 +44,7 @@ export function resolveWebSocketOptions(given: WebSocketConnectorOptions) {
       if (typeof (value as Server | null)?.on !== "function") throw invalid(option, value, "an HTTP or HTTPS server");
       return value as Server | HttpsServer;
     }),
-    port: optional((option, value) => {
-      const port = checkNumber(option, value, { min: 0, max: 65_535 });
-      if (!Number.isInteger(port)) throw invalid(option, value, "an integer");
-      return port;
-    }),
+    port: optional((option, value) => checkInteger(option, value, { min: 0, max: 65_535 })),
     host: optional((option, value) => {
       if (typeof value !== "string" || value === "") throw invalid(option, value, "a non-empty string");
       return value;

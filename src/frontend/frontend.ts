@@ -13,6 +13,7 @@ import type {
   FrontendReplies,
   FrontendReply,
   FrontendRequest,
+  LeaveReason,
   Unsubscribe,
 } from "../types.js";
 import { checkConnector } from "./check-connector.js";
@@ -63,6 +64,7 @@ export class Frontend {
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  #isTaken = false;
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: FrontendOptions) {
@@ -137,7 +139,7 @@ export class Frontend {
   }
 
   async #start(): Promise<void> {
-    const { manager, transport } = this.#cluster;
+    const { transport } = this.#cluster;
     await startParts(this.#cluster);
     const undo: (() => unknown)[] = [() => stopParts(this.#cluster, true)];
     try {
@@ -145,7 +147,7 @@ export class Frontend {
       undo.push(() => this.#lease.release());
       await this.#mirror?.start();
       undo.push(() => this.#mirror?.stop());
-      if (manager.capabilities?.eviction) await manager.evict?.(this.#info, "server-down");
+      await this.#evict("server-down");
       this.#unserve = await transport.serve(this.sid, (request) => this.#handle(request));
       undo.push(() => this.#unserve?.());
       await this.#connector.start?.(this.#host());
@@ -169,14 +171,13 @@ export class Frontend {
       () => false,
     );
     if (!started) return;
-    const { manager } = this.#cluster;
     this.#residents.leaveToEviction();
     const failures: unknown[] = [];
     for (const step of [
       () => this.#lease.release(),
       () => this.#delivery.idle(),
       () => this.#connector.stop?.(),
-      () => manager.capabilities?.eviction && manager.evict?.(this.#info, "disconnect"),
+      () => this.#evict("disconnect"),
       () => this.#unserve?.(),
       () => this.#mirror?.stop(),
       () => stopParts(this.#cluster, false),
@@ -190,10 +191,20 @@ export class Frontend {
     if (failures.length > 0) throw failures[0];
   }
 
+  /** Takes everyone out who is a member here: of an earlier incarnation at the start, of this one at the end. */
+  async #evict(reason: LeaveReason): Promise<void> {
+    const { manager } = this.#cluster;
+    // The members here are another incarnation's now.
+    if (this.#isTaken) return;
+    if (manager.capabilities?.eviction) await manager.evict?.(this.#info, reason);
+    else await this.#residents.leaveAll(reason);
+  }
+
   /** Another process holds the sid now: going on would deliver to users who are its business. */
   #yield(holder: string): void {
     const message = `${holder} has taken sid ${JSON.stringify(this.sid)}; this frontend stops`;
     reportError(this, new GlobalChannelError("GC_SID_TAKEN", message, { sid: this.sid, holder }));
+    this.#isTaken = true;
     this.stop().catch((error: unknown) => reportError(this, error));
   }
 

@@ -18,7 +18,7 @@ interface Copy {
 }
 
 /** How many reads begin again because of missed changes before the read is given up. */
-const MAX_READS = 10;
+const MAX_READS = 50;
 /** How many member sets are read at the same time to catch up. */
 const CATCH_UP_BATCH = 64;
 
@@ -73,6 +73,15 @@ export class Mirror {
   resolve(name: string, version: Version): ReadonlySet<string> | Promise<ReadonlySet<string>> {
     const copy = this.#copies.get(name);
     if (copy && !copy.stale && (copy.version === version || isAtLeast(copy.version, version))) return copy.uids;
+    const underWay = this.#reads.get(name);
+    return underWay ? this.#resolveAfter(underWay.done, name, version) : this.#read(name);
+  }
+
+  /** A read that was under way may have been answered before `version` was made; one that begins after it is not. */
+  async #resolveAfter(earlierRead: Promise<unknown>, name: string, version: Version): Promise<ReadonlySet<string>> {
+    await earlierRead;
+    const copy = this.#copies.get(name);
+    if (copy && !copy.stale && isAtLeast(copy.version, version)) return copy.uids;
     return this.#read(name);
   }
 
@@ -233,24 +242,22 @@ function amend(copy: Copy, change: SetChange): void {
   }
 }
 
-/** Applies the changes that came while a set was read to what was read. */
+/**
+ * Applies the changes that came while a set was read to what was read. Only changes of the epoch that was read can be: nothing
+ * says whether those of another one are older or newer.
+ */
 function catchUpWith(
   version: Version | undefined,
   uids: string[],
-  changes: MemberSetChange[],
+  changes: readonly MemberSetChange[],
 ): Copy | undefined | "missed" {
-  let copy: Copy | undefined = version === undefined ? undefined : { version, uids: new Set(uids), stale: false };
+  const copy: Copy | undefined = version === undefined ? undefined : { version, uids: new Set(uids), stale: false };
   for (const change of changes) {
-    if (change.type === "clear") {
-      copy = undefined;
-    } else if (isVersioned(change)) {
-      const next = follow(copy, change);
-      if (next === "missed") return "missed";
-      if (next === "known") continue;
-      if (next === "replaced" || !copy) copy = { version: change.version, uids: new Set(), stale: false };
-      amend(copy, change);
-      if (copy.uids.size === 0) copy = undefined;
-    }
+    if (change.type === "clear") return "missed";
+    if (!isVersioned(change)) continue;
+    const next = copy ? follow(copy, change) : "missed";
+    if (!copy || next === "missed" || next === "replaced") return "missed";
+    if (next === "followed") amend(copy, change);
   }
-  return copy;
+  return copy?.uids.size === 0 ? undefined : copy;
 }

@@ -1,5 +1,5 @@
 import { addMany, leaveMany } from "../bulk.js";
-import type { ChannelManager, FrontendInfo, LeaseState, MemberSetChange } from "../types.js";
+import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
 import type { Mirror } from "./mirror.js";
 import { UserSessions } from "./user-sessions.js";
 
@@ -61,6 +61,14 @@ export class Residents {
   /** From now on users who leave are not written one by one: all of them will be evicted together. */
   leaveToEviction(): void {
     this.#evictsAll = true;
+  }
+
+  /** Takes every member here out, as far as they are known: for managers that cannot evict. */
+  async leaveAll(reason: LeaveReason): Promise<void> {
+    const memberships = this.#mirror?.memberships() ?? [];
+    for (let start = 0; start < memberships.length; start += BATCH) {
+      await leaveMany(this.#manager, memberships.slice(start, start + BATCH), reason);
+    }
   }
 
   /** Looks at a change of this frontend's member sets for what must not stand. */

@@ -194,13 +194,9 @@ function checkPrefix(option: string, prefix: unknown = "gc"): string {
 
 function checkSource(source: unknown): RedisSource {
   if (typeof source === "string") {
-    if (!/^rediss?:\/\//.test(source) || !URL.canParse(source)) {
-      throw invalidOption(
-        "redis",
-        "url",
-        source.replace(/:[^:@/]*@/, ":***@"),
-        "a URL such as redis://127.0.0.1:6379/0",
-      );
+    if (!/^rediss?:\/\//.test(source) || !URL.canParse(source) || !Number.isInteger(databaseOf(source))) {
+      const shown = source.replace(/\/\/.*@/s, "//***@");
+      throw invalidOption("redis", "url", shown, "a URL such as redis://127.0.0.1:6379/0");
     }
     return source;
   }

@@ -12,7 +12,11 @@ export class MembershipEvents {
   }
 
   async start(): Promise<void> {
-    this.#watching ??= Promise.resolve(this.#manager.watchAll?.({ change: (change) => this.#tell(change) }));
+    this.#watching ??= this.#watch().catch((error: unknown) => {
+      // Whoever listens next tries again.
+      this.#watching = undefined;
+      throw error;
+    });
     await this.#watching;
   }
 
@@ -20,6 +24,10 @@ export class MembershipEvents {
     const unwatch = await this.#watching?.catch(() => undefined);
     this.#watching = undefined;
     await unwatch?.();
+  }
+
+  async #watch(): Promise<Unsubscribe | undefined> {
+    return this.#manager.watchAll?.({ change: (change) => this.#tell(change) });
   }
 
   #tell(change: MemberSetChange): void {

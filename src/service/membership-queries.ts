@@ -58,9 +58,8 @@ export class MembershipQueries {
   /** The page after `cursor`. Frontends are paged one after the other, in the order of their sids. */
   async page(
     name: string,
-    { stype, limit, cursor }: { stype: string | undefined; limit: number; cursor: string | undefined },
+    { stype, limit, cursor: from }: { stype: string | undefined; limit: number; cursor: Cursor | undefined },
   ): Promise<MemberPage> {
-    const from = cursor === undefined ? undefined : parseCursor(cursor);
     const frontends = await this.#frontends(stype);
     const sids = frontends.map(({ sid }) => sid).toSorted();
     // The frontend of the cursor may have gone since: then its members have too, and the next one is next.
@@ -102,7 +101,8 @@ export class MembershipQueries {
       const { names } = await transport.request(sid, { type: "channels", uid }, { timeoutMs: this.#timeoutMs });
       return [...names];
     } catch (error) {
-      if (!isGlobalChannelError(error) || error.code === "GC_STORE_UNAVAILABLE") throw error;
+      // Without the store the second way is no better.
+      if (isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE") throw error;
     }
     const names = (await manager.getChannelsBySid?.(sid)) ?? [];
     const sids = await Promise.all(names.map((name) => manager.findMember?.(name, uid) ?? []));
@@ -128,13 +128,24 @@ export class MembershipQueries {
   }
 }
 
-/** A cursor comes back from callers, who may have got it from a client: it is checked like any argument. */
-function parseCursor(cursor: string): { sid: string; position: string } {
-  try {
-    const [sid, position] = JSON.parse(cursor) as [unknown, unknown];
-    if (typeof sid === "string" && typeof position === "string") return { sid, position };
-  } catch {
-    // Refused below.
+/** Where a page begins: at a position of a frontend's member set, as the manager counts it. */
+interface Cursor {
+  sid: string;
+  position: string;
+}
+
+/** Longer than any cursor that was given out: two names in JSON, where a character can take six. */
+const MAX_CURSOR_LENGTH = 16_384;
+
+/** Reads a cursor. It comes back from callers, who may have got it from a client, so that it is checked like any argument. */
+export function checkCursor(argument: string, cursor: unknown): Cursor {
+  if (typeof cursor === "string" && cursor.length <= MAX_CURSOR_LENGTH) {
+    try {
+      const [sid, position] = JSON.parse(cursor) as [unknown, unknown];
+      if (typeof sid === "string" && typeof position === "string") return { sid, position };
+    } catch {
+      // Refused below.
+    }
   }
-  throw invalid("cursor", cursor, "a cursor that came with an earlier page");
+  throw invalid(argument, cursor, "a cursor that came with an earlier page");
 }

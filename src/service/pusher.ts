@@ -6,9 +6,9 @@ import { addFrontend, emptyReport, type PushReport } from "./push-report.js";
 /** A push as all its ways share it. */
 export type PushMessage = Omit<ChannelPush, "names">;
 
-/** One frontend's part in a push, and how to list whom it was for, should it not answer. */
+/** One frontend's part in a push, and how to list whom it was for, should it not answer (undefined: it cannot be known). */
 interface Part extends PushedFrontend {
-  list: () => Promise<string[]>;
+  list: (() => Promise<string[]>) | undefined;
 }
 
 /** The part of its deadline after which a push begins to list the members of frontends that have not answered. */
@@ -56,7 +56,10 @@ export class Pusher {
     const startedAt = performance.now();
     const { manager, registry } = this.#cluster;
     const parts = await this.#turnstile.pass(Promise.resolve(registry.list()), (live) =>
-      ofType(live, push.stype).map(({ sid }) => this.#send(sid, { everyone: true }, [], push)),
+      ofType(live, push.stype).map(({ sid }) => ({
+        ...this.#send(sid, { everyone: true }, [], push),
+        list: undefined,
+      })),
     );
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
@@ -176,8 +179,12 @@ async function collect(parts: readonly Part[], timeoutMs: number, startedAt: num
   const listings = new Map<Part, Promise<string[]>>();
   const unanswered = new Set(parts);
   const listUnanswered = setTimeout(() => {
-    for (const part of unanswered) listings.set(part, part.list());
-    for (const listing of listings.values()) listing.catch(() => {});
+    for (const part of unanswered) {
+      const listing = part.list?.();
+      if (!listing) continue;
+      listing.catch(() => {});
+      listings.set(part, listing);
+    }
   }, msLeft(LISTING_FROM));
 
   const failures: GlobalChannelError[] = [];
@@ -191,7 +198,7 @@ async function collect(parts: readonly Part[], timeoutMs: number, startedAt: num
       } catch (cause) {
         const error = toGlobalChannelError(cause, sid);
         failures.push(error);
-        const uids = await within(listings.get(part) ?? part.list(), msLeft(1));
+        const uids = await within(listings.get(part) ?? part.list?.(), msLeft(1));
         const targeted = uids?.length ?? count;
         const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
         addFrontend(report, { sid, targeted, delivered: 0, ...state, error }, uids ?? []);
@@ -206,7 +213,7 @@ async function collect(parts: readonly Part[], timeoutMs: number, startedAt: num
 }
 
 /** The value, or undefined if it is not there in time or cannot be had. Something that is there already counts as in time. */
-async function within<T>(value: Promise<T>, ms: number): Promise<T | undefined> {
+async function within<T>(value: Promise<T> | undefined, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), ms);

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { checkList, checkName, checkNumber, checkUid, encodeMessage, invalid } from "../arguments.js";
+import { checkList, checkName, checkInteger, checkUid, encodeMessage, invalid } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
@@ -8,7 +8,7 @@ import { amount, checkCluster, milliseconds, optional, resolveOptions } from "..
 import type { Cluster, ManagerCapabilities, Member, Membership, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
-import { MembershipQueries, type MemberPage } from "./membership-queries.js";
+import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
 import { Pusher, type PushMessage } from "./pusher.js";
 import type { PushReport } from "./push-report.js";
 import { Reaper } from "./reaper.js";
@@ -219,14 +219,15 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
    */
   listMembers(
     name: string,
-    options: { stype?: string; limit?: number; cursor?: string } = {},
+    options: { stype?: string; limit?: number; cursor?: string } | Callback<MemberPage> = {},
     callback?: Callback<MemberPage>,
   ): Promise<MemberPage> {
+    if (typeof options === "function") return this.listMembers(name, {}, options);
     return this.#call(callback, () => {
       const page = resolveOptions("listMembers", options, {
         stype: optional(checkName),
-        limit: (option, value = 100) => checkNumber(option, value, { min: 1, max: 10_000 }),
-        cursor: optional(checkName),
+        limit: (option, value = 100) => checkInteger(option, value, { min: 1, max: 10_000 }),
+        cursor: optional(checkCursor),
       });
       return this.#queries.page(checkName("name", name), page);
     });
