@@ -102,3 +102,11 @@ export function sidInUse(sid: string, holder: string): GlobalChannelError {
     { sid, holder },
   );
 }
+
+/** What a frontend meets whose sid another incarnation has. */
+export function sidTaken(sid: string, holder: string): GlobalChannelError {
+  return new GlobalChannelError("GC_SID_TAKEN", `${holder} has taken sid ${JSON.stringify(sid)}; this frontend stops`, {
+    sid,
+    holder,
+  });
+}

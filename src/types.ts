@@ -97,7 +97,7 @@ export interface ManagerCapabilities {
   versions: boolean;
   /** `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `getChannels`, `pushToUsers` are refused. */
   presence: boolean;
-  /** `getServers`, `evict`. Without: members of a dead frontend stay in the store (they are still not counted). */
+  /** `getServers`, `evict`. Without: members of a dead frontend stay in the store, and count again once its sid is back. */
   eviction: boolean;
   /** `watchAll`. Without: no `join` and `leave` events. */
   events: boolean;

@@ -36,7 +36,7 @@ export class Delivery {
     return uids instanceof Promise ? this.#enqueue(() => uids, push) : this.#deliver(push, uids);
   }
 
-  /** Resolves when no push waits. */
+  /** Resolves when every push that has arrived is handed to the connector. */
   async idle(): Promise<void> {
     await this.#tail;
   }
@@ -46,15 +46,18 @@ export class Delivery {
       throw new GlobalChannelError("GC_OVERLOADED", `${MAX_WAITING} pushes wait at this frontend already`);
     }
     this.#waiting++;
-    const reply = (this.#tail ?? Promise.resolve()).then(async () => this.#deliver(push, await resolve()));
-    const settled = reply
+    // In an object: the next push need not wait for an answer that is a promise, only until this one is handed over.
+    const handedOver = (this.#tail ?? Promise.resolve()).then(async () => ({
+      reply: this.#deliver(push, await resolve()),
+    }));
+    const settled = handedOver
       .catch(() => {})
       .then(() => {
         this.#waiting--;
         if (this.#tail === settled) this.#tail = undefined;
       });
     this.#tail = settled;
-    return reply;
+    return handedOver.then(({ reply }) => reply);
   }
 
   #deliver(push: Push, receivers: Receivers): PushReply | Promise<PushReply> {

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { checkName } from "../arguments.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
-import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
 import { aFunction, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
 import type {
   Cluster,
@@ -113,7 +113,7 @@ export class Frontend {
   /**
    * Joins the cluster: reserves the sid, removes what an earlier incarnation has left, opens the connector, and is live when
    * this resolves. If an earlier incarnation has crashed less than its lease ago, this waits for the lease to end.
-   * @throws `GC_SID_IN_USE` a live frontend has this sid; `GC_CLOSED` after {@link stop}; what the cluster's parts throw.
+   * @throws `GC_SID_IN_USE` a live frontend has this sid; `GC_SID_TAKEN` one took it while this one was starting; `GC_CLOSED` after {@link stop}; what the cluster's parts throw.
    *   After a failed start everything is undone, and `start` may be called again.
    */
   start(): Promise<void> {
@@ -171,7 +171,7 @@ export class Frontend {
       () => false,
     );
     if (!started) return;
-    this.#residents.leaveToEviction();
+    if (this.#cluster.manager.capabilities?.eviction) this.#residents.leaveToEviction();
     const failures: unknown[] = [];
     for (const step of [
       () => this.#lease.release(),
@@ -202,8 +202,7 @@ export class Frontend {
 
   /** Another process holds the sid now: going on would deliver to users who are its business. */
   #yield(holder: string): void {
-    const message = `${holder} has taken sid ${JSON.stringify(this.sid)}; this frontend stops`;
-    reportError(this, new GlobalChannelError("GC_SID_TAKEN", message, { sid: this.sid, holder }));
+    reportError(this, sidTaken(this.sid, holder));
     this.#isTaken = true;
     this.stop().catch((error: unknown) => reportError(this, error));
   }

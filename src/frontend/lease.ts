@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isGlobalChannelError } from "../errors.js";
+import { isGlobalChannelError, sidTaken } from "../errors.js";
 import type { FrontendInfo, LeaseState, ServerRegistry } from "../types.js";
 
 interface LeaseOptions {
@@ -20,7 +20,7 @@ const RENEWALS_PER_LEASE = 3;
 export class Lease {
   readonly #options: LeaseOptions;
   #timer: NodeJS.Timeout | undefined;
-  #renewal: Promise<void> | undefined;
+  #renewal: Promise<unknown> | undefined;
   #released = false;
 
   constructor(options: LeaseOptions) {
@@ -43,9 +43,10 @@ export class Lease {
     }
   }
 
-  /** Makes the frontend live, and keeps it so. */
+  /** Makes the frontend live, and keeps it so. @throws `GC_SID_TAKEN` another one has the sid: the reservation has ended */
   async hold(): Promise<void> {
-    await this.#renew();
+    const holder = await this.#renew();
+    if (holder !== undefined) throw sidTaken(this.#options.frontend.sid, holder);
     this.#timer = setInterval(() => this.check(), this.#options.leaseMs / RENEWALS_PER_LEASE);
   }
 
@@ -53,6 +54,7 @@ export class Lease {
   check(): void {
     if (this.#released || !this.#timer) return;
     this.#renewal ??= this.#renew()
+      .then((holder) => holder !== undefined && this.#options.lost(holder))
       .catch((error: unknown) => this.#options.report(error))
       .finally(() => (this.#renewal = undefined));
   }
@@ -66,15 +68,16 @@ export class Lease {
     await registry.unregister(frontend);
   }
 
-  async #renew(): Promise<void> {
-    const { registry, frontend, leaseMs, renewed, lost } = this.#options;
+  /** Resolves who has taken the sid, or undefined if the lease is held. */
+  async #renew(): Promise<string | undefined> {
+    const { registry, frontend, leaseMs, renewed } = this.#options;
     const state = await registry.renew(frontend, leaseMs);
-    if (this.#released) return;
+    if (this.#released) return undefined;
     if (state === "taken") {
       const holder = (await registry.list()).find(({ sid }) => sid === frontend.sid)?.holder;
-      lost(holder ?? "another incarnation");
-      return;
+      return holder ?? "another incarnation";
     }
     await renewed(state);
+    return undefined;
   }
 }

@@ -36,6 +36,11 @@ export function emptyReport(): PushReport {
   return { targeted: 0, delivered: 0, failed: 0, unknown: 0, failIds: [], unlisted: 0, frontends: [] };
 }
 
+/** The report of a push to users of whom some have no session anywhere. */
+export function absentUsers(uids: readonly string[]): PushReport {
+  return { ...emptyReport(), targeted: uids.length, failed: uids.length, failIds: [...uids] };
+}
+
 /** Adds one frontend's part to the report. */
 export function addFrontend(report: PushReport, part: FrontendReport, failIds: readonly string[]): void {
   report.targeted += part.targeted;

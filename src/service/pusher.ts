@@ -1,18 +1,15 @@
-import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import type { ChannelPush, Cluster, FrontendId, FrontendInfo, PushedFrontend, PushTarget } from "../types.js";
+import { timedOut } from "../errors.js";
+import type { ChannelPush, Cluster, FrontendId, FrontendInfo, PushTarget } from "../types.js";
+import { collect, type Part } from "./collect.js";
+import { Deadline } from "./deadline.js";
+import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
 import { Turnstile } from "./turnstile.js";
-import { addFrontend, emptyReport, type PushReport } from "./push-report.js";
 
 /** A push as all its ways share it. */
 export type PushMessage = Omit<ChannelPush, "names">;
 
-/** One frontend's part in a push, and how to list whom it was for, should it not answer (undefined: it cannot be known). */
-interface Part extends PushedFrontend {
-  list: (() => Promise<string[]>) | undefined;
-}
-
-/** The part of its deadline after which a push begins to list the members of frontends that have not answered. */
-const LISTING_FROM = 0.75;
+/** The turnstile's key of pushes that name no channel; channels have no empty names. */
+const USERS = "";
 
 /** Sends pushes and accounts for every member that they were for. */
 export class Pusher {
@@ -26,71 +23,70 @@ export class Pusher {
 
   /** Pushes to the members of channels, one copy per user. */
   async toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
-    const startedAt = performance.now();
-    const parts = await this.#sendToChannels({ ...push, names });
-    return collect(parts, push.timeoutMs, startedAt);
+    const deadline = new Deadline(push.timeoutMs);
+    const parts = await this.#sendToChannels({ ...push, names }, deadline);
+    return collect(parts, deadline, emptyReport());
   }
 
   /** Pushes to users, at every frontend of the type where they have sessions. */
   async toUsers(uids: readonly string[], push: PushMessage): Promise<PushReport> {
-    const startedAt = performance.now();
+    const deadline = new Deadline(push.timeoutMs);
     const { manager, registry } = this.#cluster;
     const except = new Set(push.except);
     const wanted = [...new Set(uids)].filter((uid) => !except.has(uid));
     const reads = Promise.all([registry.list(), manager.getSessions?.(wanted) ?? []]);
     let absent: string[] = [];
-    const parts = await this.#turnstile.pass(reads, ([live, sessions]) => {
+    const parts = await this.#inTurn([USERS], deadline, reads, ([live, sessions]) => {
       const places = locate(wanted, sessions, ofType(live, push.stype));
       absent = places.absent;
-      return [...places.bySid].map(([sid, there]) => this.#send(sid, { uids: there }, there, { ...push, except: [] }));
+      return [...places.bySid].map(([sid, there]) =>
+        this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
+      );
     });
-    const report = await collect(parts, push.timeoutMs, startedAt);
-    report.targeted += absent.length;
-    report.failed += absent.length;
-    for (const uid of absent) report.failIds.push(uid);
-    return report;
+    return collect(parts, deadline, absentUsers(absent));
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
   async toEveryone(push: PushMessage): Promise<PushReport> {
-    const startedAt = performance.now();
+    const deadline = new Deadline(push.timeoutMs);
     const { manager, registry } = this.#cluster;
-    const parts = await this.#turnstile.pass(Promise.resolve(registry.list()), (live) =>
+    const parts = await this.#inTurn([USERS], deadline, Promise.resolve(registry.list()), (live) =>
       ofType(live, push.stype).map(({ sid }) => ({
-        ...this.#send(sid, { everyone: true }, [], push),
+        ...this.#send(sid, { everyone: true }, [], push, deadline),
         list: undefined,
       })),
     );
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
-      const counts = await Promise.resolve(manager.countUsers?.(parts.map(({ sid }) => sid))).catch(() => undefined);
+      const counting = Promise.resolve(manager.countUsers?.(parts.map(({ sid }) => sid)));
+      const counts = await deadline.bound(counting, "counting users").catch(() => undefined);
       parts.forEach((part, index) => (part.count = counts?.[index] ?? 0));
     }
-    return collect(parts, push.timeoutMs, startedAt);
+    return collect(parts, deadline, emptyReport());
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
-  async #sendToChannels(push: ChannelPush): Promise<Part[]> {
+  async #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
     const { manager, registry, transport, fusedPush } = this.#cluster;
     const parts = fusedPush?.parts;
     if (parts && parts.manager === manager && parts.registry === registry && parts.transport === transport) {
-      const frontends = await fusedPush.push(push);
+      const frontends = await deadline.bound(fusedPush.push(push), "sending the push");
       return frontends.map((frontend) => ({
         ...frontend,
         list: () => this.#listMembers(push.names, frontend.sid, push.except),
       }));
     }
-    return manager.capabilities?.versions ? this.#sendVersions(push) : this.#sendUids(push);
+    return manager.capabilities?.versions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
-  #sendVersions(push: ChannelPush): Promise<Part[]> {
+  #sendVersions(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
     const { manager, registry } = this.#cluster;
     const reads = Promise.all([
       registry.list(),
       Promise.all(push.names.map((name) => manager.getMemberSets?.(name) ?? [])),
     ]);
-    return this.#turnstile.pass(reads, ([live, sets]) => {
+    return this.#inTurn(push.names, deadline, reads, ([live, sets]) => {
       const targets = new Map(
         ofType(live, push.stype).map(({ sid }) => [
           sid,
@@ -107,7 +103,7 @@ export class Pusher {
       return [...targets]
         .filter(([, { channels }]) => channels.length > 0)
         .map(([sid, { channels, count }]) => ({
-          ...this.#send(sid, { channels }, [], push),
+          ...this.#send(sid, { channels }, [], push, deadline),
           count,
           list: () => this.#listMembers(push.names, sid, push.except),
         }));
@@ -115,24 +111,40 @@ export class Pusher {
   }
 
   /** Tells each frontend the uids of its members: the way for managers that keep no versions. */
-  #sendUids(push: ChannelPush): Promise<Part[]> {
+  #sendUids(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
     const reads = (async () => {
       const live = ofType(await this.#cluster.registry.list(), push.stype);
       return Promise.all(
         live.map(async ({ sid }) => ({ sid, uids: await this.#listMembers(push.names, sid, push.except) })),
       );
     })();
-    return this.#turnstile.pass(reads, (frontends) =>
+    return this.#inTurn(push.names, deadline, reads, (frontends) =>
       frontends
         .filter(({ uids }) => uids.length > 0)
-        .map(({ sid, uids }) => this.#send(sid, { uids }, uids, { ...push, except: [] })),
+        .map(({ sid, uids }) => this.#send(sid, { uids }, uids, { ...push, except: [] }, deadline)),
     );
   }
 
-  #send(sid: string, target: PushTarget, uids: readonly string[], push: PushMessage): Part {
-    const { route, body, except, timeoutMs } = push;
+  /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent. */
+  #inTurn<T, R>(keys: readonly string[], deadline: Deadline, reads: Promise<T>, send: (value: T) => R): Promise<R> {
+    const read = deadline.bound(reads, "reading who is to get the push");
+    return deadline.bound(this.#turnstile.pass(keys, read, send), "waiting for the pushes before");
+  }
+
+  #send(
+    sid: string,
+    target: PushTarget,
+    uids: readonly string[],
+    { route, body, except }: PushMessage,
+    deadline: Deadline,
+  ): Part {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
-    const reply = this.#cluster.transport.request(sid, request, { timeoutMs });
+    const timeoutMs = deadline.msLeft();
+    // Called at once, but what it throws, or that it is too late, is this frontend's failure and not the whole push's.
+    const reply = (async () => {
+      if (timeoutMs === 0) throw timedOut(sid, deadline.timeoutMs);
+      return this.#cluster.transport.request(sid, request, { timeoutMs });
+    })();
     // It may fail before anyone waits for it.
     reply.catch(() => {});
     return { sid, count: uids.length, reply, list: () => Promise.resolve([...uids]) };
@@ -169,79 +181,4 @@ function locate(
 
 function ofType(frontends: readonly FrontendInfo[], stype: string): FrontendInfo[] {
   return frontends.filter((frontend) => frontend.stype === stype);
-}
-
-/** Waits for every frontend's answer or its failure. */
-async function collect(parts: readonly Part[], timeoutMs: number, startedAt: number): Promise<PushReport> {
-  const report = emptyReport();
-  if (parts.length === 0) return report;
-  const msLeft = (share: number): number => Math.max(0, startedAt + timeoutMs * share - performance.now());
-  const listings = new Map<Part, Promise<string[]>>();
-  const unanswered = new Set(parts);
-  const listUnanswered = setTimeout(() => {
-    for (const part of unanswered) {
-      const listing = part.list?.();
-      if (!listing) continue;
-      listing.catch(() => {});
-      listings.set(part, listing);
-    }
-  }, msLeft(LISTING_FROM));
-
-  const failures: GlobalChannelError[] = [];
-  await Promise.all(
-    parts.map(async (part) => {
-      const { sid, count } = part;
-      try {
-        const { delivered, failed } = await part.reply;
-        const targeted = delivered + failed.length;
-        addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
-      } catch (cause) {
-        const error = toGlobalChannelError(cause, sid);
-        failures.push(error);
-        const uids = await within(listings.get(part) ?? part.list?.(), msLeft(1));
-        const targeted = uids?.length ?? count;
-        const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
-        addFrontend(report, { sid, targeted, delivered: 0, ...state, error }, uids ?? []);
-      } finally {
-        unanswered.delete(part);
-      }
-    }),
-  );
-  clearTimeout(listUnanswered);
-  if (failures.length === parts.length) throw allFailed(report, failures);
-  return report;
-}
-
-/** The value, or undefined if it is not there in time or cannot be had. Something that is there already counts as in time. */
-async function within<T>(value: Promise<T> | undefined, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([value, late]);
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function isKnownNotDelivered({ code }: GlobalChannelError): boolean {
-  return code === "GC_FRONTEND_UNREACHABLE" || code === "GC_FRONTEND_ERROR";
-}
-
-function toGlobalChannelError(cause: unknown, sid: string): GlobalChannelError {
-  if (isGlobalChannelError(cause)) return cause;
-  const message = `the transport failed for frontend ${JSON.stringify(sid)}: ${String(cause)}`;
-  return new GlobalChannelError("GC_FRONTEND_ERROR", message, { cause, sid });
-}
-
-function allFailed(report: PushReport, failures: readonly GlobalChannelError[]): GlobalChannelError {
-  const reasons = [...new Set(failures.map(({ message }) => message))].slice(0, 3).join("; ");
-  return new GlobalChannelError("GC_PUSH_FAILED", `every targeted frontend failed: ${reasons}`, {
-    cause: failures[0],
-    report,
-    temporary: failures.every(({ temporary }) => temporary),
-  });
 }

@@ -48,7 +48,7 @@ export type Uid = string | number;
  * What a backend uses: membership, queries, pushes and events.
  *
  * Every method returns a promise, and takes a Node callback as its last argument, which is called once. Arguments are
- * checked before anything is done: `GC_INVALID_ARGUMENT`. Before `start` every method rejects with `GC_NOT_STARTED`, after
+ * checked before anything is done: `GC_INVALID_ARGUMENT`, and `GC_INVALID_OPTION` for what is in an options object. Before `start` every method rejects with `GC_NOT_STARTED`, after
  * `stop` with `GC_CLOSED`; while the store is out of reach with `GC_STORE_UNAVAILABLE` (temporary). Frontends that are not
  * alive are not counted: no read names their members, and no push targets them.
  *
@@ -288,7 +288,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /**
    * Pushes to everyone who has a session at a frontend of type `stype`. Report, callback and errors as {@link pushMessage};
-   * users of a frontend that does not answer are counted, not listed. 2 round trips.
+   * users of a frontend that does not answer are counted (with those in `except`), not listed. 2 round trips.
    */
   broadcast(
     stype: string,

@@ -121,7 +121,7 @@ export class RedisChannelManager implements ChannelManager {
     cursor: string,
     limit: number,
   ): Promise<{ uids: string[]; cursor: string }> {
-    if (!/^\d{0,20}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
+    if (!/^\d{0,19}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
     const [next, uids] = await this.#connection.command((client) =>
       client.sscan(this.#connection.keys.members(name, sid), cursor || "0", "COUNT", limit),
     );
