@@ -71,7 +71,7 @@ export function encodeMessage(msg: unknown, maxBytes: number): string {
   } catch (cause) {
     throw new GlobalChannelError(
       "GC_MESSAGE_NOT_SERIALIZABLE",
-      `msg cannot be written as JSON: ${(cause as Error).message}`,
+      `msg cannot be written as JSON: ${cause instanceof Error ? cause.message : describe(cause)}`,
       {
         cause,
         argument: "msg",

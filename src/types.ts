@@ -341,6 +341,10 @@ export interface PushedFrontend {
  */
 export interface FusedPush {
   readonly parts: Pick<Cluster, "manager" | "registry" | "transport">;
+  /**
+   * Resolves where the push went, once it is sent.
+   * @throws `GC_TIMEOUT` that is not known within `timeoutMs`, and neither is then whether it was sent
+   */
   push(push: ChannelPush): Promise<PushedFrontend[]>;
 }
 

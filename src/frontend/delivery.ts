@@ -1,5 +1,5 @@
 import { GlobalChannelError } from "../errors.js";
-import type { ChannelManager, Connector, FrontendReplies, FrontendRequest, PushTarget } from "../types.js";
+import type { ChannelManager, Connector, FrontendReplies, FrontendRequest, PushTarget, Version } from "../types.js";
 import type { Mirror } from "./mirror.js";
 import type { Residents } from "./residents.js";
 
@@ -71,12 +71,17 @@ export class Delivery {
     const uids = push.except?.length ? without(receivers, push.except) : receivers;
     // The set may change while an asynchronous connector works.
     const { size } = uids;
-    const finish = (failed: readonly string[]): PushReply => {
-      if (failed.length > 0) this.#repair(push.target, failed);
-      return { delivered: size - failed.length, failed };
-    };
     const failed = connector.deliver(uids, push);
-    return failed instanceof Promise ? failed.then(finish) : finish(failed);
+    if (!(failed instanceof Promise)) {
+      if (failed.length > 0) this.#repair(this.#versionsOf(push.target), failed);
+      return { delivered: size - failed.length, failed };
+    }
+    // Whoever is added again while the connector works has made a later version than these.
+    const versions = this.#versionsOf(push.target);
+    return failed.then((uidsFailed) => {
+      if (uidsFailed.length > 0) this.#repair(versions, uidsFailed);
+      return { delivered: size - uidsFailed.length, failed: uidsFailed };
+    });
   }
 
   #resolve(target: PushTarget): Receivers | Promise<Receivers> {
@@ -91,13 +96,18 @@ export class Delivery {
     return ready.length === sets.length ? union(ready) : Promise.all(sets).then(union);
   }
 
-  /** Takes users who have no session here out of the channel that they were sought in, unless they were added again. */
-  #repair(target: PushTarget, failed: readonly string[]): void {
+  /** The versions at which the members of the channels are known now. */
+  #versionsOf(target: PushTarget): { name: string; version: Version | undefined }[] {
+    const { mirror } = this.#options;
+    if (!mirror || !("channels" in target)) return [];
+    return target.channels.map(({ name }) => ({ name, version: mirror.versionOf(name) }));
+  }
+
+  /** Takes users who have no session here out of the channels that they were sought in, unless they were added again. */
+  #repair(versions: readonly { name: string; version: Version | undefined }[], failed: readonly string[]): void {
     const { manager, sid, mirror, residents, report } = this.#options;
-    if (!mirror || !("channels" in target)) return;
-    for (const { name } of target.channels) {
-      const version = mirror.versionOf(name);
-      const gone = failed.filter((uid) => mirror.has(name, uid) && !residents.has(uid));
+    for (const { name, version } of versions) {
+      const gone = failed.filter((uid) => mirror?.has(name, uid) && !residents.has(uid));
       if (version === undefined || gone.length === 0) continue;
       Promise.resolve(manager.leaveIfUnchanged?.(name, sid, gone, version)).catch(report);
     }

@@ -112,7 +112,7 @@ export class Frontend {
 
   /**
    * Joins the cluster: reserves the sid, removes what an earlier incarnation has left, opens the connector, and is live when
-   * this resolves. If an earlier incarnation has crashed less than its lease ago, this waits for the lease to end.
+   * this resolves. If an earlier incarnation has crashed just now, this waits for its lease to end, 1.2 × `leaseMs` at most.
    * @throws `GC_SID_IN_USE` a live frontend has this sid; `GC_SID_TAKEN` one took it while this one was starting; `GC_CLOSED` after {@link stop}; what the cluster's parts throw.
    *   After a failed start everything is undone, and `start` may be called again.
    */

@@ -6,7 +6,7 @@ interface LeaseOptions {
   registry: ServerRegistry;
   frontend: FrontendInfo;
   leaseMs: number;
-  /** The lease has been renewed; `state` says what had become of it. Not called again before this has settled. */
+  /** The lease has been renewed; `state` says what had become of it. One call at a time. */
   renewed: (state: Exclude<LeaseState, "taken">) => Promise<void>;
   /** Another incarnation has the sid. */
   lost: (holder: string) => void;
@@ -21,6 +21,7 @@ export class Lease {
   readonly #options: LeaseOptions;
   #timer: NodeJS.Timeout | undefined;
   #renewal: Promise<unknown> | undefined;
+  #reconciling: Promise<void> | undefined;
   #released = false;
 
   constructor(options: LeaseOptions) {
@@ -46,6 +47,7 @@ export class Lease {
   /** Makes the frontend live, and keeps it so. @throws `GC_SID_TAKEN` another one has the sid: the reservation has ended */
   async hold(): Promise<void> {
     const holder = await this.#renew();
+    await this.#reconciling;
     if (holder !== undefined) throw sidTaken(this.#options.frontend.sid, holder);
     this.#timer = setInterval(() => this.check(), this.#options.leaseMs / RENEWALS_PER_LEASE);
   }
@@ -65,19 +67,21 @@ export class Lease {
     clearInterval(this.#timer);
     this.#timer = undefined;
     await this.#renewal;
+    await this.#reconciling;
     await registry.unregister(frontend);
   }
 
   /** Resolves who has taken the sid, or undefined if the lease is held. */
   async #renew(): Promise<string | undefined> {
-    const { registry, frontend, leaseMs, renewed } = this.#options;
+    const { registry, frontend, leaseMs, renewed, report } = this.#options;
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
     if (state === "taken") {
       const holder = (await registry.list()).find(({ sid }) => sid === frontend.sid)?.holder;
       return holder ?? "another incarnation";
     }
-    await renewed(state);
+    // Not waited for: the lease must be kept while many members are registered again.
+    this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state)).catch(report);
     return undefined;
   }
 }

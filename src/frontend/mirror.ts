@@ -37,8 +37,8 @@ export class Mirror {
     string,
     { done: Promise<ReadonlySet<string>>; changes: MemberSetChange[]; missed: boolean }
   >();
-  /** How often changes were missed, and how many of those times have been made up for. */
-  #misses = 0;
+  /** How often changes were missed, and how many of those times have been made up for; what was before counts as missed. */
+  #misses = 1;
   #missesCaughtUp = 0;
   #catchingUp: Promise<void> | undefined;
   #unwatch: Unsubscribe | undefined;
@@ -93,6 +93,11 @@ export class Mirror {
 
   has(name: string, uid: string): boolean {
     return this.#copies.get(name)?.uids.has(uid) ?? false;
+  }
+
+  /** Whether a user is a member of any channel at this frontend, as far as is known. */
+  isMember(uid: string): boolean {
+    return this.#channelsByUid.has(uid);
   }
 
   /** The channels of a user at this frontend, as far as is known. */

@@ -93,11 +93,18 @@ export class Residents {
 
   /** Brings the store in line with this frontend, after its lease was renewed. */
   async reconcile(lease: Exclude<LeaseState, "taken">): Promise<void> {
-    this.#forget();
     if (lease === "missing") this.#loseEverything();
+    if (lease !== "held") this.#unsettle(this.#sessions.uids());
+    await this.#mirror?.catchUp();
+    // Added just before their last session closed, while changes were missed.
+    this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
     await Promise.all([...this.#unsettled].map((uid) => this.#settle(uid)));
     await this.#restore();
-    await this.#mirror?.catchUp();
+    this.#forget();
+  }
+
+  #unsettle(uids: readonly string[]): void {
+    for (const uid of uids) this.#unsettled.add(uid);
   }
 
   /** Makes the store say of a user what is true now. The writes are issued at once, so that they keep the order of calls. */
@@ -139,7 +146,6 @@ export class Residents {
       for (const uid of uids) this.#lose(name, uid);
     }
     for (const uid of this.#departed.keys()) this.#lost.delete(uid);
-    for (const uid of this.#sessions.uids()) this.#unsettled.add(uid);
   }
 
   async #restore(): Promise<void> {

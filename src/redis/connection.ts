@@ -3,6 +3,7 @@ import { Redis, ReplyError, type RedisOptions } from "ioredis";
 import { describe, invalid } from "../arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import { invalidOption, resolveOptions } from "../options.js";
+import { disconnect } from "./disconnect.js";
 import { Keys, PREFIX_PATTERN } from "./keys.js";
 import type { Script } from "./script.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -100,8 +101,7 @@ export class RedisConnection {
       lazyConnect: true,
       maxRetriesPerRequest: null,
       retryStrategy,
-      // It is silent while nothing is sent.
-      socketTimeout: undefined,
+      socketTimeout: SOCKET_TIMEOUT_MS,
     });
     this.#subscriptions = new Subscriptions(subscriber);
     await this.#subscriptions.open();
@@ -173,12 +173,6 @@ async function ready(client: Redis): Promise<void> {
     if (onReady) client.off("ready", onReady);
     if (onEnd) client.off("end", onEnd);
   }
-}
-
-/** Ends a client of ours, waiting for the commands under way if it can. */
-async function disconnect(client: Redis): Promise<void> {
-  if (client.status === "ready") await client.quit().catch(() => {});
-  client.disconnect();
 }
 
 function checkPrefix(option: string, prefix: unknown = "gc"): string {

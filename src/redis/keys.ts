@@ -108,11 +108,13 @@ export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.
 /** What follows the prefix in every key. */
 const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|d:)|srv:|on:|u:|sids$|servers$)/;
 
-/** Makes a name safe within a key. Reversible, and different for different names. */
+/** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {
-  return name.replace(/[%{}]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return name.replace(/[%{} ]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 export function unescape(escaped: string): string {
-  return escaped.replace(/%(25|7B|7D)/g, (_match, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  // Most names have nothing to escape, and this is done for each frontend of each push.
+  if (!escaped.includes("%")) return escaped;
+  return escaped.replace(/%(20|25|7B|7D)/g, (_match, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 }

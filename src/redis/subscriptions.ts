@@ -1,5 +1,9 @@
 import type { Redis } from "ioredis";
 import type { Unsubscribe } from "../types.js";
+import { disconnect, withPatience } from "./disconnect.js";
+
+/** How often it is asked whether the connection is alive, in milliseconds. */
+const HEARTBEAT_MS = 5000;
 
 /** What a subscriber gets. */
 export interface SubscriptionListener {
@@ -15,6 +19,7 @@ export interface SubscriptionListener {
  */
 export class Subscriptions {
   readonly #client: Redis;
+  #heartbeat: NodeJS.Timeout | undefined;
   readonly #channels = new Map<string, Set<SubscriptionListener>>();
   readonly #patterns = new Map<string, Set<SubscriptionListener>>();
 
@@ -31,6 +36,11 @@ export class Subscriptions {
 
   async open(): Promise<void> {
     await this.#client.connect();
+    // A subscriber says nothing by itself, so that a dead connection would look like a quiet one: what is asked and not
+    // answered ends it (`socketTimeout`), and a new one is made.
+    this.#heartbeat = setInterval(() => {
+      if (this.#client.status === "ready") this.#client.ping().catch(() => {});
+    }, HEARTBEAT_MS);
     this.#client.on("ready", () => {
       // A failure means that the connection is lost again: the next `ready` tries again.
       this.#resubscribe().catch(() => {});
@@ -40,8 +50,8 @@ export class Subscriptions {
   async close(): Promise<void> {
     this.#channels.clear();
     this.#patterns.clear();
-    if (this.#client.status === "ready") await this.#client.quit().catch(() => {});
-    this.#client.disconnect();
+    clearInterval(this.#heartbeat);
+    await disconnect(this.#client);
   }
 
   /** Resolves once no message to the channel can be missed. */
@@ -72,7 +82,7 @@ export class Subscriptions {
       listeners.delete(listener);
       if (listeners.size > 0 || table.get(key) !== listeners) return;
       table.delete(key);
-      if (this.#client.status === "ready") await last();
+      if (this.#client.status === "ready") await withPatience(last());
     };
     try {
       // Also for a later listener: the first one's subscription may still be under way.

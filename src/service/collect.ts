@@ -3,10 +3,14 @@ import type { PushedFrontend } from "../types.js";
 import type { Deadline } from "./deadline.js";
 import { addFrontend, type PushReport } from "./push-report.js";
 
-/** One frontend's part in a push, and how to list whom it was for, should it not answer (undefined: it cannot be known). */
+/** One frontend's part in a push. */
 export interface Part extends PushedFrontend {
-  list: (() => Promise<string[]>) | undefined;
+  /** Whom it is for, where the push named its users. */
+  uids?: readonly string[];
 }
+
+/** Says whom a part was for; undefined: nobody can say. */
+type ListPart = (part: Part) => Promise<readonly string[]> | undefined;
 
 /** The part of its deadline after which a push begins to list the members of frontends that have not answered. */
 const LISTING_FROM = 0.75;
@@ -15,44 +19,55 @@ const LISTING_FROM = 0.75;
  * Adds to the report what became of each part: waits for every frontend's answer or its failure.
  * @throws `GC_PUSH_FAILED` every frontend failed
  */
-export async function collect(parts: readonly Part[], deadline: Deadline, report: PushReport): Promise<PushReport> {
-  if (parts.length === 0) return report;
-  const listings = new Map<Part, Promise<string[]>>();
-  const unanswered = new Set(parts);
+export function collect(
+  parts: readonly Part[],
+  deadline: Deadline,
+  report: PushReport,
+  list: ListPart,
+): Promise<PushReport> {
+  if (parts.length === 0) return Promise.resolve(report);
+  const listings = new Map<string, Promise<readonly string[]>>();
   const listUnanswered = setTimeout(() => {
-    for (const part of unanswered) {
-      const listing = part.list?.();
+    const answered = new Set(report.frontends.map(({ sid }) => sid));
+    for (const part of parts) {
+      const listing = answered.has(part.sid) ? undefined : list(part);
       if (!listing) continue;
       listing.catch(() => {});
-      listings.set(part, listing);
+      listings.set(part.sid, listing);
     }
   }, deadline.msLeft(LISTING_FROM));
 
   const failures: GlobalChannelError[] = [];
-  await Promise.all(
-    parts.map(async (part) => {
-      const { sid, count } = part;
-      try {
-        const { delivered, failed } = await part.reply;
-        const targeted = delivered + failed.length;
-        addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
-      } catch (cause) {
-        const error = toGlobalChannelError(cause, sid);
-        failures.push(error);
-        const uids = await within(listings.get(part) ?? part.list?.(), deadline.msLeft());
-        const targeted = uids?.length ?? count;
-        const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
-        addFrontend(report, { sid, targeted, delivered: 0, ...state, error }, uids ?? []);
-      } finally {
-        unanswered.delete(part);
-      }
-    }),
-  );
-  clearTimeout(listUnanswered);
-  // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
-  const isAnyoneLeft = report.frontends.some(({ targeted }) => targeted > 0);
-  if (failures.length === parts.length && isAnyoneLeft) throw allFailed(report, failures);
-  return report;
+  const addFailure = async (part: Part, error: GlobalChannelError): Promise<void> => {
+    failures.push(error);
+    const uids = await within(listings.get(part.sid) ?? list(part), deadline.msLeft());
+    const targeted = uids?.length ?? part.count;
+    const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
+    addFrontend(report, { sid: part.sid, targeted, delivered: 0, ...state, error }, uids ?? []);
+  };
+  return new Promise((resolve, reject) => {
+    let waiting = parts.length;
+    const settle = (): void => {
+      if (--waiting > 0) return;
+      clearTimeout(listUnanswered);
+      // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
+      const isAnyoneLeft = report.frontends.some(({ targeted }) => targeted > 0);
+      if (failures.length === parts.length && isAnyoneLeft) reject(allFailed(report, failures));
+      else resolve(report);
+    };
+    // Callbacks, not an async function for each: this runs once for each frontend of each push.
+    for (const part of parts) {
+      const { sid } = part;
+      part.reply.then(
+        ({ delivered, failed }) => {
+          const targeted = delivered + failed.length;
+          addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
+          settle();
+        },
+        (cause: unknown) => void addFailure(part, toGlobalChannelError(cause, sid)).then(settle),
+      );
+    }
+  });
 }
 
 /** The value, or undefined if it is not there in time or cannot be had. Something that is there already counts as in time. */

@@ -105,8 +105,8 @@ export class MembershipQueries {
       if (isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE") throw error;
     }
     const names = (await manager.getChannelsBySid?.(sid)) ?? [];
-    const sids = await Promise.all(names.map((name) => manager.findMember?.(name, uid) ?? []));
-    return names.filter((_name, index) => sids[index]?.includes(sid));
+    const sets = await Promise.all(names.map((name) => manager.getMembersBySid(name, sid)));
+    return names.filter((_name, index) => sets[index]?.includes(uid));
   }
 
   async #places(uid: string): Promise<FrontendId[]> {

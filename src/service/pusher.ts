@@ -24,8 +24,10 @@ export class Pusher {
   /** Pushes to the members of channels, one copy per user. */
   async toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
     const deadline = new Deadline(push.timeoutMs);
-    const parts = await this.#sendToChannels({ ...push, names }, deadline);
-    return collect(parts, deadline, emptyReport());
+    const parts = names.length > 0 ? await this.#sendToChannels({ ...push, names }, deadline) : [];
+    return collect(parts, deadline, emptyReport(), ({ sid, uids }) =>
+      uids ? Promise.resolve(uids) : this.#listMembers(names, sid, push.except),
+    );
   }
 
   /** Pushes to users, at every frontend of the type where they have sessions. */
@@ -43,7 +45,7 @@ export class Pusher {
         this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
       );
     });
-    return collect(parts, deadline, absentUsers(absent));
+    return collect(parts, deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
@@ -51,10 +53,7 @@ export class Pusher {
     const deadline = new Deadline(push.timeoutMs);
     const { manager, registry } = this.#cluster;
     const parts = await this.#inTurn([USERS], deadline, Promise.resolve(registry.list()), (live) =>
-      ofType(live, push.stype).map(({ sid }) => ({
-        ...this.#send(sid, { everyone: true }, [], push, deadline),
-        list: undefined,
-      })),
+      ofType(live, push.stype).map(({ sid }) => this.#send(sid, { everyone: true }, undefined, push, deadline)),
     );
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
@@ -62,19 +61,15 @@ export class Pusher {
       const counts = await deadline.bound(counting, "counting users").catch(() => undefined);
       parts.forEach((part, index) => (part.count = counts?.[index] ?? 0));
     }
-    return collect(parts, deadline, emptyReport());
+    return collect(parts, deadline, emptyReport(), () => undefined);
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
-  async #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
+  #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
     const { manager, registry, transport, fusedPush } = this.#cluster;
     const parts = fusedPush?.parts;
     if (parts && parts.manager === manager && parts.registry === registry && parts.transport === transport) {
-      const frontends = await deadline.bound(fusedPush.push(push), "sending the push");
-      return frontends.map((frontend) => ({
-        ...frontend,
-        list: () => this.#listMembers(push.names, frontend.sid, push.except),
-      }));
+      return fusedPush.push(push);
     }
     return manager.capabilities?.versions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
   }
@@ -103,9 +98,8 @@ export class Pusher {
       return [...targets]
         .filter(([, { channels }]) => channels.length > 0)
         .map(([sid, { channels, count }]) => ({
-          ...this.#send(sid, { channels }, [], push, deadline),
+          ...this.#send(sid, { channels }, undefined, push, deadline),
           count,
-          list: () => this.#listMembers(push.names, sid, push.except),
         }));
     });
   }
@@ -134,7 +128,7 @@ export class Pusher {
   #send(
     sid: string,
     target: PushTarget,
-    uids: readonly string[],
+    uids: readonly string[] | undefined,
     { route, body, except }: PushMessage,
     deadline: Deadline,
   ): Part {
@@ -147,7 +141,7 @@ export class Pusher {
     })();
     // It may fail before anyone waits for it.
     reply.catch(() => {});
-    return { sid, count: uids.length, reply, list: () => Promise.resolve([...uids]) };
+    return { sid, count: uids?.length ?? 0, reply, ...(uids && { uids }) };
   }
 
   async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<string[]> {

@@ -88,7 +88,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#reaper = new Reaper({ cluster, graceMs, intervalMs: reapIntervalMs, report });
     this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event));
     (this as EventEmitter).on("newListener", (type) => {
-      if (this.#started && (type === "join" || type === "leave")) this.#events.start().catch(report);
+      if (this.#started && !this.#stopping && (type === "join" || type === "leave")) this.#events.start().catch(report);
     });
   }
 
@@ -147,7 +147,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /**
    * Takes `uid` at `sid` out of every channel. Resolves how many those were. 2 round trips: the frontend says which channels
-   * they are, or the store if the frontend does not answer, which then costs O(channels with members at `sid`).
+   * they are, or the store if the frontend does not answer, which then costs O(members at `sid`).
    */
   leaveAll(uid: Uid, sid: string, callback?: Callback<number>): Promise<number> {
     return this.#call(callback, async () => {

@@ -228,7 +228,7 @@ test("the layout is that of version 1", (t) => {
       membersPrefix: "gc:{room}:m:",
       destroyed: "gc:{room}:d:Xy_-:s:1%7B",
       destroyedPrefix: "gc:{room}:d:Xy_-:",
-      channelsAt: "gc:srv:s 1%25",
+      channelsAt: "gc:srv:s%201%25",
       channelsAtPrefix: "gc:srv:",
       usersAt: "gc:on:s1",
       user: "gc:u:ann\n",

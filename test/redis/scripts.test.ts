@@ -74,7 +74,7 @@ function used(lua: string, array: "KEYS" | "ARGV"): Numbers {
     else from.add(start);
   }
   if (lua.includes(`ipairs(${array})`)) from.add(1);
-  const other = lua.replaceAll(new RegExp(`${array}\\[|#${array} do|ipairs\\(${array}\\)`, "g"), "");
+  const other = lua.replaceAll(new RegExp(`${array}\\[|#${array} (?:do|> \\d+)|ipairs\\(${array}\\)`, "g"), "");
   if (new RegExp(`\\b${array}\\b`).test(other))
     throw new Error(`${array} is used in a way that this test does not know`);
   if (from.size > 1) throw new Error(`${array} is used from ${[...from].join(" and ")} on`);

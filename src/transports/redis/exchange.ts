@@ -1,6 +1,6 @@
-import { frontendError, timedOut } from "../../errors.js";
+import { frontendError, GlobalChannelError, timedOut } from "../../errors.js";
 import type { FrontendReply } from "../../types.js";
-import type { Reply } from "./wire.js";
+import type { Outcome } from "./wire.js";
 
 interface Waiting {
   resolve: (reply: FrontendReply) => void;
@@ -13,8 +13,9 @@ export class Exchange {
   readonly #onEnd: () => void;
   readonly #waiting = new Map<string, Waiting>();
   /** Replies that came before it was known that they are to be expected. */
-  readonly #early = new Map<string, Reply>();
+  #early: Map<string, Outcome> | undefined;
   readonly #timer: NodeJS.Timeout;
+  #giveUpSending: (() => void) | undefined;
   #isSent = false;
   #isOver = false;
 
@@ -24,11 +25,21 @@ export class Exchange {
     this.#timer = setTimeout(() => this.#expire(), timeoutMs);
   }
 
+  /** Waits for the request to be sent. @throws `GC_TIMEOUT` at the deadline: whether it was sent is not known then */
+  sending<T>(sending: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#giveUpSending = () => {
+        reject(new GlobalChannelError("GC_TIMEOUT", `Redis did not answer within ${this.#timeoutMs} ms`));
+      };
+      sending.then(resolve, reject);
+    });
+  }
+
   /** The reply of one frontend. All must be expected before {@link sent}. */
   expect(sid: string): Promise<FrontendReply> {
     const promise = new Promise<FrontendReply>((resolve, reject) => this.#waiting.set(sid, { resolve, reject }));
-    const early = this.#early.get(sid);
-    if (early) this.settle(early);
+    const early = this.#early?.get(sid);
+    if (early) this.settle(sid, early);
     else if (this.#isOver) this.#expire();
     return promise;
   }
@@ -39,16 +50,15 @@ export class Exchange {
     this.#endIfDone();
   }
 
-  settle(reply: Reply): void {
-    const [, sid, answer, error] = reply;
+  settle(sid: string, outcome: Outcome): void {
     const waiting = this.#waiting.get(sid);
     if (!waiting) {
-      if (!this.#isSent) this.#early.set(sid, reply);
+      if (!this.#isSent) (this.#early ??= new Map()).set(sid, outcome);
       return;
     }
     this.#waiting.delete(sid);
-    if (answer === null) waiting.reject(frontendError(sid, error));
-    else waiting.resolve(answer);
+    if ("error" in outcome) waiting.reject(frontendError(sid, outcome.error));
+    else waiting.resolve(outcome.answer);
     this.#endIfDone();
   }
 
@@ -60,6 +70,7 @@ export class Exchange {
 
   #expire(): void {
     this.#isOver = true;
+    this.#giveUpSending?.();
     for (const [sid, { reject }] of this.#waiting) reject(timedOut(sid, this.#timeoutMs));
     this.#waiting.clear();
     this.#end();

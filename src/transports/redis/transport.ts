@@ -12,7 +12,7 @@ import type {
 } from "../../types.js";
 import { Exchange } from "./exchange.js";
 import { RecentRequests } from "./recent-requests.js";
-import { decodeRequest, encodeRequest, type Reply } from "./wire.js";
+import { decodeReplies, decodeRequest, encodeReplies, encodeReply, encodeRequest, type Outcome } from "./wire.js";
 
 /**
  * Carries requests by Redis pub/sub: one channel for each frontend's requests, one for each caller's replies. The replies of
@@ -23,7 +23,8 @@ export class RedisTransport implements RpcTransport {
   /** Names this caller's reply channel. */
   readonly id = randomBytes(9).toString("base64url");
   readonly #exchanges = new Map<number, Exchange>();
-  readonly #replies = new Map<string, Reply[]>();
+  /** Of this tick: caller -> sid -> replies. */
+  readonly #replies = new Map<string, Map<string, string[]>>();
   #lastId = 0;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -85,7 +86,7 @@ export class RedisTransport implements RpcTransport {
 
   #settle(message: string): void {
     try {
-      for (const reply of JSON.parse(message) as Reply[]) this.#exchanges.get(reply[0])?.settle(reply);
+      decodeReplies(message, (id, sid, outcome) => this.#exchanges.get(id)?.settle(sid, outcome));
     } catch (error) {
       reportError(this, error);
     }
@@ -101,9 +102,9 @@ export class RedisTransport implements RpcTransport {
       return;
     }
     if (!recent.isNew(from, id)) return;
-    const succeed = (answer: FrontendReply): void => this.#reply(from, [id, sid, answer]);
+    const succeed = (answer: FrontendReply): void => this.#reply(from, sid, id, { answer });
     const fail = (error: unknown): void => {
-      this.#reply(from, [id, sid, null, error instanceof Error ? error.message : String(error)]);
+      this.#reply(from, sid, id, { error: error instanceof Error ? error.message : String(error) });
     };
     try {
       const answer = handler(request);
@@ -115,19 +116,25 @@ export class RedisTransport implements RpcTransport {
     }
   }
 
-  #reply(to: string, reply: Reply): void {
+  #reply(to: string, sid: string, id: number, outcome: Outcome): void {
     if (this.#replies.size === 0) setImmediate(() => this.#flushReplies());
-    const replies = this.#replies.get(to);
-    if (replies) replies.push(reply);
-    else this.#replies.set(to, [reply]);
+    let bySid = this.#replies.get(to);
+    if (!bySid) this.#replies.set(to, (bySid = new Map()));
+    const lines = bySid.get(sid);
+    const line = encodeReply(id, outcome);
+    if (lines) lines.push(line);
+    else bySid.set(sid, [line]);
   }
 
   #flushReplies(): void {
-    for (const [to, replies] of this.#replies) {
-      // A reply that is lost leaves its caller not knowing, which is what its report says.
-      this.#connection
-        .command((client) => client.publish(this.#connection.keys.replies(to), JSON.stringify(replies)))
-        .catch((error: unknown) => reportError(this, error));
+    for (const [to, bySid] of this.#replies) {
+      for (const [sid, lines] of bySid) {
+        const message = encodeReplies(sid, lines);
+        // A reply that is lost leaves its caller not knowing, which is what its report says.
+        this.#connection
+          .command((client) => client.publish(this.#connection.keys.replies(to), message))
+          .catch((error: unknown) => reportError(this, error));
+      }
     }
     this.#replies.clear();
   }

@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import type { ChangeListener, Cluster } from "../../src/index.js";
+import { eventually, numbers } from "../cluster/cluster.js";
+import { membersAt, onEveryStage, replacing } from "../support/stage.js";
+
+// Members whose user is gone, and members who are taken for gone: where the two are most easily mixed up.
+
+const test = onEveryStage();
+
+/** A cluster for one frontend that can be made deaf to changes, and is then told that it has missed some. */
+function deafening(cluster: Cluster): { cluster: Cluster; deafen(): void; hearAgain(): void } {
+  const { manager } = cluster;
+  const listeners: ChangeListener[] = [];
+  let isDeaf = false;
+  const deaf = replacing(manager, {
+    watch: (sid, listener) => {
+      listeners.push(listener);
+      return manager.watch!(sid, {
+        change: (change) => {
+          if (!isDeaf) listener.change(change);
+        },
+        gap: () => listener.gap?.(),
+      });
+    },
+  });
+  return {
+    cluster: { ...cluster, manager: deaf },
+    deafen: () => (isDeaf = true),
+    hearAgain: () => {
+      isDeaf = false;
+      for (const listener of listeners) listener.gap?.();
+    },
+  };
+}
+
+test("a user who was added and closed its session while changes were missed does not stay a member", async (t, stage) => {
+  const { cluster, deafen, hearAgain } = deafening(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster, leaseMs: 600 });
+  const service = await stage.service();
+  const events = await stage.events();
+  for (const uid of ["ann", "bob"]) clients.connect(uid);
+  await eventually(async () => (await service.getSids("bob")).length === 1, 3000);
+
+  deafen();
+  await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+  clients.disconnect("ann");
+  await eventually(async () => (await service.getSids("ann")).length === 0, 3000);
+  hearAgain();
+
+  await t.notThrowsAsync(eventually(async () => (await service.count("room")) === 1, 3000));
+  t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+  await t.notThrowsAsync(eventually(() => events.includes("leave ann@s1 room disconnect"), 3000));
+  t.is(events.filter((event) => event.startsWith("leave")).length, 1);
+});
+
+test("a user who closed its session and opened one again while changes were missed stays a member", async (t, stage) => {
+  const { cluster, deafen, hearAgain } = deafening(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster, leaseMs: 600 });
+  const service = await stage.service();
+  clients.connect("ann");
+
+  deafen();
+  clients.disconnect("ann");
+  clients.connect("ann");
+  await eventually(async () => (await service.getSids("ann")).length === 1, 3000);
+  await service.add("room", "ann", "s1");
+  hearAgain();
+  await eventually(async () => (await service.getChannels("ann")).includes("room"), 3000);
+
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+  t.deepEqual(await service.getMembersBySid("room", "s1"), ["ann"]);
+});
+
+test.onRedisAlone("users who close while the subscriptions are cut leave no member behind", async (t, stage) => {
+  const { clients } = await stage.frontend("s1", { leaseMs: 600 });
+  const service = await stage.service();
+  const admin = new Redis(stage.url!);
+  t.teardown(() => admin.disconnect());
+  const uids = numbers(10).map((n) => `user-${n}`);
+
+  for (const uid of uids) {
+    clients.connect(uid);
+    await eventually(async () => (await service.getSids(uid)).length === 1, 3000);
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await service.add("room", uid, "s1");
+    clients.disconnect(uid);
+    await eventually(async () => (await service.getSids(uid)).length === 0, 3000);
+  }
+
+  await t.notThrowsAsync(eventually(async () => (await service.count("room")) === 0, 5000));
+});
+
+test("who is added again while an asynchronous connector delivers is not taken for gone", async (t, stage) => {
+  const { clients } = await stage.frontend("s1");
+  const service = await stage.service();
+  const events = await stage.events();
+  await service.add("room", "ghost", "s1");
+  clients.hang();
+
+  const push = service.pushMessage("connector", "chat", 1, "room");
+  // Until the push has reached the connector.
+  await sleep(100);
+  await service.add("room", "ghost", "s1");
+  await service.add("room", "marker", "s1");
+  await eventually(() => events.includes("join marker@s1 room join"), 3000);
+  clients.resume();
+  t.deepEqual((await push).failIds, ["ghost"]);
+
+  // Repair is not waited for: what comes after it on the same way tells that it is over.
+  clients.connect("probe");
+  await eventually(async () => (await service.getSids("probe")).length === 1, 3000);
+  t.deepEqual((await service.getMembersBySid("room", "s1")).toSorted(), ["ghost", "marker"]);
+});

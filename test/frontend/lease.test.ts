@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, numbers } from "../cluster/cluster.js";
+import { cuttable, membersAt, onEveryStage, replacing } from "../support/stage.js";
+
+// The lease of a frontend: kept while it lives, waited for when it died, and what comes back with it.
+
+const test = onEveryStage();
+
+test.alone("a frontend stays live while it takes long to register its members again", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager, registry } = cluster;
+  const slow = replacing(manager, {
+    addMany: async (memberships, reason) => {
+      await sleep(300);
+      return manager.addMany!(memberships, reason);
+    },
+  });
+  const { frontend } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 600 });
+  const service = await stage.service();
+  const members = membersAt("s1", "room", numbers(5000).map(String));
+  await service.addMany(members);
+  // The frontend knows them all once it answers for the last change.
+  await service.add("hall", "1", "s1");
+  await eventually(async () => (await service.leaveAll("1", "s1")) === 2, 3000);
+  const isListed = async () => (await service.getMembersBySid("room", "s1")).length;
+
+  // What a store that restarts empty does.
+  await service.destroyChannel("none");
+  await registry.unregister({ sid: "s1", incarnation: frontend.incarnation });
+  await manager.clean!();
+  await eventually(async () => (await isListed()) > 0, 3000);
+  let dead = 0;
+  await eventually(async () => {
+    const live = await registry.list();
+    if (live.length === 0) dead++;
+    return (await isListed()) === 4999;
+  }, 10_000);
+
+  t.is(dead, 0);
+});
+
+test("the sessions of a frontend that was taken for dead come back too, whenever it returns", async (t, stage) => {
+  const shared = stage.cluster();
+  const { cluster, cut, mend } = cuttable(shared);
+  const { frontend, clients } = await stage.frontend("s1", { cluster, leaseMs: 300 });
+  const service = await stage.service({ graceMs: 60_000 });
+  const events = await stage.events({ graceMs: 60_000 });
+  clients.connect("ann");
+  await eventually(async () => (await service.getSids("ann")).length === 1, 3000);
+  await service.add("room", "ann", "s1");
+
+  cut();
+  await eventually(async () => (await service.count("room")) === 0, 3000);
+  // A reaper's first step. Before the second, which is to forget the lease, the frontend is back.
+  await shared.manager.start?.();
+  t.teardown(() => shared.manager.stop?.());
+  t.is(await shared.manager.evict!({ sid: "s1", incarnation: frontend.incarnation }, "server-down"), 1);
+  mend();
+  await eventually(() => events.includes("join ann@s1 room restored"), 3000);
+
+  await t.notThrowsAsync(eventually(async () => (await service.getSids("ann")).includes("s1"), 3000));
+  t.is((await service.pushToUsers("connector", "chat", 1, ["ann"])).delivered, 1);
+});

@@ -1,0 +1,158 @@
+import { createServer, connect, type AddressInfo, type Socket } from "node:net";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import test, { type ExecutionContext } from "ava";
+import { Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
+import { redis } from "../../src/redis/index.js";
+import { eventually } from "../cluster/cluster.js";
+import { RecordingConnector } from "../support/recording-connector.js";
+import { startRedis } from "../support/redis-server.js";
+
+// Connections that nobody closes and that nothing comes through any more: a Redis that hangs, a firewall that has forgotten.
+
+/** Long enough for whatever notices a dead connection, far less than what TCP takes. */
+const NOTICED_MS = 15_000;
+
+async function startServer(t: ExecutionContext) {
+  const server = await startRedis();
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** A way to Redis on which the connections of subscribers can fall silent. */
+async function startSilentProxy(t: ExecutionContext, redisPort: number) {
+  const links: { sockets: [Socket, Socket]; subscribes: boolean; isSilent: boolean }[] = [];
+  const proxy = createServer((near) => {
+    const far = connect(redisPort, "127.0.0.1");
+    const link = { sockets: [near, far] as [Socket, Socket], subscribes: false, isSilent: false };
+    links.push(link);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("data", (data) => {
+        if (from === near && /\bsubscribe\r\n/i.test(data.toString("latin1"))) link.subscribes = true;
+        if (!link.isSilent) to.write(data);
+      });
+      from.on("error", () => {});
+      from.on("close", () => to.destroy());
+    }
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  t.teardown(() => {
+    proxy.close();
+    for (const { sockets } of links) for (const socket of sockets) socket.destroy();
+  });
+  return {
+    url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    silenceSubscribers: () => {
+      for (const link of links) link.isSilent ||= link.subscribes;
+    },
+  };
+}
+
+/** Whether a call settles in time. */
+function settles(call: Promise<unknown>, withinMs: number): Promise<boolean> {
+  const settled = call.then(
+    () => true,
+    () => true,
+  );
+  return Promise.race([settled, sleep(withinMs, false)]);
+}
+
+test("a frontend whose subscriptions have fallen silent gets pushes again", async (t) => {
+  const server = await startServer(t);
+  const { url, silenceSubscribers } = await startSilentProxy(t, server.port);
+  const clients = new RecordingConnector();
+  const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: redis(url), connector: clients });
+  await frontend.start();
+  const service = new GlobalChannelService({ cluster: redis(server.url), timeoutMs: 500 });
+  t.teardown(() => service.stop(true));
+  await service.start();
+  clients.connect("ann");
+  await service.add("room", "ann", "s1");
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+  silenceSubscribers();
+
+  await t.notThrowsAsync(
+    eventually(async () => (await service.pushMessage("connector", "chat", 2, "room")).delivered === 1, NOTICED_MS),
+  );
+  t.true(await settles(frontend.stop(), NOTICED_MS));
+});
+
+test("a service whose subscriptions have fallen silent gets answers again", async (t) => {
+  const server = await startServer(t);
+  const { url, silenceSubscribers } = await startSilentProxy(t, server.port);
+  const clients = new RecordingConnector();
+  const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: redis(server.url), connector: clients });
+  t.teardown(() => frontend.stop());
+  await frontend.start();
+  const service = new GlobalChannelService({ cluster: redis(url), timeoutMs: 500 });
+  await service.start();
+  clients.connect("ann");
+  await service.add("room", "ann", "s1");
+
+  silenceSubscribers();
+
+  await t.notThrowsAsync(
+    eventually(async () => (await service.pushMessage("connector", "chat", 2, "room")).delivered === 1, NOTICED_MS),
+  );
+  t.true(await settles(service.stop(true), NOTICED_MS));
+});
+
+test("a push ends at its deadline also where Redis hangs", async (t) => {
+  const server = await startServer(t);
+  const service = new GlobalChannelService({ cluster: redis(server.url), timeoutMs: 300 });
+  t.teardown(() => service.stop(true));
+  await service.start();
+  process.kill(server.pid!, "SIGSTOP");
+  t.teardown(() => process.kill(server.pid!, "SIGCONT"));
+
+  const startedAt = performance.now();
+  const error = (await t.throwsAsync(service.pushMessage("connector", "chat", 1, "room"))) as GlobalChannelError;
+  const tookMs = performance.now() - startedAt;
+
+  t.true(error.temporary, error.message);
+  t.true(tookMs < 500, `${tookMs} ms`);
+});
+
+test("what Redis answers after the deadline of a push harms nobody", async (t) => {
+  const server = await startServer(t);
+  const clients = new RecordingConnector();
+  const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: redis(server.url), connector: clients });
+  t.teardown(() => frontend.stop());
+  await frontend.start();
+  const service = new GlobalChannelService({ cluster: redis(server.url), timeoutMs: 200 });
+  t.teardown(() => service.stop(true));
+  await service.start();
+  clients.connect("ann");
+  await service.add("room", "ann", "s1");
+
+  process.kill(server.pid!, "SIGSTOP");
+  const push = service.pushMessage("connector", "chat", 1, "room");
+  await settles(push, 1000);
+  process.kill(server.pid!, "SIGCONT");
+  const error = (await t.throwsAsync(push)) as GlobalChannelError;
+
+  // AVA fails a file in which a promise is rejected that nobody handles.
+  await eventually(async () => (await service.pushMessage("connector", "chat", 2, "room")).delivered === 1, 5000);
+  t.true(error.temporary, error.message);
+  // Nobody knows at the deadline whether Redis will still do it, so that the error must not say that nothing was sent.
+  const wasSent = clients.received("ann").some(({ msg }) => msg === 1);
+  t.false(wasSent && /nothing was sent/.test(error.message), error.message);
+});
+
+test("a service and a frontend can be stopped while Redis hangs", async (t) => {
+  const server = await startServer(t);
+  const connector = new RecordingConnector();
+  const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: redis(server.url), connector });
+  const service = new GlobalChannelService({ cluster: redis(server.url) });
+  await Promise.all([service.start(), frontend.start()]);
+  process.kill(server.pid!, "SIGSTOP");
+  t.teardown(() => process.kill(server.pid!, "SIGCONT"));
+
+  const stopped = await Promise.all([settles(service.stop(true), NOTICED_MS), settles(frontend.stop(), NOTICED_MS)]);
+
+  t.deepEqual(stopped, [true, true]);
+});
