@@ -6,14 +6,13 @@ export { memory } from "./memory.js";
 export { MemoryServerRegistry } from "./registries/memory.js";
 export type { Callback } from "./service/callback.js";
 export type { MemberPage } from "./service/membership-queries.js";
+export type { MembershipInput, Uid } from "./service/membership-input.js";
 export type { FrontendReport, PushReport } from "./service/push-report.js";
 export {
   GlobalChannelService,
   type GlobalChannelServiceOptions,
-  type MembershipInput,
   type PushOptions,
   type ServiceEvents,
-  type Uid,
 } from "./service/service.js";
 export { InProcessTransport } from "./transports/in-process.js";
 export type * from "./types.js";

@@ -1,13 +1,14 @@
 import { EventEmitter } from "node:events";
-import { checkList, checkName, checkInteger, checkUid, encodeMessage, invalid } from "../arguments.js";
+import { checkList, checkName, checkInteger, checkUid, encodeMessage } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
 import { amount, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
-import type { Cluster, ManagerCapabilities, Member, Membership, MembershipEvent } from "../types.js";
+import type { Cluster, ManagerCapabilities, Member, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
+import { checkMembership, checkMemberships, type MembershipInput, type Uid } from "./membership-input.js";
 import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
 import { Pusher, type PushMessage } from "./pusher.js";
 import type { PushReport } from "./push-report.js";
@@ -40,9 +41,6 @@ export interface ServiceEvents {
   /** A member has left; `reason` says why. */
   leave: [MembershipEvent];
 }
-
-/** A user id: a number is the same user as its decimal string. */
-export type Uid = string | number;
 
 /**
  * What a backend uses: membership, queries, pushes and events.
@@ -390,26 +388,6 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       reportError(this, new GlobalChannelError("GC_LISTENER_FAILED", `a listener of ${type} failed`, { cause }));
     }
   }
-}
-
-/** A {@link Membership} as callers give it. */
-export interface MembershipInput extends Omit<Membership, "uid"> {
-  uid: Uid;
-}
-
-function checkMembership({ name, uid, sid }: MembershipInput, prefix = ""): Membership {
-  return {
-    name: checkName(`${prefix}name`, name),
-    uid: checkUid(`${prefix}uid`, uid),
-    sid: checkName(`${prefix}sid`, sid),
-  };
-}
-
-function checkMemberships(memberships: readonly MembershipInput[]): Membership[] {
-  return checkList("memberships", memberships, (argument, item) => {
-    if (typeof item !== "object" || item === null) throw invalid(argument, item, "an object { name, uid, sid }");
-    return checkMembership(item as MembershipInput, `${argument}.`);
-  });
 }
 
 /** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */

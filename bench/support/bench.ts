@@ -1,0 +1,69 @@
+import { installRedis } from "../../test/support/find-redis.js";
+import { type Claim, claimsTable, isKept } from "./claims.js";
+import { describeEnvironment, environmentText } from "./machine.js";
+import { endProgress } from "./progress.js";
+import { writeResults, writeToReadme } from "./results.js";
+
+/** A part of a bench, which can be run without the others. */
+export interface Part<T> {
+  /** Whether `--quick` leaves it out. */
+  slow: boolean;
+  /** Resolves what goes into the file of results. */
+  measure(quick: boolean): Promise<T>;
+  /** The results as tables of Markdown. */
+  tables(results: T): string[];
+  /** What the library promises of it. @default nothing */
+  claims?(results: T): Claim[];
+}
+
+/** A question about the library's speed or cost, and how to answer it. */
+export interface Bench {
+  /** What it is called on the command line. */
+  readonly name: string;
+  readonly question: string;
+  /** What `--quick` leaves out. */
+  readonly quick: string;
+  readonly parts: Readonly<Record<string, Part<unknown>>>;
+}
+
+export interface RunOptions {
+  /** @default false */
+  quick?: boolean;
+  /** Which parts to run. @default all that `quick` does not leave out */
+  part?: readonly string[];
+  /** The file that the results go to. @default one in bench/results */
+  json?: string;
+  /** As it is written down with the results. */
+  commandLine: string;
+}
+
+/** Prints the results and writes them down; resolves whether every promise was kept. */
+export async function runBench(bench: Bench, { quick = false, part, json, commandLine }: RunOptions): Promise<boolean> {
+  const environment = describeEnvironment(commandLine, (await installRedis(console.error)).description);
+  const printed: string[] = [];
+  const print = (text: string): void => {
+    printed.push(text);
+    console.log(text);
+  };
+  print(environmentText(environment));
+  const all = Object.entries(bench.parts);
+  const chosen = all.filter(([name, { slow }]) => (part ? part.includes(name) : !quick || !slow));
+  const results: Record<string, unknown> = {};
+  const claims: Claim[] = [];
+  for (const [name, { measure, tables, claims: claimsOf }] of chosen) {
+    const result = await measure(quick);
+    endProgress();
+    for (const table of tables(result)) print(table);
+    results[name] = result;
+    claims.push(...(claimsOf?.(result) ?? []));
+  }
+  if (claims.length > 0) print(claimsTable(claims));
+  const isWhole = !quick && chosen.length === all.length;
+  const judged = claims.map((claim) => ({ ...claim, kept: isKept(claim) }));
+  await writeResults(
+    { bench: bench.name, ...environment, claims: judged, ...results },
+    { file: json, name: isWhole ? bench.name : `${bench.name}.partial` },
+  );
+  if (isWhole && json === undefined) await writeToReadme(bench.name, printed.join("\n"));
+  return judged.every(({ kept }) => kept);
+}

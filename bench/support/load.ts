@@ -1,0 +1,50 @@
+import { build } from "hdr-histogram-js";
+
+export interface Load {
+  /** How many calls are under way at the same time. */
+  window: number;
+  /** Calls are begun for this long; then those under way are waited for. */
+  durationMs: number;
+  /** No more calls than this are begun. */
+  maxCalls: number;
+}
+
+export interface LoadResult {
+  calls: number;
+  /** From the first call to the end of the last one. */
+  elapsedMs: number;
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
+/** Keeps `window` calls under way, each followed by the next one as soon as it is done. */
+export async function applyLoad(
+  call: () => Promise<unknown>,
+  { window, durationMs, maxCalls }: Load,
+  settled: () => Promise<unknown> = async () => {},
+): Promise<LoadResult> {
+  const microseconds = build({ numberOfSignificantValueDigits: 3 });
+  const startedAt = performance.now();
+  const endAt = startedAt + durationMs;
+  let begun = 0;
+  const callRepeatedly = async (): Promise<void> => {
+    for (let now = performance.now(); now < endAt && begun < maxCalls;) {
+      begun++;
+      const calledAt = now;
+      await call();
+      now = performance.now();
+      microseconds.recordValue(Math.round((now - calledAt) * 1000));
+    }
+  };
+  await Promise.all(Array.from({ length: window }, callRepeatedly));
+  await settled();
+  const elapsedMs = performance.now() - startedAt;
+  return {
+    calls: begun,
+    elapsedMs,
+    perSecond: (begun / elapsedMs) * 1000,
+    p50Ms: microseconds.getValueAtPercentile(50) / 1000,
+    p99Ms: microseconds.getValueAtPercentile(99) / 1000,
+  };
+}

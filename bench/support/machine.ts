@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
+
+/** Where and with what a bench has run. */
+export interface Environment {
+  date: string;
+  command: string;
+  machine: { cpu: string; cores: number; memoryGiB: number; system: string; loadBefore: number };
+  versions: { node: string; redis: string; ioredis: string; ws: string; globalchannel: string };
+}
+
+/** @param redis what the Redis server is, for people */
+export function describeEnvironment(command: string, redis: string): Environment {
+  const cores = cpus();
+  return {
+    date: new Date().toISOString(),
+    command,
+    machine: {
+      cpu: cores[0]?.model ?? "unknown",
+      cores: cores.length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      system: `${type()} ${release()}`,
+      loadBefore: loadavg()[0]!,
+    },
+    versions: {
+      node: process.versions.node,
+      redis,
+      ioredis: versionOf("../../node_modules/ioredis/package.json"),
+      ws: versionOf("../../node_modules/ws/package.json"),
+      globalchannel: versionOf("../../package.json"),
+    },
+  };
+}
+
+/** One paragraph of Markdown. */
+export function environmentText({ date, command, machine, versions }: Environment): string {
+  const { cpu, cores, memoryGiB, system, loadBefore } = machine;
+  const { redis, ...packages } = versions;
+  const named = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${named.join(", ")}.\n`;
+}
+
+function versionOf(path: string): string {
+  return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
+}
