@@ -34,6 +34,7 @@ export class RedisConnection {
   readonly #source: RedisSource;
   #client: Redis | undefined;
   #subscriptions: Subscriptions | undefined;
+  readonly #deferred: (() => void)[] = [];
   #users = 0;
   #opening: Promise<void> | undefined;
 
@@ -72,6 +73,7 @@ export class RedisConnection {
 
   /** Runs a command. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
   async command<T>(run: (client: Redis) => Promise<T>): Promise<T> {
+    this.#sendDeferred();
     const client = this.#client;
     if (client?.status !== "ready") throw unavailable(`the connection is ${client?.status ?? "closed"}`);
     corkForTick(client.stream);
@@ -80,6 +82,16 @@ export class RedisConnection {
     } catch (error) {
       throw toStoreError(error);
     }
+  }
+
+  /** Calls `send` at the end of this tick, or before the next command if that comes first: what is sent keeps its order. */
+  defer(send: () => void): void {
+    if (this.#deferred.push(send) === 1) process.nextTick(() => this.#sendDeferred());
+  }
+
+  #sendDeferred(): void {
+    if (this.#deferred.length === 0) return;
+    for (const send of this.#deferred.splice(0)) send();
   }
 
   /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */

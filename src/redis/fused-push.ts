@@ -1,4 +1,5 @@
 import { unreachable } from "../errors.js";
+import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
 import { encodeFusedPush } from "../transports/redis/wire.js";
 import type { ChannelPush, Cluster, FrontendReplies, FusedPush, PushedFrontend } from "../types.js";
@@ -7,71 +8,108 @@ import { unescape } from "./keys.js";
 import { defineScript } from "./script.js";
 
 /**
- * Sends a push to every live frontend of a type that has members of the channels.
- * KEYS: 1 servers, 2 sets of the first channel, 3... sets of the others
- * ARGV: 1 stype (percent-encoded), 2 prefix of inboxes, 3 the push
- * Returns `<sid> <receivers> <entries>` for each (with spaces between all of it): the sid escaped, and its entry in the sets of
- * each channel, `-` if there is none.
+ * Sends pushes to the live frontends of a type that have members of their channels: one message to each frontend.
+ * KEYS: 1 servers, 2... sets of the channels
+ * ARGV: 1 stype (percent-encoded), 2 prefix of inboxes, 3 who asks, 4... pushes: each `<id> <channels> ...`, where the channels
+ *       are indices into the sets, from 0 on, with commas between
+ * Returns `<sid> <receivers> <entries>` for each frontend (with spaces between all of it): the sid escaped, and its entry in the
+ * set of each channel, `-` if there is none.
  */
 const pushScript = defineScript(
   "push",
   /* lua */ `
-local sids, entries = {}, {}
-local sets = redis.call('HGETALL', KEYS[2])
-for i = 1, #sets, 2 do
-  sids[#sids + 1] = sets[i]
-  entries[#sids] = sets[i + 1]
-end
-if #KEYS > 2 then
-  local places = {}
-  for place, sid in ipairs(sids) do places[sid] = place end
-  for channel = 3, #KEYS do
-    local there = {}
-    sets = redis.call('HGETALL', KEYS[channel])
-    for i = 1, #sets, 2 do
-      local place = places[sets[i]]
-      if not place then
-        place = #sids + 1
-        places[sets[i]] = place
-        sids[place] = sets[i]
-        entries[place] = '-' .. string.rep(' -', channel - 3)
-      end
-      there[place] = true
-      entries[place] = entries[place] .. ' ' .. sets[i + 1]
+local sids, places, entries, channels = {}, {}, {}, 0
+for channel = 2, #KEYS do
+  channels = channels + 1
+  local sets = redis.call('HGETALL', KEYS[channel])
+  for i = 1, #sets, 2 do
+    local place = places[sets[i]]
+    if not place then
+      place = #sids + 1
+      places[sets[i]] = place
+      sids[place] = sets[i]
+      entries[place] = {}
     end
-    for place = 1, #sids do
-      if not there[place] then entries[place] = entries[place] .. ' -' end
-    end
+    entries[place][channels] = sets[i + 1]
   end
 end
 if #sids == 0 then return '' end
+
+-- A lease is <deadline> <live> <incarnation> <stype> <holder>. No captures: they would cost as much as all the rest.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stype = ' ' .. ARGV[1] .. ' '
+local function isLive(lease)
+  local space = string.find(lease, ' ', 1, true)
+  return string.byte(lease, space + 1) == 49 and string.find(lease, stype, space + 3, true)
+    and tonumber(string.sub(lease, 1, space)) > now
+end
+
+local function isFor(pushed, own)
+  for channel in string.gmatch(string.match(pushed, '^%d+ (%S+)'), '%d+') do
+    if own[channel + 1] ~= '-' then return true end
+  end
+  return false
+end
+local all
+local function textFor(own)
+  -- Where there is one channel, all that have members get the same.
+  if all then return all end
+  local lines = {'', ARGV[3]}
+  for i = 4, #ARGV do
+    if channels == 1 or isFor(ARGV[i], own) then lines[#lines + 1] = ARGV[i] end
+  end
+  local text = table.concat(lines, '\\n')
+  if channels == 1 then all = text end
+  return text
+end
+
 local leases = redis.call('HMGET', KEYS[1], unpack(sids))
-local find, call, inbox = string.find, redis.call, ARGV[2]
-local stype, message = ' ' .. ARGV[1] .. ' ', '\\n' .. ARGV[3]
-local pushed, size = {}, 0
-for i = 1, #sids do
-  local sid, lease = sids[i], leases[i]
-  if lease then
-    -- <deadline> <live> <incarnation> <stype> <holder>: no captures, which would cost as much as the rest of this
-    local space = find(lease, ' ', 1, true)
-    if string.byte(lease, space + 1) == 49 and find(lease, stype, space + 3, true) and tonumber(string.sub(lease, 1, space)) > now then
-      pushed[size + 1] = sid
-      pushed[size + 2] = call('PUBLISH', inbox .. sid, entries[i] .. message)
-      size = size + 3
-      pushed[size] = entries[i]
-    end
+local pushed = {}
+for place, sid in ipairs(sids) do
+  if leases[place] and isLive(leases[place]) then
+    local own = entries[place]
+    for channel = 1, channels do own[channel] = own[channel] or '-' end
+    local line = table.concat(own, ' ')
+    pushed[#pushed + 1] = sid
+    pushed[#pushed + 1] = redis.call('PUBLISH', ARGV[2] .. sid, line .. textFor(own))
+    pushed[#pushed + 1] = line
   end
 end
 return table.concat(pushed, ' ')`,
 );
 
-/** One push, one round trip to a standalone Redis, whatever the number of frontends and members. See {@link FusedPush}. */
+/** How many pushes, and how many characters of their bodies, go into one script call: keeps it below a few milliseconds. */
+const MAX_BATCH = 100;
+const MAX_BATCH_LENGTH = 262_144;
+
+/** Pushes of one tick to one type of frontends, which share a script call. */
+interface Batch {
+  stype: string;
+  pushes: { id: number; push: ChannelPush }[];
+  length: number;
+  /** Where the message went. */
+  sent: Promise<Place[]>;
+  resolve: (sent: Promise<Place[]>) => void;
+}
+
+/** A frontend that a message was sent to. */
+interface Place {
+  sid: string;
+  receivers: number;
+  /** How many members each channel has there, if any. */
+  counts: ReadonlyMap<string, number>;
+}
+
+/**
+ * One push, one round trip to a standalone Redis, whatever the number of frontends and members; the pushes of one tick share
+ * it, and each frontend gets them in one message. See {@link FusedPush}.
+ */
 export class RedisFusedPush implements FusedPush {
   readonly parts: FusedPush["parts"];
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
+  #batch: Batch | undefined;
 
   constructor(
     connection: RedisConnection,
@@ -82,34 +120,80 @@ export class RedisFusedPush implements FusedPush {
     this.parts = parts;
   }
 
-  async push({ names, stype, timeoutMs, ...message }: ChannelPush): Promise<PushedFrontend[]> {
-    const { keys } = this.#connection;
-    const { id, exchange } = this.#transport.openExchange(timeoutMs);
+  async push(push: ChannelPush): Promise<PushedFrontend[]> {
+    const { id, exchange } = this.#transport.openExchange(push.timeoutMs);
     try {
-      const text = await exchange.sending(
-        this.#connection.run<string>(
-          pushScript,
-          [keys.servers, ...names.map((name) => keys.sets(name))],
-          [encodeURIComponent(stype), keys.inboxPrefix, encodeFusedPush(this.#transport.id, id, { names, ...message })],
-        ),
-      );
-      const words = text === "" ? [] : text.split(" ");
-      const pushed: PushedFrontend[] = [];
-      for (let index = 0; index < words.length; index += 2 + names.length) {
-        const sid = unescape(words[index]!);
-        const reply = exchange.expect(sid) as Promise<FrontendReplies["push"]>;
-        const entries = words.slice(index + 2, index + 2 + names.length);
-        pushed.push({ sid, count: entries.reduce((count, entry) => count + countOf(entry), 0), reply });
-        if (words[index + 1] === "0") exchange.fail(sid, unreachable(sid));
-      }
-      return pushed;
+      return pushedAt(await exchange.sending(this.#enqueue(id, push)), push.names, exchange);
     } finally {
       exchange.sent();
     }
   }
+
+  #enqueue(id: number, push: ChannelPush): Promise<Place[]> {
+    if (this.#batch?.stype !== push.stype) this.#sendBatch();
+    const batch = (this.#batch ??= this.#openBatch(push.stype));
+    batch.pushes.push({ id, push });
+    batch.length += push.body.length;
+    if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#sendBatch();
+    return batch.sent;
+  }
+
+  #openBatch(stype: string): Batch {
+    let resolve!: Batch["resolve"];
+    const sent = new Promise<Place[]>((resolveSent) => (resolve = resolveSent));
+    this.#connection.defer(() => this.#sendBatch());
+    return { stype, pushes: [], length: 0, sent, resolve };
+  }
+
+  #sendBatch(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    batch?.resolve(this.#send(batch));
+  }
+
+  async #send({ stype, pushes }: Batch): Promise<Place[]> {
+    const { keys } = this.#connection;
+    const names = [...new Set(pushes.flatMap(({ push }) => push.names))];
+    const indices = new Map(names.map((name, index) => [name, index]));
+    const texts = pushes.map(({ id, push }) =>
+      encodeFusedPush(
+        id,
+        push.names.map((name) => indices.get(name)!),
+        push,
+      ),
+    );
+    const text = await this.#connection.run<string>(
+      pushScript,
+      [keys.servers, ...names.map((name) => keys.sets(name))],
+      [encodeURIComponent(stype), keys.inboxPrefix, this.#transport.id, ...texts],
+    );
+    return parsePlaces(text, names);
+  }
 }
 
-/** How many members a set has by its entry, `<version>.<count>`; `-` is none. */
-function countOf(entry: string): number {
-  return entry === "-" ? 0 : Number(entry.slice(entry.lastIndexOf(".") + 1));
+function parsePlaces(text: string, names: readonly string[]): Place[] {
+  const words = text === "" ? [] : text.split(" ");
+  const places: Place[] = [];
+  for (let index = 0; index < words.length; index += 2 + names.length) {
+    const counts = new Map<string, number>();
+    names.forEach((name, channel) => {
+      const entry = words[index + 2 + channel]!;
+      if (entry !== "-") counts.set(name, Number(entry.slice(entry.lastIndexOf(".") + 1)));
+    });
+    places.push({ sid: unescape(words[index]!), receivers: Number(words[index + 1]), counts });
+  }
+  return places;
+}
+
+/** Which of the frontends a push to these channels is for. */
+function pushedAt(places: readonly Place[], names: readonly string[], exchange: Exchange): PushedFrontend[] {
+  const pushed: PushedFrontend[] = [];
+  for (const { sid, receivers, counts } of places) {
+    // To some it brought other pushes.
+    if (!names.some((name) => counts.has(name))) continue;
+    const count = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+    pushed.push({ sid, count, reply: exchange.expect(sid) as Promise<FrontendReplies["push"]> });
+    if (receivers === 0) exchange.fail(sid, unreachable(sid));
+  }
+  return pushed;
 }

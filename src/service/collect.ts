@@ -58,14 +58,20 @@ export function collect(
     // Callbacks, not an async function for each: this runs once for each frontend of each push.
     for (const part of parts) {
       const { sid } = part;
-      part.reply.then(
-        ({ delivered, failed }) => {
+      const fail = (cause: unknown): void =>
+        void addFailure(part, toGlobalChannelError(cause, sid)).then(settle, reject);
+      part.reply.then((answer) => {
+        try {
+          const { delivered, failed } = answer;
           const targeted = delivered + failed.length;
           addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
-          settle();
-        },
-        (cause: unknown) => void addFailure(part, toGlobalChannelError(cause, sid)).then(settle),
-      );
+        } catch (cause) {
+          // It is not what a transport should give.
+          fail(cause);
+          return;
+        }
+        settle();
+      }, fail);
     }
   });
 }

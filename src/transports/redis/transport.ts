@@ -12,7 +12,7 @@ import type {
 } from "../../types.js";
 import { Exchange } from "./exchange.js";
 import { RecentRequests } from "./recent-requests.js";
-import { decodeReplies, decodeRequest, encodeReplies, encodeReply, encodeRequest, type Outcome } from "./wire.js";
+import { decodeReplies, decodeRequests, encodeReplies, encodeReply, encodeRequest, type Outcome } from "./wire.js";
 
 /**
  * Carries requests by Redis pub/sub: one channel for each frontend's requests, one for each caller's replies. The replies of
@@ -72,7 +72,7 @@ export class RedisTransport implements RpcTransport {
   async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
     const recent = new RecentRequests();
     return this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
-      message: (message) => this.#handle(sid, message, handler, recent),
+      message: (message) => this.#handleAll(sid, message, handler, recent),
     });
   }
 
@@ -92,16 +92,18 @@ export class RedisTransport implements RpcTransport {
     }
   }
 
-  #handle(sid: string, message: string, handler: RequestHandler, recent: RecentRequests): void {
-    let from: string, id: number, request: FrontendRequest;
+  #handleAll(sid: string, message: string, handler: RequestHandler, recent: RecentRequests): void {
     try {
-      ({ from, id, request } = decodeRequest(message));
+      decodeRequests(message, (from, id, request) => {
+        if (recent.isNew(from, id)) this.#handle(sid, from, id, request, handler);
+      });
     } catch (error) {
       // Nobody of ours wrote this: there is no one to answer.
       reportError(this, error);
-      return;
     }
-    if (!recent.isNew(from, id)) return;
+  }
+
+  #handle(sid: string, from: string, id: number, request: FrontendRequest, handler: RequestHandler): void {
     const succeed = (answer: FrontendReply): void => this.#reply(from, sid, id, { answer });
     const fail = (error: unknown): void => {
       this.#reply(from, sid, id, { error: error instanceof Error ? error.message : String(error) });

@@ -1,24 +1,17 @@
-import type { FrontendReply, FrontendRequest, PushTarget, Version } from "../../types.js";
+import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../../types.js";
 
 /*
- * A request is text of three parts, the first two ended by a line feed, which JSON never contains:
- * 1. the entries of a fused push in the sets of its channels (`<version>.<count>`, or `-`: none), with spaces between;
- *    otherwise empty
- * 2. a header, which is described below
- * 3. the body of a push, as it goes to the clients
+ * Requests are text of lines:
+ * 1. the entries of channels in their sets (`<version>.<count>`, or `-`: none there), with spaces between; empty for a request
+ *    that names no channels or brings their versions itself
+ * 2. the id of the reply channel of who asks
+ * 3. for each request two lines: its header, and the body of a push, as it goes to the clients
+ *
+ * A header is `<id> <channels> <request>`. The id is unique at who asks. The channels of a fused push are indices into the
+ * entries, with commas between, and its request is the route and the names of the channels as JSON strings, then, if anybody
+ * is left out, the list of them as JSON, with tabs between. Of any other request there is one in a message: the channels are
+ * `-`, the request is JSON, and the body is all the rest.
  */
-
-/*
- * A header is `<from> <id> <request>`: the id of the reply channel of who asks, the number of the request, unique there, and
- * the request without its body. That is JSON, or for a fused push that leaves nobody out, which is nearly every request, the
- * route and the names of the channels, each as a JSON string, with tabs between.
- */
-
-export interface Envelope {
-  from: string;
-  id: number;
-  request: FrontendRequest;
-}
 
 /** What became of a request. */
 export type Outcome = { answer: FrontendReply } | { error: string };
@@ -55,59 +48,80 @@ export function decodeReplies(text: string, settle: (id: number, sid: string, ou
 
 export function encodeRequest(from: string, id: number, request: FrontendRequest): string {
   const { body = "", ...rest } = request as FrontendRequest & { body?: string };
-  return `\n${from} ${id} ${JSON.stringify(rest)}\n${body}`;
+  return `\n${from}\n${id} - ${JSON.stringify(rest)}\n${body}`;
 }
 
-/** A fused push without its first line, which the script writes for each frontend. */
+/** The two lines of a fused push; its body has no line feed, as JSON.stringify gives it. */
 export function encodeFusedPush(
-  from: string,
   id: number,
-  push: { route: string; body: string; names: readonly string[]; except: readonly string[] },
+  channels: readonly number[],
+  { route, body, names, except }: Pick<ChannelPush, "route" | "body" | "names" | "except">,
 ): string {
-  const { route, body, names, except } = push;
-  const request =
-    except.length > 0
-      ? JSON.stringify({ type: "push", route, names, except })
-      : `${JSON.stringify(route)}${names.map((name) => `\t${JSON.stringify(name)}`).join("")}`;
-  return `${from} ${id} ${request}\n${body}`;
+  const request = [JSON.stringify(route)];
+  for (const name of names) request.push(JSON.stringify(name));
+  if (except.length > 0) request.push(JSON.stringify(except));
+  return `${id} ${channels.join(",")} ${request.join("\t")}\n${body}`;
 }
 
-/** @throws where the text is not a request */
-export function decodeRequest(text: string): Envelope {
-  const firstEnd = text.indexOf("\n");
-  const secondEnd = text.indexOf("\n", firstEnd + 1);
-  const fromEnd = text.indexOf(" ", firstEnd);
-  const idEnd = text.indexOf(" ", fromEnd + 1);
-  if (firstEnd < 0 || fromEnd < 0 || idEnd < 0 || secondEnd < idEnd) throw new SyntaxError("this is not a request");
-  return {
-    from: text.slice(firstEnd + 1, fromEnd),
-    id: Number(text.slice(fromEnd + 1, idEnd)),
-    request: parseRequest(text.slice(idEnd + 1, secondEnd), text.slice(0, firstEnd), text.slice(secondEnd + 1)),
-  };
-}
-
-function parseRequest(text: string, entries: string, body: string): FrontendRequest {
-  if (!text.startsWith("{")) {
-    const [route, ...names] = text.split("\t").map(parseString);
-    return { type: "push", target: channelsAt(names, entries), route: route!, body };
+/** Calls `handle` with each request. @throws where the text is none */
+export function decodeRequests(
+  text: string,
+  handle: (from: string, id: number, request: FrontendRequest) => void,
+): void {
+  const entriesEnd = find("\n", text, 0);
+  const fromEnd = find("\n", text, entriesEnd + 1);
+  const entries = text.slice(0, entriesEnd).split(" ");
+  const from = text.slice(entriesEnd + 1, fromEnd);
+  for (let start = fromEnd + 1; start < text.length;) {
+    const idEnd = find(" ", text, start);
+    const channelsEnd = find(" ", text, idEnd + 1);
+    const headerEnd = find("\n", text, channelsEnd + 1);
+    const id = Number(text.slice(start, idEnd));
+    const channels = text.slice(idEnd + 1, channelsEnd);
+    const header = text.slice(channelsEnd + 1, headerEnd);
+    if (channels === "-") {
+      handle(from, id, withBody(JSON.parse(header) as FrontendRequest, text.slice(headerEnd + 1)));
+      return;
+    }
+    const bodyEnd = text.indexOf("\n", headerEnd + 1);
+    const end = bodyEnd < 0 ? text.length : bodyEnd;
+    handle(from, id, parseFusedPush(channels.split(","), header.split("\t"), entries, text.slice(headerEnd + 1, end)));
+    start = end + 1;
   }
-  const { names, ...request } = JSON.parse(text) as Omit<FrontendRequest, "body"> & { names?: readonly string[] };
+}
+
+function find(character: string, text: string, from: number): number {
+  const index = text.indexOf(character, from);
+  if (index < 0) throw new SyntaxError("this is not a message with requests");
+  return index;
+}
+
+function withBody(request: FrontendRequest, body: string): FrontendRequest {
+  return request.type === "push" ? { ...request, body } : request;
+}
+
+function parseFusedPush(
+  indices: readonly string[],
+  [route, ...rest]: readonly string[],
+  entries: readonly string[],
+  body: string,
+): FrontendRequest {
+  const channels: { name: string; version: Version }[] = [];
+  indices.forEach((index, n) => {
+    const entry = entries[Number(index)]!;
+    if (entry !== "-") channels.push({ name: parseString(rest[n]!), version: entry.slice(0, entry.lastIndexOf(".")) });
+  });
+  const except = rest[indices.length];
   return {
-    ...request,
-    ...(names && { target: channelsAt(names, entries) }),
-    ...(request.type === "push" && { body }),
-  } as FrontendRequest;
+    type: "push",
+    target: { channels },
+    route: parseString(route!),
+    body,
+    ...(except !== undefined && { except: JSON.parse(except) as string[] }),
+  };
 }
 
 /** JSON.parse for a string, which seldom has anything escaped. */
 function parseString(json: string): string {
   return json.includes("\\") ? (JSON.parse(json) as string) : json.slice(1, -1);
-}
-
-function channelsAt(names: readonly string[], line: string): PushTarget {
-  const channels: { name: string; version: Version }[] = [];
-  line.split(" ").forEach((entry, index) => {
-    if (entry !== "-") channels.push({ name: names[index]!, version: entry.slice(0, entry.lastIndexOf(".")) });
-  });
-  return { channels };
 }
