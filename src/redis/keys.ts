@@ -1,8 +1,8 @@
 /**
  * Every key and pub/sub channel of layout version 1. All keys of one channel share the hash tag `{channel}`.
  *
- * Names are escaped so that no two (name, sid) pairs share a key: within `{…}` there is no `}`, so that the tag ends where
- * it ends, and what follows a sid never contains a colon of the sid's own making ambiguous, because a sid comes last.
+ * Names are escaped so that no two (name, sid) pairs share a key: there is no `}` within `{…}`, so that a channel's name ends
+ * where the tag does; and a sid or uid comes last, so that colons of its own make nothing ambiguous.
  */
 export class Keys {
   /** hash: sid -> lease (see the registry's scripts). */

@@ -1,27 +1,11 @@
 import { Redis } from "ioredis";
-import {
-  isGlobalChannelError,
-  type ChangeListener,
-  type GlobalChannelError,
-  type GlobalChannelService,
-} from "../../src/index.js";
+import { isGlobalChannelError, type ChangeListener, type GlobalChannelError } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import type { RecordingConnector } from "../support/recording-connector.js";
-import { cuttable, errorsOf, membersAt, onEveryStage, replacing } from "../support/stage.js";
+import { connect, cuttable, errorsOf, membersAt, onEveryStage, replacing } from "../support/stage.js";
 
 // What a frontend does to the memberships and the presence of its users: when they come and go, and when it does.
 
 const test = onEveryStage();
-
-async function connect(
-  service: GlobalChannelService,
-  sid: string,
-  clients: RecordingConnector,
-  uids: readonly string[],
-): Promise<void> {
-  for (const uid of uids) clients.connect(uid);
-  for (const uid of uids) await eventually(async () => (await service.getSids(uid)).includes(sid), 3000);
-}
 
 function leaves(events: readonly string[]): string[] {
   return events.filter((event) => event.startsWith("leave"));

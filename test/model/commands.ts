@@ -166,7 +166,7 @@ async function checkPush(
     { targeted: targets.length, delivered: reached.length, failed: missed.length, unknown: 0, unlisted: 0 },
   );
   assert.deepEqual(failIds.toSorted(), missed.map(uidOf).toSorted());
-  assert.deepEqual(world.receivers(message).toSorted(), reached.toSorted());
+  assert.deepEqual(world.receivers(message, UIDS).toSorted(), reached.toSorted());
 }
 
 /** Waits for what follows a call without being waited for: departures and read repair. */

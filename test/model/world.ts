@@ -1,60 +1,13 @@
-import {
-  GlobalChannelService,
-  Frontend,
-  type ClientMessage,
-  type Cluster,
-  type Connector,
-  type ConnectorHost,
-} from "../../src/index.js";
+import { GlobalChannelService, Frontend, type Cluster } from "../../src/index.js";
+import { RecordingConnector } from "../support/recording-connector.js";
 
 export const STYPE = "connector";
-
-/** Sessions without sockets: what a user gets is written down. */
-class Sessions implements Connector {
-  readonly inbox: { uid: string; message: string }[] = [];
-  readonly #counts = new Map<string, number>();
-  #host: ConnectorHost | undefined;
-
-  start(host: ConnectorHost): void {
-    this.#host = host;
-  }
-
-  stop(): void {
-    for (const [uid, count] of this.#counts) for (let n = 0; n < count; n++) this.close(uid);
-  }
-
-  open(uid: string): void {
-    this.#counts.set(uid, (this.#counts.get(uid) ?? 0) + 1);
-    this.#host!.opened(uid);
-  }
-
-  close(uid: string): void {
-    const count = this.#counts.get(uid)!;
-    if (count === 1) this.#counts.delete(uid);
-    else this.#counts.set(uid, count - 1);
-    this.#host!.closed(uid);
-  }
-
-  deliver(uids: ReadonlySet<string>, { body }: ClientMessage): string[] {
-    return [...uids].filter((uid) => !this.#write(uid, body));
-  }
-
-  deliverToAll({ body }: ClientMessage, except: ReadonlySet<string>): number {
-    return [...this.#counts.keys()].filter((uid) => !except.has(uid) && this.#write(uid, body)).length;
-  }
-
-  #write(uid: string, message: string): boolean {
-    if (!this.#counts.has(uid)) return false;
-    this.inbox.push({ uid, message });
-    return true;
-  }
-}
 
 /** The real thing: a service and its frontends on one cluster. */
 export class World {
   readonly service: GlobalChannelService;
   readonly #cluster: Cluster;
-  readonly #frontends = new Map<string, { frontend: Frontend; sessions: Sessions }>();
+  readonly #frontends = new Map<string, { frontend: Frontend; sessions: RecordingConnector }>();
   #messages = 0;
 
   constructor(cluster: Cluster) {
@@ -68,7 +21,7 @@ export class World {
   }
 
   async startFrontend(sid: string): Promise<void> {
-    const sessions = new Sessions();
+    const sessions = new RecordingConnector();
     const frontend = new Frontend({ sid, stype: STYPE, cluster: this.#cluster, connector: sessions });
     await frontend.start();
     this.#frontends.set(sid, { frontend, sessions });
@@ -84,11 +37,11 @@ export class World {
   }
 
   connect(uid: string, sid: string): void {
-    this.#frontends.get(sid)!.sessions.open(uid);
+    this.#frontends.get(sid)!.sessions.connect(uid);
   }
 
   disconnect(uid: string, sid: string): void {
-    this.#frontends.get(sid)!.sessions.close(uid);
+    this.#frontends.get(sid)!.sessions.disconnect(uid);
   }
 
   /** A message that was not sent before. */
@@ -96,10 +49,15 @@ export class World {
     return ++this.#messages;
   }
 
-  /** `uid@sid` of everyone who got a message, as often as they got it. */
-  receivers(message: number): string[] {
+  /** `uid@sid` of everyone of these users who got a message, as often as they got it. */
+  receivers(message: number, uids: readonly string[]): string[] {
     return [...this.#frontends].flatMap(([sid, { sessions }]) =>
-      sessions.inbox.filter((entry) => entry.message === String(message)).map(({ uid }) => `${uid}@${sid}`),
+      uids.flatMap((uid) =>
+        sessions
+          .received(uid)
+          .filter(({ msg }) => msg === message)
+          .map(() => `${uid}@${sid}`),
+      ),
     );
   }
 }

@@ -9,22 +9,11 @@ import {
 } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import type { RecordingConnector } from "../support/recording-connector.js";
-import { membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
+import { connect, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
 
 // Pushes of the service: whom they reach, in which order, and what the report and the callback say of it.
 
 const test = onEveryStage();
-
-/** Connects users, and resolves when the store knows. */
-async function connect(
-  service: GlobalChannelService,
-  sid: string,
-  clients: RecordingConnector,
-  uids: readonly string[],
-): Promise<void> {
-  for (const uid of uids) clients.connect(uid);
-  for (const uid of uids) await eventually(async () => (await service.getSids(uid)).includes(sid), 3000);
-}
 
 function messages(clients: RecordingConnector, uid: string): unknown[] {
   return clients.received(uid).map(({ msg }) => msg);

@@ -14,6 +14,7 @@ import {
   type ServerRegistry,
 } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
+import { eventually } from "../cluster/cluster.js";
 import { RecordingConnector } from "./recording-connector.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
@@ -182,4 +183,15 @@ export function errorsOf(t: ExecutionContext, source: object): Error[] {
 /** Members of one channel at one frontend. */
 export function membersAt(sid: string, name: string, uids: readonly string[]): Membership[] {
   return uids.map((uid) => ({ name, uid, sid }));
+}
+
+/** Connects users, and resolves when the store knows. */
+export async function connect(
+  service: GlobalChannelService,
+  sid: string,
+  clients: RecordingConnector,
+  uids: readonly string[],
+): Promise<void> {
+  for (const uid of uids) clients.connect(uid);
+  for (const uid of uids) await eventually(async () => (await service.getSids(uid)).includes(sid), 3000);
 }
