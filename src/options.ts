@@ -1,3 +1,4 @@
+import { closest, distance } from "fastest-levenshtein";
 import { checkNumber, describe, invalid } from "./arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "./errors.js";
 import type { Cluster } from "./types.js";
@@ -21,9 +22,10 @@ export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
   }
   for (const option of Object.keys(given)) {
     if (!Object.hasOwn(table, option)) {
+      const known = Object.keys(table);
       throw new GlobalChannelError(
         "GC_INVALID_OPTION",
-        `${owner} has no option ${describe(option)}; it has ${Object.keys(table).join(", ")}`,
+        `${owner} has no option ${describe(option)}${suggest(option, known)}; it has ${known.join(", ")}`,
         { argument: option },
       );
     }
@@ -38,6 +40,13 @@ export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
     }
   }
   return Object.freeze(resolved) as Resolved<S>;
+}
+
+/** The option that was probably meant, as a question. */
+function suggest(option: string, known: readonly string[]): string {
+  const nearest = closest(option, known);
+  // More than half of it different: nobody meant that.
+  return nearest && distance(option, nearest) <= nearest.length / 2 ? ` (did you mean ${nearest}?)` : "";
 }
 
 export function invalidOption(owner: string, option: string, value: unknown, allowed: string): GlobalChannelError {
@@ -61,6 +70,14 @@ export function milliseconds(defaultMs: number, min = 1): Resolver<number> {
 /** A size in bytes, or a count. */
 export function amount(defaultAmount: number, min = 1): Resolver<number> {
   return (option, value) => checkNumber(option, value ?? defaultAmount, { min });
+}
+
+/** True or false. */
+export function aBoolean(defaultValue: boolean): Resolver<boolean> {
+  return (option, value = defaultValue) => {
+    if (typeof value !== "boolean") throw invalid(option, value, "true or false");
+    return value;
+  };
 }
 
 /** A value that may be left out, and is checked where it is given. */

@@ -51,6 +51,8 @@ export interface MemberSetInfo {
   version: Version;
   /** How many members. */
   count: number;
+  /** All members at `version`, each once, where they came along (see {@link ChannelManager.getMemberSets}). */
+  uids?: readonly string[];
 }
 
 /** A change of one member set, in the order in which the store made it. */
@@ -146,8 +148,14 @@ export interface ChannelManager {
    */
   scanMembers?(name: string, sid: string, cursor: string, limit: number): Awaitable<{ uids: string[]; cursor: string }>;
 
-  /** `versions`: the member sets of the channel that are not empty, dead frontends' too. 1 round trip, O(frontends). */
-  getMemberSets?(name: string): Awaitable<MemberSetInfo[]>;
+  /**
+   * `versions`: the member sets of the channel that are not empty, dead frontends' too. 1 round trip, O(frontends).
+   *
+   * @param copies the sids whose members the caller wants, each with the version of the copy that it has, or undefined. A set
+   *   that is wanted and at another version may bring its `uids`, where there are few enough to be read in the same step;
+   *   the caller reads the others with {@link readMemberSet}
+   */
+  getMemberSets?(name: string, copies?: ReadonlyMap<string, Version | undefined>): Awaitable<MemberSetInfo[]>;
   /**
    * `versions`: the members at `sid` and the version at which they were read; version undefined and no uids if the set
    * is empty. A set too large to be read in one step may be read in several: then changes made meanwhile may be in it or
@@ -265,12 +273,20 @@ export type FrontendReply = FrontendReplies[FrontendRequest["type"]];
 /** Handles one request at the frontend. What it throws, the caller gets as `GC_FRONTEND_ERROR`. */
 export type RequestHandler = (request: FrontendRequest) => Awaitable<FrontendReply>;
 
+/** What a transport cannot do; what is not declared is false. */
+export interface TransportLimits {
+  /** Frontends are reached by code that knows no channels: a push names its uids, which the service keeps copies of. */
+  uidsOnly: boolean;
+}
+
 /**
  * How does a message reach one frontend?
  *
  * Requests from one service to one frontend are handled in the order of the calls, each at most once.
  */
 export interface RpcTransport {
+  /** What it cannot do. @default nothing */
+  readonly limits?: Readonly<Partial<TransportLimits>>;
   start?(): Awaitable<void>;
   stop?(force?: boolean): Awaitable<void>;
   /**

@@ -107,7 +107,7 @@ export class Delivery {
   #repair(versions: readonly { name: string; version: Version | undefined }[], failed: readonly string[]): void {
     const { manager, sid, mirror, residents, report } = this.#options;
     for (const { name, version } of versions) {
-      const gone = failed.filter((uid) => mirror?.has(name, uid) && !residents.has(uid));
+      const gone = failed.filter((uid) => mirror?.has(name, uid) && !residents.mayStay(uid));
       if (version === undefined || gone.length === 0) continue;
       Promise.resolve(manager.leaveIfUnchanged?.(name, sid, gone, version)).catch(report);
     }

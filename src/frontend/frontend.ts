@@ -4,7 +4,7 @@ import { checkName } from "../arguments.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
-import { aFunction, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
+import { aBoolean, aFunction, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
 import type {
   Cluster,
   Connector,
@@ -40,6 +40,11 @@ export interface FrontendOptions {
    * as often. The time in which a crash is noticed. @default 3000
    */
   leaseMs?: number;
+  /**
+   * Whether users leave their channels when their last session here closes, and when a push finds that they have none.
+   * @default true
+   */
+  autoLeave?: boolean;
 }
 
 /**
@@ -68,13 +73,14 @@ export class Frontend {
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: FrontendOptions) {
-    const { sid, stype, cluster, connector, onMessage, leaseMs } = resolveOptions("Frontend", options, {
+    const { sid, stype, cluster, connector, onMessage, leaseMs, autoLeave } = resolveOptions("Frontend", options, {
       sid: checkName,
       stype: checkName,
       cluster: checkCluster,
       connector: checkConnector,
       onMessage: optional(aFunction<MessageHandler>()),
       leaseMs: milliseconds(3000, 30),
+      autoLeave: aBoolean(true),
     });
     this.sid = sid;
     this.stype = stype;
@@ -91,7 +97,7 @@ export class Frontend {
         gap: () => this.#lease.check(),
       });
     }
-    this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, report });
+    this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, autoLeave, report });
     this.#delivery = new Delivery({
       manager,
       sid,

@@ -7,6 +7,8 @@ interface ResidentsOptions {
   manager: ChannelManager;
   frontend: FrontendInfo;
   mirror: Mirror | undefined;
+  /** Whether users without a session here leave their channels. */
+  autoLeave: boolean;
   report: (error: unknown) => void;
 }
 
@@ -23,6 +25,7 @@ export class Residents {
   readonly #manager: ChannelManager;
   readonly #frontend: FrontendInfo;
   readonly #mirror: Mirror | undefined;
+  readonly #autoLeave: boolean;
   readonly #report: (error: unknown) => void;
   readonly #sessions = new UserSessions();
   /** Users whose last write to the store failed. */
@@ -35,15 +38,17 @@ export class Residents {
   readonly #lost = new Map<string, Set<string>>();
   #evictsAll = false;
 
-  constructor({ manager, frontend, mirror, report }: ResidentsOptions) {
+  constructor({ manager, frontend, mirror, autoLeave, report }: ResidentsOptions) {
     this.#manager = manager;
     this.#frontend = frontend;
     this.#mirror = mirror;
+    this.#autoLeave = autoLeave;
     this.#report = report;
   }
 
-  has(uid: string): boolean {
-    return this.#sessions.has(uid);
+  /** Whether a user may be a member here: those without a session may not, unless they leave only when they are told to. */
+  mayStay(uid: string): boolean {
+    return !this.#autoLeave || this.#sessions.has(uid);
   }
 
   opened(uid: string): void {
@@ -54,7 +59,7 @@ export class Residents {
 
   closed(uid: string): void {
     if (!this.#sessions.close(uid) || this.#evictsAll) return;
-    this.#departed.set(uid, performance.now());
+    if (this.#autoLeave) this.#departed.set(uid, performance.now());
     void this.#settle(uid);
   }
 
@@ -76,7 +81,7 @@ export class Residents {
     if (change.type === "leave" && change.reason === "server-down") {
       // Somebody took this frontend for dead. It is not, so its members come back with the next renewal of the lease.
       for (const uid of change.uids) {
-        if (this.#sessions.has(uid)) this.#lose(change.name, uid);
+        if (this.mayStay(uid)) this.#lose(change.name, uid);
       }
     } else if (change.type === "join" && this.#departed.size > 0) {
       // An add that was under way when the user's last session closed.
@@ -125,8 +130,9 @@ export class Residents {
 
   async #depart(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
-    this.#lost.delete(uid);
-    const memberships = (this.#mirror?.channelsOf(uid) ?? []).map((name) => ({ name, uid, sid }));
+    if (this.#autoLeave) this.#lost.delete(uid);
+    const names = (this.#autoLeave && this.#mirror?.channelsOf(uid)) || [];
+    const memberships = names.map((name) => ({ name, uid, sid }));
     await Promise.all([
       memberships.length > 0 && leaveMany(this.#manager, memberships, "disconnect"),
       this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),

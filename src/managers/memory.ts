@@ -90,9 +90,14 @@ export class MemoryChannelManager implements ChannelManager {
     return { uids: page, cursor: last === undefined || last === uids.at(-1) ? "" : last };
   }
 
-  getMemberSets(name: string): MemberSetInfo[] {
+  getMemberSets(name: string, copies?: ReadonlyMap<string, Version | undefined>): MemberSetInfo[] {
     const sets = this.#channels.get(name) ?? [];
-    return [...sets].map(([sid, { version, uids }]) => ({ sid, version, count: uids.size }));
+    return [...sets].map(([sid, { version, uids }]) => ({
+      sid,
+      version,
+      count: uids.size,
+      ...(copies?.has(sid) && copies.get(sid) !== version && { uids: [...uids] }),
+    }));
   }
 
   readMemberSet(name: string, sid: string): { version: Version | undefined; uids: string[] } {

@@ -2,6 +2,7 @@ import { timedOut } from "../errors.js";
 import type { ChannelPush, Cluster, FrontendId, FrontendInfo, PushTarget } from "../types.js";
 import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
+import { MemberReader, type MemberCopies } from "./member-reader.js";
 import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
 import { Turnstile } from "./turnstile.js";
 
@@ -11,14 +12,27 @@ export type PushMessage = Omit<ChannelPush, "names">;
 /** The turnstile's key of pushes that name no channel; channels have no empty names. */
 const USERS = "";
 
+interface PusherOptions {
+  cluster: Cluster;
+  /** Whether members whom their frontends do not know are taken out, where the frontends do not do that themselves. */
+  autoLeave: boolean;
+  report: (error: unknown) => void;
+}
+
 /** Sends pushes and accounts for every member that they were for. */
 export class Pusher {
   readonly #cluster: Cluster;
+  readonly #autoLeave: boolean;
+  readonly #report: (error: unknown) => void;
+  readonly #members: MemberReader;
   /** Reads of different pushes may take different times; what they send keeps the order of the calls. */
   readonly #turnstile = new Turnstile();
 
-  constructor(cluster: Cluster) {
+  constructor({ cluster, autoLeave, report }: PusherOptions) {
     this.#cluster = cluster;
+    this.#autoLeave = autoLeave;
+    this.#report = report;
+    this.#members = new MemberReader(cluster.manager);
   }
 
   /** Pushes to the members of channels, one copy per user. */
@@ -71,7 +85,8 @@ export class Pusher {
     if (parts && parts.manager === manager && parts.registry === registry && parts.transport === transport) {
       return fusedPush.push(push);
     }
-    return manager.capabilities?.versions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
+    const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
+    return canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
@@ -104,18 +119,43 @@ export class Pusher {
     });
   }
 
-  /** Tells each frontend the uids of its members: the way for managers that keep no versions. */
+  /** Tells each frontend the uids of its members: the way where it cannot know them itself. */
   #sendUids(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
     const reads = (async () => {
-      const live = ofType(await this.#cluster.registry.list(), push.stype);
-      return Promise.all(
-        live.map(async ({ sid }) => ({ sid, uids: await this.#listMembers(push.names, sid, push.except) })),
-      );
+      const sids = ofType(await this.#cluster.registry.list(), push.stype).map(({ sid }) => sid);
+      if (sids.length === 0) return { sids, channels: [] };
+      return { sids, channels: await Promise.all(push.names.map((name) => this.#members.read(name, sids))) };
     })();
-    return this.#inTurn(push.names, deadline, reads, (frontends) =>
-      frontends
-        .filter(({ uids }) => uids.length > 0)
-        .map(({ sid, uids }) => this.#send(sid, { uids }, uids, { ...push, except: [] }, deadline)),
+    return this.#inTurn(push.names, deadline, reads, ({ sids, channels }) => {
+      const parts: Part[] = [];
+      for (const sid of sids) {
+        const uids = unite(channels, sid, push.except);
+        if (uids.length === 0) continue;
+        const part = this.#send(sid, { uids }, uids, { ...push, except: [] }, deadline);
+        this.#repairAfter(part, push.names, channels);
+        parts.push(part);
+      }
+      return parts;
+    });
+  }
+
+  /** Takes users whom their frontend does not know out of the channels, unless they are added again meanwhile. */
+  #repairAfter({ sid, reply }: Part, names: readonly string[], channels: readonly MemberCopies[]): void {
+    const { manager } = this.#cluster;
+    if (!this.#autoLeave || !manager.capabilities?.versions) return;
+    const repair = async ({ failed }: { failed: readonly string[] }): Promise<void> => {
+      if (failed.length === 0) return;
+      const unknown = new Set(failed);
+      for (const [index, name] of names.entries()) {
+        const { version, uids = [] } = channels[index]?.get(sid) ?? {};
+        const gone = uids.filter((uid) => unknown.has(uid));
+        if (version !== undefined && gone.length > 0) await manager.leaveIfUnchanged?.(name, sid, gone, version);
+      }
+    };
+    // Why a reply fails is told in the push report.
+    reply.then(
+      (answer) => void repair(answer).catch(this.#report),
+      () => {},
     );
   }
 
@@ -150,6 +190,14 @@ export class Pusher {
     for (const uid of except) uids.delete(uid);
     return [...uids];
   }
+}
+
+/** The members at a frontend of any of these channels, each once, without some. */
+function unite(channels: readonly MemberCopies[], sid: string, except: readonly string[]): readonly string[] {
+  if (channels.length === 1 && except.length === 0) return channels[0]?.get(sid)?.uids ?? [];
+  const all = new Set(channels.flatMap((copies) => copies.get(sid)?.uids ?? []));
+  for (const uid of except) all.delete(uid);
+  return [...all];
 }
 
 /** Groups users by the frontends where they have sessions. */

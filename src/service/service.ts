@@ -4,7 +4,7 @@ import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
-import { amount, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
+import { aBoolean, amount, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
 import type { Cluster, ManagerCapabilities, Member, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
@@ -26,6 +26,11 @@ export interface GlobalChannelServiceOptions {
   graceMs?: number;
   /** How often this service looks for dead frontends, in milliseconds. @default 1000 */
   reapIntervalMs?: number;
+  /**
+   * Whether a push takes members out whom their frontend does not know, where the frontend does not do that itself because
+   * the transport is one that names uids. Give the same to {@link Frontend}. @default true
+   */
+  autoLeave?: boolean;
 }
 
 export interface PushOptions {
@@ -76,13 +81,14 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       maxPendingPushes: amount(10_000),
       graceMs: milliseconds(10_000, 0),
       reapIntervalMs: milliseconds(1000, 10),
+      autoLeave: aBoolean(true),
     });
-    const { cluster, graceMs, reapIntervalMs } = resolved;
+    const { cluster, graceMs, reapIntervalMs, autoLeave } = resolved;
     this.#cluster = cluster;
     this.#options = resolved;
-    this.#pusher = new Pusher(cluster);
-    this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     const report = (error: unknown): void => reportError(this, error);
+    this.#pusher = new Pusher({ cluster, autoLeave, report });
+    this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs, intervalMs: reapIntervalMs, report });
     this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event));
     (this as EventEmitter).on("newListener", (type) => {

@@ -62,19 +62,21 @@ function documented(header: string, array: "KEYS" | "ARGV"): Numbers {
   };
 }
 
-/** What Lua uses: `ARGV[3]`, `ARGV[i]` within a loop over the numbers from somewhere on, `ipairs(KEYS)`. */
+/** What Lua uses: `ARGV[3]`, `ARGV[i]` and `ARGV[i + 1]` within a loop over the numbers from somewhere on, `ipairs(KEYS)`. */
 function used(lua: string, array: "KEYS" | "ARGV"): Numbers {
-  const loops = new Map([...lua.matchAll(/for (\w+) = (\d+), #(?:KEYS|ARGV) do/g)].map((m) => [m[1]!, Number(m[2])]));
+  const loops = new Map(
+    [...lua.matchAll(/for (\w+) = (\d+), #(?:KEYS|ARGV)(?:, 2)? do/g)].map((m) => [m[1]!, Number(m[2])]),
+  );
   const single = new Set<number>();
   const from = new Set<number>();
   for (const [, index = ""] of lua.matchAll(new RegExp(`\\b${array}\\[([^\\]]*)\\]`, "g"))) {
-    const start = loops.get(index);
+    const start = loops.get(index.replace(/ \+ 1$/, ""));
     if (/^\d+$/.test(index)) single.add(Number(index));
     else if (start === undefined) throw new Error(`${array}[${index}] is not the variable of a loop over KEYS or ARGV`);
     else from.add(start);
   }
   if (lua.includes(`ipairs(${array})`)) from.add(1);
-  const other = lua.replaceAll(new RegExp(`${array}\\[|#${array} (?:do|> \\d+)|ipairs\\(${array}\\)`, "g"), "");
+  const other = lua.replaceAll(new RegExp(`${array}\\[|#${array}(?:, 2)? (?:do|> \\d+)|ipairs\\(${array}\\)`, "g"), "");
   if (new RegExp(`\\b${array}\\b`).test(other))
     throw new Error(`${array} is used in a way that this test does not know`);
   if (from.size > 1) throw new Error(`${array} is used from ${[...from].join(" and ")} on`);

@@ -63,6 +63,12 @@ const LISTS: typeof NAMES = [
   [7, "7"],
 ];
 
+const BOOLEANS: typeof NAMES = [
+  ["true", '"true"'],
+  [1, "1"],
+  [null, "null"],
+];
+
 const TIMES: typeof NAMES = [
   [-1, "-1"],
   [Number.NaN, "NaN"],
@@ -475,6 +481,7 @@ const OWNERS: Record<string, { make: (options: never) => unknown; valid: () => o
       ...["timeoutMs", "graceMs", "reapIntervalMs"].flatMap((time) => option(time, TIMES)),
       ...option("timeoutMs", [[0, "0"]]),
       ...option("reapIntervalMs", [[9, "9"]]),
+      ...option("autoLeave", BOOLEANS),
       ...["maxMessageBytes", "maxPendingPushes"].flatMap((amount) =>
         option(amount, [...TIMES.filter(([value]) => value !== 2 ** 31), [0, "0"]]),
       ),
@@ -496,6 +503,7 @@ const OWNERS: Record<string, { make: (options: never) => unknown; valid: () => o
     }),
     bad: [
       ...option("leaseMs", [...TIMES, [0, "0"], [29, "29"]]),
+      ...option("autoLeave", BOOLEANS),
       ...option("sid", NAMES),
       ...option("stype", NAMES),
       ...option("connector", [
@@ -567,9 +575,21 @@ for (const [owner, { make, valid, bad }] of Object.entries(OWNERS)) {
       const options = Object.defineProperty(valid(), unknown, { value: 5, enumerable: true });
       const error = refusal(options) as GlobalChannelError;
       t.like(error, { code: "GC_INVALID_OPTION", argument: unknown }, unknown);
-      t.true(error.message.startsWith(`${owner} has no option ${JSON.stringify(unknown)}; it has `), error.message);
+      t.true(error.message.startsWith(`${owner} has no option ${JSON.stringify(unknown)}`), error.message);
       for (const known of Object.keys(valid())) t.true(error.message.includes(known), error.message);
     }
+  });
+
+  test(`${owner} says which option may have been meant`, (t) => {
+    for (const known of Object.keys(valid())) {
+      const slip = `${known.slice(0, 2)}${known.slice(3)}`;
+      const options = { ...valid(), [slip]: 5 };
+      t.true(
+        (refusal(options) as Error).message.includes(`${JSON.stringify(slip)} (did you mean ${known}?); it has`),
+        slip,
+      );
+    }
+    t.false((refusal({ ...valid(), nothingLikeAny: 5 }) as Error).message.includes("did you mean"));
   });
 
   test(`${owner} refuses options that are no object`, (t) => {

@@ -53,6 +53,11 @@ export class RecordingConnector implements Connector {
     this.#held ??= [];
   }
 
+  /** Whether a delivery waits for {@link resume}. */
+  get isHolding(): boolean {
+    return (this.#held?.length ?? 0) > 0;
+  }
+
   resume(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

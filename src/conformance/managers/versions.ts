@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Version } from "../../types.js";
+import type { MemberSetInfo, Version } from "../../types.js";
 import { assertSameItems, eventually, numbered, sum } from "../expect.js";
 import { ChangeLog, parseVersion } from "./change-log.js";
 import { type ManagerWith, managerCase } from "./manager-case.js";
@@ -51,6 +51,81 @@ export const versionCases = [
     assert.equal(sum(sets.map(({ count }) => count)), 180);
     for (const { sid } of sets) await versionOf(managers[0], "room", sid);
   }),
+
+  managerCase("getMemberSets › tells of all sets, whatever copies the caller has", ["versions"], async ({ open }) => {
+    const manager = await open();
+    for (const sid of ["s1", "s2", "s3"]) await manager.add("room", "ann", sid);
+    const versions = async (copies?: ReadonlyMap<string, Version | undefined>) =>
+      (await manager.getMemberSets("room", copies)).map(({ sid, version, count }) => ({ sid, version, count }));
+    const all = await versions();
+
+    assertSameItems(await versions(new Map()), all);
+    assertSameItems(await versions(new Map([["s1", undefined]])), all);
+    assertSameItems(await versions(new Map([["s1", await versionOf(manager)]])), all);
+    assertSameItems(await versions(new Map([["s4", "other.1"]])), all);
+    assert.deepEqual(await manager.getMemberSets("hall", new Map([["s1", undefined]])), []);
+  }),
+
+  managerCase(
+    "getMemberSets › members that come along are all those of the version that comes with them",
+    ["versions"],
+    async ({ open }) => {
+      const [manager, writer] = [await open(), await open()];
+      for (const sid of ["s1", "s2"]) await manager.add("room", "first", sid);
+      const known = await versionOf(manager, "room", "s1");
+      const uids = numbered("u", 300);
+
+      const write = async () => {
+        for (const [index, uid] of uids.entries()) {
+          await writer.add("room", uid, "s1");
+          if (index % 3 === 0) await writer.leave("room", uid, "s1");
+        }
+      };
+      const along = new Map<Version, MemberSetInfo>();
+      const readOn = async () => {
+        for (let count = 0; count < 50; count++) {
+          for (const copy of [known, undefined]) {
+            const sets = await manager.getMemberSets("room", new Map([["s1", copy]]));
+            for (const set of sets) if (set.sid === "s1") along.set(set.version, set);
+          }
+        }
+      };
+      await Promise.all([write(), readOn()]);
+
+      // The set's first version is counter 1, and each change adds 1: the counter says which changes were made.
+      const history = [new Set(["first"])];
+      const change = (apply: (set: Set<string>) => void) => {
+        const next = new Set(history.at(-1));
+        apply(next);
+        history.push(next);
+      };
+      for (const [index, uid] of uids.entries()) {
+        change((set) => set.add(uid));
+        if (index % 3 === 0) change((set) => set.delete(uid));
+      }
+      for (const [version, set] of along) {
+        const members = history[parseVersion(version)[1] - 1] ?? new Set();
+        assert.equal(set.count, members.size);
+        if (set.uids) assertSameItems(set.uids, [...members]);
+      }
+    },
+  ),
+
+  managerCase(
+    "getMemberSets › what comes along is never the members of another set",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      await manager.add("room", "ann", "s1");
+      await manager.add("room", "ben", "s2");
+      await manager.add("hall", "cal", "s1");
+
+      const copies = new Map(["s1", "s2", "s3"].map((sid) => [sid, undefined]));
+      for (const { sid, uids } of await manager.getMemberSets("room", copies)) {
+        if (uids) assert.deepEqual([...uids], [sid === "s1" ? "ann" : "ben"]);
+      }
+    },
+  ),
 
   managerCase(
     "version › the first member makes counter 1, each later change adds 1",

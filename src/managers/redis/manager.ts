@@ -25,6 +25,9 @@ import * as scripts from "./scripts.js";
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
 
+/** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
+const MAX_ALONG = 10_000;
+
 /** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
 export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_CAPABILITIES;
@@ -128,9 +131,22 @@ export class RedisChannelManager implements ChannelManager {
     return { uids, cursor: next === "0" ? "" : next };
   }
 
-  async getMemberSets(name: string): Promise<MemberSetInfo[]> {
-    const sets = await this.#connection.command((client) => client.hgetall(this.#connection.keys.sets(name)));
-    return Object.entries(sets).map(([sid, entry]) => ({ sid: unescape(sid), ...parseEntry(entry) }));
+  async getMemberSets(name: string, copies?: ReadonlyMap<string, Version | undefined>): Promise<MemberSetInfo[]> {
+    const { keys } = this.#connection;
+    if (!copies) {
+      const sets = await this.#connection.command((client) => client.hgetall(keys.sets(name)));
+      return Object.entries(sets).map(([sid, entry]) => ({ sid: unescape(sid), ...parseEntry(entry) }));
+    }
+    const wanted = [...copies].flatMap(([sid, version]) => [escape(sid), version ?? ""]);
+    const sets = await this.#connection.run<(string | string[])[]>(
+      scripts.readChanged,
+      [keys.sets(name)],
+      [keys.membersPrefix(name), MAX_ALONG, ...wanted],
+    );
+    return pairs(sets).map(([sid, found]) => {
+      const [entry, ...uids] = typeof found === "string" ? [found] : found;
+      return { sid: unescape(sid as string), ...parseEntry(entry!), ...(uids.length > 0 && { uids }) };
+    });
   }
 
   async readMemberSet(name: string, sid: string): Promise<{ version: Version | undefined; uids: string[] }> {
@@ -186,13 +202,12 @@ export class RedisChannelManager implements ChannelManager {
         ),
       ),
     );
-    return replies.flat().map((flat) => {
-      const places: FrontendId[] = [];
-      for (let index = 0; index < flat.length; index += 2) {
-        places.push({ sid: unescape(flat[index]!), incarnation: decodeURIComponent(flat[index + 1]!) });
-      }
-      return places;
-    });
+    return replies.flat().map((places) =>
+      pairs(places).map(([sid, incarnation]) => ({
+        sid: unescape(sid),
+        incarnation: decodeURIComponent(incarnation),
+      })),
+    );
   }
 
   countUsers(sids: readonly string[]): Promise<number[]> {
@@ -295,6 +310,13 @@ function parseChange(message: string, sid: string): MemberSetChange {
 function parseEntry(entry: string): { version: Version; count: number } {
   const dot = entry.lastIndexOf(".");
   return { version: entry.slice(0, dot), count: Number(entry.slice(dot + 1)) };
+}
+
+/** Takes a flat list of keys and values apart. */
+function pairs<T>(flat: readonly T[]): [T, T][] {
+  const result: [T, T][] = [];
+  for (let index = 0; index < flat.length; index += 2) result.push([flat[index]!, flat[index + 1]!]);
+  return result;
 }
 
 function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {

@@ -175,6 +175,34 @@ return found`,
 );
 
 /**
+ * Reads the versions of a channel's sets, and the members of those that are wanted and have changed.
+ * KEYS: 1 sets of the channel
+ * ARGV: 1 prefix of members, 2 limit of members in all, 3... wanted: sid (escaped), version of the copy or ''
+ * Returns for each set: sid (escaped), entry, or {entry, uid...} in the place of the entry.
+ */
+export const readChanged = defineScript(
+  "readChanged",
+  /* lua */ `
+local sets = redis.call('HGETALL', KEYS[1])
+local copies, room = {}, tonumber(ARGV[2])
+for i = 3, #ARGV, 2 do copies[ARGV[i]] = ARGV[i + 1] end
+for i = 1, #sets, 2 do
+  local copy = copies[sets[i]]
+  if copy then
+    local version, count = string.match(sets[i + 1], '^(.*)%.(%d+)$')
+    count = tonumber(count)
+    if version ~= copy and count <= room then
+      room = room - count
+      local found = redis.call('SMEMBERS', ARGV[1] .. sets[i])
+      table.insert(found, 1, sets[i + 1])
+      sets[i + 1] = found
+    end
+  end
+end
+return sets`,
+);
+
+/**
  * Reads a set and its version, if it is small enough to be read at once.
  * KEYS: 1 sets of the channel, 2 members
  * ARGV: 1 sid (escaped), 2 limit

@@ -62,6 +62,28 @@ export const brokenVersions = [
         ),
     };
   }),
+  broken("getMemberSets tells only of the sets that are wanted", ["getMemberSets"], (sound) => ({
+    getMemberSets: (name, copies) =>
+      sound.getMemberSets(name, copies).filter(({ sid }) => !copies || copies.size === 0 || copies.has(sid)),
+  })),
+  broken("getMemberSets gives members along that have changed since", ["getMemberSets"], (sound) => ({
+    async getMemberSets(name, copies) {
+      const sets = sound.getMemberSets(name, copies);
+      for (let turns = 0; turns < 3; turns++) await turn();
+      return sets.map((set) => (set.uids ? { ...set, uids: sound.getMembersBySid(name, set.sid) } : set));
+    },
+    async add(name, uid, sid) {
+      await turn();
+      return sound.add(name, uid, sid);
+    },
+  })),
+  broken("getMemberSets gives all members of the channel along with each set", ["getMemberSets"], (sound) => ({
+    getMemberSets(name, copies) {
+      const sets = sound.getMemberSets(name, copies);
+      const all = sets.flatMap(({ uids }) => uids ?? []);
+      return sets.map((set) => (set.uids ? { ...set, uids: all } : set));
+    },
+  })),
   broken("getMemberSets counts adds, not members", ["getMemberSets"], (sound) => {
     let count = 0;
     return {

@@ -1,0 +1,86 @@
+import { describe, invalid } from "../arguments.js";
+import type { ChannelManager } from "../types.js";
+
+/** A Node callback of a manager. */
+type Done = (error?: unknown, result?: unknown) => void;
+
+/** The methods of a manager as it was written for pomelo-globalchannel-plugin: each calls back once. */
+export interface CallbackManager {
+  start?(done: Done): unknown;
+  stop?(force: boolean, done: Done): unknown;
+  clean?(done: Done): unknown;
+  add(name: string, uid: string, sid: string, done: Done): unknown;
+  leave(name: string, uid: string, sid: string, done: Done): unknown;
+  getMembersBySid(name: string, sid: string, done: Done): unknown;
+  destroyChannel(name: string, done: Done): unknown;
+}
+
+/**
+ * Makes a {@link ChannelManager} of one whose methods call back, or may do so: a method that has a parameter for the callback
+ * is waited for until it calls it, any other one until the promise that it returns is settled. It has no capabilities.
+ */
+export class CallbackChannelManager implements ChannelManager {
+  readonly #manager: CallbackManager;
+
+  /** @throws `GC_INVALID_ARGUMENT` a method is missing */
+  constructor(manager: CallbackManager) {
+    for (const method of ["add", "leave", "getMembersBySid", "destroyChannel"] as const) {
+      if (typeof manager[method] !== "function") {
+        throw invalid("channelManager", manager, `a channel manager; it has no method ${method}`);
+      }
+    }
+    this.#manager = manager;
+  }
+
+  async start(): Promise<void> {
+    await this.#call("start");
+  }
+
+  async stop(force = false): Promise<void> {
+    await this.#call("stop", force);
+  }
+
+  async clean(): Promise<void> {
+    await this.#call("clean");
+  }
+
+  /** Whether that changed anything, where the manager says so; else true. */
+  async add(name: string, uid: string, sid: string): Promise<boolean> {
+    return (await this.#call("add", name, uid, sid)) !== false;
+  }
+
+  /** Whether that changed anything, where the manager says so; else true. */
+  async leave(name: string, uid: string, sid: string): Promise<boolean> {
+    return (await this.#call("leave", name, uid, sid)) !== false;
+  }
+
+  async getMembersBySid(name: string, sid: string): Promise<string[]> {
+    const uids = (await this.#call("getMembersBySid", name, sid)) ?? [];
+    if (!Array.isArray(uids)) throw invalid("the result of getMembersBySid", uids, "an array of uids");
+    return uids.map(String);
+  }
+
+  /** How many there were, where the manager says so; else 0. */
+  async destroyChannel(name: string): Promise<number> {
+    const count = await this.#call("destroyChannel", name);
+    return typeof count === "number" ? count : 0;
+  }
+
+  /** Calls a method, unless it is one that the manager need not have and has not. */
+  #call(method: keyof CallbackManager, ...args: unknown[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = this.#manager[method] as ((...args: unknown[]) => unknown) | undefined;
+      if (typeof call !== "function") {
+        resolve(undefined);
+        return;
+      }
+      const done: Done = (error, result) => {
+        if (error) reject(error instanceof Error ? error : new Error(describe(error)));
+        else resolve(result);
+      };
+      const returned = call.call(this.#manager, ...args, done);
+      // What a method with a parameter for the callback returns may be anything: a query that refuses to be awaited, say.
+      if (call.length <= args.length) resolve(returned);
+    });
+  }
+}

@@ -1,0 +1,104 @@
+import { LRUCache } from "lru-cache";
+import type { ChannelManager, MemberSetInfo, Version } from "../types.js";
+
+/** The members of a channel at one frontend. */
+export interface MemberCopy {
+  /** Undefined where the manager keeps no versions. */
+  version: Version | undefined;
+  /** Each once. */
+  uids: readonly string[];
+}
+
+/** sid -> members; no empty ones. */
+export type MemberCopies = ReadonlyMap<string, MemberCopy>;
+
+/** How many uids are kept in all. */
+const MAX_KEPT = 1_000_000;
+
+/** A read that has not been sent yet, so that others may still join it. */
+interface Read {
+  sids: Set<string>;
+  copies: Promise<MemberCopies>;
+}
+
+/**
+ * Reads the members of channels, for pushes that have to name them. What was read is kept, and used again for as long as the
+ * store says that it is at the same version, so that a channel that does not change costs no list of members. The reads of a
+ * channel that are called for in one tick are one.
+ */
+export class MemberReader {
+  readonly #manager: ChannelManager;
+  readonly #kept = new LRUCache<string, MemberCopies>({ maxSize: MAX_KEPT, sizeCalculation: sizeOf });
+  readonly #unsent = new Map<string, Read>();
+
+  constructor(manager: ChannelManager) {
+    this.#manager = manager;
+  }
+
+  /**
+   * The members of a channel at these frontends, and maybe at others. 1 round trip; 2 if a set has changed that the manager
+   * does not give along.
+   */
+  read(name: string, sids: readonly string[]): Promise<MemberCopies> {
+    let read = this.#unsent.get(name);
+    if (!read) {
+      const joined = new Set<string>();
+      read = { sids: joined, copies: this.#readAtTickEnd(name, joined) };
+      this.#unsent.set(name, read);
+    }
+    for (const sid of sids) read.sids.add(sid);
+    return read.copies;
+  }
+
+  #readAtTickEnd(name: string, sids: ReadonlySet<string>): Promise<MemberCopies> {
+    return new Promise((resolve, reject) => {
+      process.nextTick(() => {
+        this.#unsent.delete(name);
+        const copies = this.#manager.capabilities?.versions ? this.#readChanged(name, sids) : this.#readAll(name, sids);
+        copies.then(resolve, reject);
+      });
+    });
+  }
+
+  async #readAll(name: string, sids: ReadonlySet<string>): Promise<MemberCopies> {
+    const copies = new Map<string, MemberCopy>();
+    const read = async (sid: string): Promise<void> => {
+      const uids = new Set(await this.#manager.getMembersBySid(name, sid));
+      if (uids.size > 0) copies.set(sid, { version: undefined, uids: [...uids] });
+    };
+    await Promise.all([...sids].map(read));
+    return copies;
+  }
+
+  async #readChanged(name: string, sids: ReadonlySet<string>): Promise<MemberCopies> {
+    const kept = this.#kept.get(name);
+    const versions = new Map([...sids].map((sid) => [sid, kept?.get(sid)?.version]));
+    const sets = (await this.#manager.getMemberSets?.(name, versions)) ?? [];
+    const isUnchanged = sets.length === kept?.size && sets.every((set) => kept.get(set.sid)?.version === set.version);
+    if (isUnchanged) return kept;
+
+    const copies = new Map<string, MemberCopy>();
+    const read = async (set: MemberSetInfo): Promise<void> => {
+      const copy = kept?.get(set.sid);
+      if (copy?.version === set.version) copies.set(set.sid, copy);
+      else if (set.uids) copies.set(set.sid, { version: set.version, uids: set.uids });
+      else if (sids.has(set.sid)) copies.set(set.sid, await this.#readSet(name, set.sid));
+    };
+    await Promise.all(sets.map(read));
+    if (copies.size > 0) this.#kept.set(name, copies);
+    else this.#kept.delete(name);
+    return copies;
+  }
+
+  async #readSet(name: string, sid: string): Promise<MemberCopy> {
+    const { version, uids } = (await this.#manager.readMemberSet?.(name, sid)) ?? { version: undefined, uids: [] };
+    return { version, uids };
+  }
+}
+
+function sizeOf(copies: MemberCopies): number {
+  // About what an entry takes besides.
+  let size = 10;
+  for (const { uids } of copies.values()) size += uids.length;
+  return size;
+}
