@@ -1,0 +1,68 @@
+import { GlobalChannelError, isGlobalChannelError } from "../../errors.js";
+import { CallbackChannelManager, type CallbackManager } from "../../managers/callback.js";
+import { redis } from "../../redis/index.js";
+import type { ChannelManager, Cluster, RpcTransport } from "../../types.js";
+import type { Application } from "./application.js";
+import {
+  redisSource,
+  type GlobalChannelPluginOptions,
+  type PluginManager,
+  type ResolvedPluginOptions,
+} from "./options.js";
+import { ApplicationRegistry } from "./registry.js";
+import { ApplicationRpc } from "./rpc.js";
+import { RpcInvokeTransport } from "./rpc-transport.js";
+
+/** Makes a transport that reaches this plugin at a frontend by the framework's RPC, where the framework lets plugins. */
+export type RemoteTransport = (rpc: ApplicationRpc) => RpcTransport;
+
+/**
+ * The parts that the options ask for. With the transport `redis` they are those of a cluster without a framework; else the
+ * application says who is alive, and Redis is used only where it keeps the members.
+ */
+export function createCluster(
+  app: Application,
+  options: ResolvedPluginOptions,
+  given: GlobalChannelPluginOptions,
+  remoteTransport: RemoteTransport | undefined,
+): Cluster {
+  const own = options.channelManager && ownManager(app, options, given);
+  const store = own && options.transport !== "redis" ? undefined : redisCluster(options);
+  const manager = own ?? store!.manager;
+  if (store && options.transport === "redis") return { ...store, manager };
+
+  const rpc = new ApplicationRpc(app);
+  const other = remoteTransport?.(rpc) ?? store?.transport;
+  return {
+    manager,
+    registry: new ApplicationRegistry(app, store?.registry),
+    transport:
+      typeof options.transport === "object"
+        ? options.transport
+        : new RpcInvokeTransport(rpc, { other, uidsOnly: !remoteTransport }),
+  };
+}
+
+function redisCluster(options: ResolvedPluginOptions): Cluster {
+  return redis(redisSource(options), options.prefix === undefined ? {} : { prefix: options.prefix });
+}
+
+function ownManager(
+  app: Application,
+  { channelManager }: ResolvedPluginOptions,
+  given: GlobalChannelPluginOptions,
+): ChannelManager {
+  const manager = typeof channelManager === "function" ? channelManager(app, given) : channelManager;
+  if (isPromiseStyle(manager)) return manager;
+  try {
+    return new CallbackChannelManager(manager as CallbackManager);
+  } catch (error) {
+    if (!isGlobalChannelError(error)) throw error;
+    throw new GlobalChannelError("GC_INVALID_OPTION", error.message, { argument: "channelManager" });
+  }
+}
+
+/** Managers that call back know nothing of capabilities. */
+function isPromiseStyle(manager: PluginManager | undefined): manager is ChannelManager {
+  return !!manager && "capabilities" in manager;
+}

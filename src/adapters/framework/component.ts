@@ -1,0 +1,124 @@
+import { reportError } from "../../diagnostics.js";
+import { GlobalChannelError } from "../../errors.js";
+import { Frontend } from "../../frontend/frontend.js";
+import { withCallback, type Callback } from "../../service/callback.js";
+import { GlobalChannelService } from "../../service/service.js";
+import type { Cluster } from "../../types.js";
+import type { Application } from "./application.js";
+import { cleanUp } from "./clean-up.js";
+import { createCluster, type RemoteTransport } from "./cluster.js";
+import { FrameworkConnector } from "./connector.js";
+import { resolvePluginOptions, type GlobalChannelPluginOptions } from "./options.js";
+import { ApplicationRegistry } from "./registry.js";
+
+/** What the frameworks know of a component. */
+export interface FrameworkComponent {
+  readonly name: string;
+  start(callback: Callback<void>): void;
+  afterStart(callback: Callback<void>): void;
+  stop(force: boolean, callback: Callback<void>): void;
+}
+
+/** What differs between the frameworks. */
+export interface FrameworkParts {
+  /** Where plugins can bring remotes. */
+  remoteTransport?: RemoteTransport;
+  /** Makes the framework's RPC send at once. */
+  setNoDelay?: (app: Application) => void;
+}
+
+/**
+ * The plugin's component: `app.get("globalChannelService")` on every server, and on frontends what delivers pushes to their
+ * clients. On the master, and on servers of other types than `serverTypes`, it does nothing.
+ *
+ * Lifecycle methods call back exactly once, with an error if what they do failed.
+ */
+export class GlobalChannelComponent implements FrameworkComponent {
+  readonly name = "__globalChannel__";
+  readonly #app: Application;
+  readonly #parts: FrameworkParts;
+  readonly #running: Running | undefined;
+
+  /** @throws `GC_INVALID_OPTION` */
+  constructor(app: Application, given: GlobalChannelPluginOptions, parts: FrameworkParts) {
+    if (app.components.__globalChannel__) {
+      throw new GlobalChannelError("GC_INVALID_OPTION", "globalChannel is used twice by this application");
+    }
+    this.#app = app;
+    this.#parts = parts;
+    const options = resolvePluginOptions(given);
+    const { serverTypes, timeoutMs, autoLeave, leaseMs, graceMs } = options;
+    if (app.isMaster() || (serverTypes && !serverTypes.includes(app.getServerType()))) return;
+
+    const cluster = createCluster(app, options, given, parts.remoteTransport);
+    const service = new GlobalChannelService({ cluster, timeoutMs, autoLeave, graceMs });
+    let frontend: Frontend | undefined;
+    if (app.isFrontend() && servesFrontends(cluster)) {
+      frontend = new Frontend({
+        sid: app.getServerId(),
+        stype: app.getServerType(),
+        cluster,
+        connector: new FrameworkConnector(app),
+        leaseMs,
+        autoLeave,
+      });
+      // The master tells every server of it.
+      app.getCurServer().globalChannel = { incarnation: frontend.incarnation };
+    }
+    this.#running = { cluster, service, frontend, options };
+    app.set("globalChannelService", service, true);
+  }
+
+  start(callback: Callback<void>): void {
+    void withCallback(this.#start(), callback);
+  }
+
+  /** All components have started, the master has told of the other servers, and RPC is about to begin. */
+  afterStart(callback: Callback<void>): void {
+    void withCallback(this.#afterStart(), callback);
+  }
+
+  stop(force: boolean, callback: Callback<void>): void {
+    void withCallback(this.#stop(force), callback);
+  }
+
+  async #start(): Promise<void> {
+    if (!this.#running) return;
+    const { cluster, service, frontend, options } = this.#running;
+    await service.start();
+    try {
+      if (options.cleanOnStartUp) await cleanUp(cluster);
+      await frontend?.start();
+    } catch (error) {
+      await service.stop(true);
+      throw error;
+    }
+  }
+
+  async #afterStart(): Promise<void> {
+    if (!this.#running) return;
+    const { cluster, options } = this.#running;
+    if (cluster.registry instanceof ApplicationRegistry) cluster.registry.informed();
+    if (options.rpcNoDelay) this.#parts.setNoDelay?.(this.#app);
+  }
+
+  async #stop(force: boolean): Promise<void> {
+    if (!this.#running) return;
+    const { service, frontend } = this.#running;
+    // The service is stopped also where the frontend could not leave cleanly.
+    await frontend?.stop().catch((error: unknown) => reportError(this, error));
+    await service.stop(force);
+  }
+}
+
+interface Running {
+  cluster: Cluster;
+  service: GlobalChannelService;
+  frontend: Frontend | undefined;
+  options: ReturnType<typeof resolvePluginOptions>;
+}
+
+/** Whether a frontend has anything to do: members to watch over, or requests to answer. */
+function servesFrontends({ manager, transport }: Cluster): boolean {
+  return !transport.limits?.uidsOnly || !!manager.capabilities?.versions || !!manager.capabilities?.eviction;
+}
