@@ -25,7 +25,7 @@ const common: Options = {
 };
 
 export default defineConfig([
-  { ...common, entry: { ...entry }, dts: { entry }, format: "esm", outDir: "dist/esm" },
+  { ...common, entry: { ...entry, cli: "src/cli/main.ts" }, dts: { entry }, format: "esm", outDir: "dist/esm" },
   {
     ...common,
     entry: { ...entry, "pomelo/index": "src/adapters/pomelo/index.ts", ...loadedByPath },

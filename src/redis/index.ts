@@ -9,6 +9,7 @@ export { RedisChannelManager } from "../managers/redis/manager.js";
 export { RedisServerRegistry } from "../registries/redis/registry.js";
 export { RedisTransport } from "../transports/redis/transport.js";
 export { RedisConnection, type RedisClusterOptions, type RedisSource } from "./connection.js";
+export { migrate, type MigrationOptions, type MigrationProgress, type MigrationReport } from "./migrate.js";
 
 /**
  * A cluster on one Redis (6.2 or newer) or Valkey: membership, leases and transport share two connections for each process.

@@ -27,7 +27,7 @@ export function collect(
 ): Promise<PushReport> {
   if (parts.length === 0) return Promise.resolve(report);
   const listings = new Map<string, Promise<readonly string[]>>();
-  const listUnanswered = setTimeout(() => {
+  const listUnanswered = (): void => {
     const answered = new Set(report.frontends.map(({ sid }) => sid));
     for (const part of parts) {
       const listing = answered.has(part.sid) ? undefined : list(part);
@@ -35,7 +35,9 @@ export function collect(
       listing.catch(() => {});
       listings.set(part.sid, listing);
     }
-  }, deadline.msLeft(LISTING_FROM));
+  };
+  const isListed = parts.every(({ uids }) => uids);
+  const listing = isListed ? undefined : setTimeout(listUnanswered, deadline.msLeft(LISTING_FROM));
 
   const failures: GlobalChannelError[] = [];
   const addFailure = async (part: Part, error: GlobalChannelError): Promise<void> => {
@@ -49,7 +51,7 @@ export function collect(
     let waiting = parts.length;
     const settle = (): void => {
       if (--waiting > 0) return;
-      clearTimeout(listUnanswered);
+      clearTimeout(listing);
       // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
       const isAnyoneLeft = report.frontends.some(({ targeted }) => targeted > 0);
       if (failures.length === parts.length && isAnyoneLeft) reject(allFailed(report, failures));

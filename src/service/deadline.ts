@@ -1,9 +1,17 @@
 import { GlobalChannelError } from "../errors.js";
 
-/** The time that a push may take, all its steps together. */
+/** Something that is waited for. */
+interface Wait {
+  what: string;
+  reject(error: GlobalChannelError): void;
+}
+
+/** The time that a push may take, all its steps together. One timer for all that is waited for. */
 export class Deadline {
   readonly timeoutMs: number;
   readonly #startedAt = performance.now();
+  readonly #waits = new Set<Wait>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs;
@@ -15,17 +23,35 @@ export class Deadline {
   }
 
   /** The value, or `GC_TIMEOUT` at the deadline. */
-  async bound<T>(value: Promise<T>, what: string): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(new GlobalChannelError("GC_TIMEOUT", `${what} took longer than ${this.timeoutMs} ms; nothing was sent`));
-      }, this.msLeft());
+  bound<T>(value: Promise<T>, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const wait = { what, reject };
+      this.#waits.add(wait);
+      this.#timer ??= setTimeout(() => this.#end(), this.msLeft());
+      value.then(
+        (result) => {
+          this.#settle(wait);
+          resolve(result);
+        },
+        (error: Error) => {
+          this.#settle(wait);
+          reject(error);
+        },
+      );
     });
-    try {
-      return await Promise.race([value, late]);
-    } finally {
-      clearTimeout(timer);
+  }
+
+  #settle(wait: Wait): void {
+    this.#waits.delete(wait);
+    if (this.#waits.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #end(): void {
+    for (const wait of this.#waits) {
+      const message = `${wait.what} took longer than ${this.timeoutMs} ms; nothing was sent`;
+      wait.reject(new GlobalChannelError("GC_TIMEOUT", message));
     }
   }
 }

@@ -1,5 +1,5 @@
 import { timedOut } from "../errors.js";
-import type { ChannelPush, Cluster, FrontendId, FrontendInfo, PushTarget } from "../types.js";
+import type { ChannelPush, Cluster, FrontendId, FrontendInfo, FrontendRequest, PushTarget, ReplyTo } from "../types.js";
 import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
 import { MemberReader, type MemberCopies } from "./member-reader.js";
@@ -173,15 +173,21 @@ export class Pusher {
     deadline: Deadline,
   ): Part {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
-    const timeoutMs = deadline.msLeft();
-    // Called at once, but what it throws, or that it is too late, is this frontend's failure and not the whole push's.
-    const reply = (async () => {
-      if (timeoutMs === 0) throw timedOut(sid, deadline.timeoutMs);
-      return this.#cluster.transport.request(sid, request, { timeoutMs });
-    })();
+    const reply = this.#request(sid, request, deadline);
     // It may fail before anyone waits for it.
     reply.catch(() => {});
     return { sid, count: uids?.length ?? 0, reply, ...(uids && { uids }) };
+  }
+
+  /** Asks a frontend. What the transport throws, or that it is too late, is this frontend's failure and not the whole push's. */
+  #request<R extends FrontendRequest>(sid: string, request: R, deadline: Deadline): Promise<ReplyTo<R>> {
+    const timeoutMs = deadline.msLeft();
+    if (timeoutMs === 0) return Promise.reject(timedOut(sid, deadline.timeoutMs));
+    try {
+      return Promise.resolve(this.#cluster.transport.request(sid, request, { timeoutMs }));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<string[]> {

@@ -61,7 +61,9 @@ export interface ServiceEvents {
  */
 export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   readonly #cluster: Cluster;
-  readonly #options: { timeoutMs: number; maxMessageBytes: number; maxPendingPushes: number };
+  readonly #options: { maxMessageBytes: number; maxPendingPushes: number };
+  readonly #pushOptions: ReturnType<typeof pushOptions>;
+  readonly #pushDefaults: Pick<PushMessage, "except" | "timeoutMs">;
   readonly #pusher: Pusher;
   readonly #queries: MembershipQueries;
   readonly #reaper: Reaper;
@@ -86,6 +88,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     const { cluster, graceMs, reapIntervalMs, autoLeave } = resolved;
     this.#cluster = cluster;
     this.#options = resolved;
+    this.#pushOptions = pushOptions(resolved.timeoutMs);
+    this.#pushDefaults = resolveOptions("push", {}, this.#pushOptions);
     const report = (error: unknown): void => reportError(this, error);
     this.#pusher = new Pusher({ cluster, autoLeave, report });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
@@ -349,17 +353,14 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   ): Promise<PushReport> {
     if (typeof options === "function") return this.#push(stype, route, msg, undefined, options, send);
     const push = this.#run(() => {
-      const { timeoutMs, maxMessageBytes, maxPendingPushes } = this.#options;
+      const { maxMessageBytes, maxPendingPushes } = this.#options;
       if (this.#pending.size >= maxPendingPushes) {
         throw new GlobalChannelError(
           "GC_OVERLOADED",
           `${maxPendingPushes} pushes are under way already (maxPendingPushes)`,
         );
       }
-      const given = resolveOptions("push", options ?? {}, {
-        except: (option, value = []) => checkList(option, value, checkUid),
-        timeoutMs: milliseconds(timeoutMs),
-      });
+      const given = options ? resolveOptions("push", options, this.#pushOptions) : this.#pushDefaults;
       return send({
         stype: checkName("stype", stype),
         route: checkName("route", route),
@@ -394,6 +395,14 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       reportError(this, new GlobalChannelError("GC_LISTENER_FAILED", `a listener of ${type} failed`, { cause }));
     }
   }
+}
+
+/** How the options of a push are checked. */
+function pushOptions(timeoutMs: number) {
+  return {
+    except: (option: string, value: unknown = []) => checkList(option, value, checkUid),
+    timeoutMs: milliseconds(timeoutMs),
+  };
 }
 
 /** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */

@@ -8,20 +8,23 @@ export class Turnstile {
    * keys has acted or failed.
    */
   async pass<T, R>(keys: readonly string[], prepared: Promise<T>, act: (value: T) => R): Promise<R> {
-    const before = Promise.all(keys.map((key) => this.#last.get(key)));
-    let leave!: () => void;
-    const acted = new Promise<void>((resolve) => (leave = resolve));
-    for (const key of keys) this.#last.set(key, acted);
+    const waiting = keys.flatMap((key) => this.#last.get(key) ?? []);
+    const before = waiting.length > 1 ? Promise.all(waiting) : waiting[0];
+    let acted!: () => void;
+    const turn = new Promise<void>((resolve) => (acted = resolve));
+    for (const key of keys) this.#last.set(key, turn);
+    const leave = (): void => {
+      acted();
+      for (const key of keys) if (this.#last.get(key) === turn) this.#last.delete(key);
+    };
     try {
       const value = await prepared;
-      await before;
+      if (before) await before;
       return act(value);
     } finally {
       // Also where `prepared` failed early: who comes next must not overtake those before.
-      void before.then(() => {
-        leave();
-        for (const key of keys) if (this.#last.get(key) === acted) this.#last.delete(key);
-      });
+      if (before) void before.then(leave);
+      else leave();
     }
   }
 }

@@ -11,7 +11,16 @@ const run = promisify(execFile);
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { exports: Record<string, unknown> };
+const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+  exports: Record<string, unknown>;
+  bin: Record<string, string>;
+};
+
+/** The files that are run, not imported. */
+export const COMMANDS = Object.values(manifest.bin);
+
+/** What the core itself is made with. */
+export const CORE = ["lru-cache", "fastest-levenshtein"] as const;
 
 /** The `exports` of package.json, without `./package.json`. */
 export const EXPORTS = Object.entries(manifest.exports).filter(([path]) => path !== "./package.json");
@@ -50,14 +59,18 @@ export class Consumer {
     return JSON.parse(stdout);
   }
 
-  /** Resolves what the TypeScript compiler says of these files, empty if they are correct. */
+  /** Resolves what the TypeScript compiler says of these files (not of what they import), empty if they are correct. */
   async compile(files: Record<string, string>): Promise<string> {
     for (const [file, source] of Object.entries(files)) await writeFile(join(this.folder, file), source);
     const options = "--noEmit --strict --module node16 --target es2022 --types node";
     const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
     return run(process.execPath, [tsc, ...options.split(" "), ...Object.keys(files)], { cwd: this.folder }).then(
       () => "",
-      (error: { stdout: string }) => error.stdout,
+      ({ stdout }: { stdout: string }) =>
+        stdout
+          .split("\n")
+          .filter((line) => Object.keys(files).some((file) => line.startsWith(`${file}(`)))
+          .join("\n"),
     );
   }
 }

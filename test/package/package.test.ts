@@ -1,19 +1,25 @@
 // Tests what `npm run build` has made, as users get it: `npm run check:package`.
-import { readdir, readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readdir, readFile, symlink } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
 
 import test from "ava";
 
-import { EXPORTS, IMPORTS, makeConsumer } from "./consumer.js";
+import { COMMANDS, CORE, EXPORTS, IMPORTS, makeConsumer } from "./consumer.js";
 
-test("exports › every file of exports is in the package, and every file in dist is exported or part of one", async (t) => {
+/** What the frameworks load by path. */
+const LOADED = ["dist/cjs/pomelo/components/globalChannel.js", "dist/cjs/pinus/remoters/globalChannelRemote.js"];
+
+test("exports › every file that is named is in the package, and every file in dist is named or part of one", async (t) => {
   const consumer = await makeConsumer(t);
   const dist = join(consumer.package, "dist");
   const files = (await readdir(dist, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && entry.name !== "package.json")
     .map((entry) => join(entry.parentPath, entry.name));
 
-  const reached = new Set(targets(EXPORTS.map(([, target]) => target)).map((target) => join(consumer.package, target)));
+  const named = [...targets(EXPORTS.map(([, target]) => target)), ...COMMANDS, ...LOADED];
+  const reached = new Set(named.map((target) => join(consumer.package, target)));
   for (const file of reached) {
     t.true(files.includes(file), file);
     const parts = partsOf(await readFile(file, "utf8")).map((part) => resolve(file, "..", part));
@@ -27,8 +33,9 @@ test("exports › every file of exports is in the package, and every file in dis
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, ["ioredis", "ws"]);
-  const list = JSON.stringify(IMPORTS);
+  const consumer = await makeConsumer(t, [...CORE, "ioredis", "ws"]);
+  // Pomelo's is only there in CommonJS, where a module has no default.
+  const list = JSON.stringify(IMPORTS.filter((path) => path !== "globalchannel/pomelo"));
 
   const imported = await consumer.run(
     "names.mjs",
@@ -47,22 +54,85 @@ test("exports › import and require give the same names", async (t) => {
   for (const [path, names] of Object.entries(imported as object)) t.true(names.length > 0, path);
 });
 
-for (const [path, dependencies] of [
-  ["globalchannel", []],
-  ["globalchannel/conformance", []],
-  ["globalchannel/redis", ["ioredis"]],
-  ["globalchannel/websocket", ["ws"]],
+for (const [path, needed] of [
+  ["globalchannel", undefined],
+  ["globalchannel/conformance", undefined],
+  ["globalchannel/redis", "ioredis"],
+  ["globalchannel/websocket", "ws"],
+  ["globalchannel/pomelo", undefined],
+  ["globalchannel/pinus", "ioredis"],
 ] as const) {
-  test(`${path} › loads where ${dependencies[0] ?? "no other package"} is installed alone`, async (t) => {
-    const consumer = await makeConsumer(t, dependencies);
+  test(`${path} › loads where ${needed ?? "nothing"} is installed besides what the core needs`, async (t) => {
+    const consumer = await makeConsumer(t, needed ? [...CORE, needed] : CORE);
 
     t.true(await consumer.run("load.mjs", `await import("${path}"); console.log(true);`));
     t.true(await consumer.run("load.cjs", `require("${path}"); console.log(true);`));
   });
 }
 
-test("errors › isGlobalChannelError knows the errors of the other module format", async (t) => {
+test("pomelo › is a folder with one component, whose module is a factory without a name", async (t) => {
+  const consumer = await makeConsumer(t, [...CORE, "ioredis"]);
+
+  const seen = await consumer.run(
+    "pomelo.cjs",
+    `const { components } = require("globalchannel/pomelo");
+     const { basename, join } = require("node:path");
+     const files = require("node:fs").readdirSync(components);
+     const factory = require(join(components, files[0]));
+     console.log(JSON.stringify({ folder: basename(components), files, type: typeof factory, name: factory.name }));`,
+  );
+  const imported = await consumer.run(
+    "pomelo.mjs",
+    `import globalChannel, { components } from "globalchannel/pomelo";
+     console.log(JSON.stringify(globalChannel.components === components));`,
+  );
+
+  t.deepEqual(seen, { folder: "components", files: ["globalChannel.js"], type: "function", name: "" });
+  t.true(imported);
+});
+
+test("pinus › is the same plugin by import and by require, with the remote that Pinus loads", async (t) => {
+  const consumer = await makeConsumer(t, [...CORE, "ioredis"]);
+  const describe = `
+    const describe = ({ name, components, events, remoterPath }) => ({
+      name,
+      components: components.map((component) => typeof component),
+      events,
+      remoterPath,
+    });`;
+
+  const imported = await consumer.run(
+    "pinus.mjs",
+    `import globalChannel, * as module from "globalchannel/pinus";
+     import { createRequire } from "node:module";
+     ${describe}
+     const remote = createRequire(import.meta.url)(globalChannel.remoterPath + "/globalChannelRemote.js").default({});
+     console.log(JSON.stringify([describe(globalChannel), describe(module), remote.name]));`,
+  );
+  const required = await consumer.run(
+    "pinus.cjs",
+    `const globalChannel = require("globalchannel/pinus");
+     ${describe}
+     console.log(JSON.stringify([describe(globalChannel), describe(globalChannel.default), "globalChannelRemote"]));`,
+  );
+
+  t.deepEqual(imported, required);
+  t.like((required as object[])[0], { name: "globalChannel", components: ["function"], events: [] });
+});
+
+test("globalchannel › the command runs where the package's dependencies are installed", async (t) => {
   const consumer = await makeConsumer(t);
+  const command = join(consumer.package, COMMANDS[0]!);
+  // It finds them as the project does.
+  await symlink(join(import.meta.dirname, "../../node_modules"), join(consumer.package, "node_modules"));
+
+  const { stdout } = await promisify(execFile)(process.execPath, [command, "--help"]);
+
+  t.regex(stdout, /migrate/);
+});
+
+test("errors › isGlobalChannelError knows the errors of the other module format", async (t) => {
+  const consumer = await makeConsumer(t, CORE);
 
   const known = await consumer.run(
     "errors.mjs",
@@ -103,6 +173,27 @@ test("types › resolve for import and for require, and refuse what is wrong", a
   `;
 
   t.is(await consumer.compile({ "esm.mts": source, "cjs.cts": source }), "");
+});
+
+test("types › the Pinus plugin is an IPlugin, and plugin options are checked", async (t) => {
+  const frameworks = ["admin", "loader", "logger", "protobuf", "protocol", "rpc", "scheduler"].map(
+    (part) => `pinus-${part}`,
+  );
+  const consumer = await makeConsumer(t, ["ioredis", "@ioredis/commands", "@types/node", "pinus", ...frameworks]);
+  const source = `
+    import type { Application, IPlugin } from "pinus";
+    import globalChannel, { type GlobalChannelPluginOptions } from "globalchannel/pinus";
+    import type { GlobalChannelPluginOptions as PomeloOptions } from "globalchannel/pomelo";
+
+    export const plugin: IPlugin = globalChannel;
+    export const use = (app: Application, options: GlobalChannelPluginOptions) => app.use(globalChannel, options);
+    export const options: PomeloOptions = { host: "127.0.0.1", port: 6379, db: "0", transport: "redis" };
+
+    // @ts-expect-error no such option
+    export const unknown: PomeloOptions = { hosts: "127.0.0.1" };
+  `;
+
+  t.is(await consumer.compile({ "esm.mts": source }), "");
 });
 
 function targets(node: unknown): string[] {

@@ -20,7 +20,7 @@ export interface Application {
 }
 
 /** What every server of the application knows of a server. */
-export interface ServerInfo {
+interface ServerInfo {
   id: string;
   serverType: string;
   host?: string;
@@ -39,11 +39,16 @@ export interface RpcMessage {
 interface ApplicationEvents {
   on(event: SessionEvent, listener: (session: Session) => void): unknown;
   on(event: "remove_servers", listener: (sids: string[]) => void): unknown;
+  on(event: ServerEvent, listener: () => void): unknown;
   off(event: SessionEvent, listener: (session: Session) => void): unknown;
   off(event: "remove_servers", listener: (sids: string[]) => void): unknown;
+  off(event: ServerEvent, listener: () => void): unknown;
 }
 
-export type SessionEvent = "bind_session" | "unbind_session" | "close_session";
+/** After it `getServers` says something else. */
+type ServerEvent = "add_servers" | "remove_servers" | "replace_servers";
+
+type SessionEvent = "bind_session" | "unbind_session" | "close_session";
 
 /** One client connection; its uid is what the application has bound it to. */
 export interface Session {

@@ -2,6 +2,8 @@ import { GlobalChannelError } from "../../errors.js";
 import type { Awaitable, FrontendId, FrontendInfo, LeaseState, ServerRegistry } from "../../types.js";
 import type { Application } from "./application.js";
 
+const SERVER_EVENTS = ["add_servers", "remove_servers", "replace_servers"] as const;
+
 /**
  * Which frontends are alive is what the master has told the application: every server knows of a death within milliseconds,
  * and asking costs nothing. Frontends that use this plugin hold leases besides, where there is a store for them, so that
@@ -11,6 +13,8 @@ export class ApplicationRegistry implements ServerRegistry {
   readonly #app: Application;
   readonly #leases: ServerRegistry | undefined;
   #isInformed = false;
+  /** What the application said last; undefined where it has been told something new since. */
+  #frontends: FrontendInfo[] | undefined;
 
   constructor(app: Application, leases?: ServerRegistry) {
     this.#app = app;
@@ -18,15 +22,18 @@ export class ApplicationRegistry implements ServerRegistry {
   }
 
   async start(): Promise<void> {
+    for (const event of SERVER_EVENTS) this.#app.event.on(event, this.#changed);
     await this.#leases?.start?.();
   }
 
   async stop(force?: boolean): Promise<void> {
+    for (const event of SERVER_EVENTS) this.#app.event.off(event, this.#changed);
     await this.#leases?.stop?.(force);
   }
 
   /** The application has been told of its servers: before that, none of them being there says nothing. */
   informed(): void {
+    this.#changed();
     this.#isInformed = true;
   }
 
@@ -53,6 +60,15 @@ export class ApplicationRegistry implements ServerRegistry {
         temporary: true,
       });
     }
+    this.#frontends ??= this.#list();
+    return this.#frontends;
+  }
+
+  readonly #changed = (): void => {
+    this.#frontends = undefined;
+  };
+
+  #list(): FrontendInfo[] {
     return Object.values(this.#app.getServers())
       .filter((server) => this.#app.isFrontend(server))
       .map(({ id, serverType, host, port, globalChannel }) => ({

@@ -8,6 +8,7 @@ import type {
   TransportLimits,
   Unsubscribe,
 } from "../../types.js";
+import type { RpcMessage } from "./application.js";
 import type { ApplicationRpc } from "./rpc.js";
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
@@ -43,38 +44,36 @@ export class RpcInvokeTransport implements RpcTransport {
     return (await this.#other?.serve(sid, handler)) ?? (() => {});
   }
 
-  async request<R extends FrontendRequest>(
-    sid: string,
-    request: R,
-    options: { timeoutMs: number },
-  ): Promise<ReplyTo<R>> {
+  request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>> {
     if (request.type === "push" && "uids" in request.target) {
-      return (await this.#push(sid, request, request.target.uids, options.timeoutMs)) as ReplyTo<R>;
+      return this.#push(sid, request, request.target.uids, options.timeoutMs) as Promise<ReplyTo<R>>;
     }
     if (!this.#other) {
       const what = request.type === "push" ? "a push to everyone" : "a user's channels";
-      throw new GlobalChannelError("GC_UNSUPPORTED", `frontends without this plugin's transport cannot do ${what}`, {
-        sid,
-      });
+      return Promise.reject(
+        new GlobalChannelError("GC_UNSUPPORTED", `the framework's own remote cannot do ${what}`, { sid }),
+      );
     }
     return this.#other.request(sid, request, options);
   }
 
-  async #push(
+  #push(
     sid: string,
     { route, body }: Push,
     uids: readonly string[],
     timeoutMs: number,
   ): Promise<FrontendReplies["push"]> {
-    const message = {
+    const message: RpcMessage = {
       namespace: "sys",
       service: "channelRemote",
       method: "pushMessage",
       args: [route, this.#parse(body), uids, { isPush: true }],
-    } as const;
-    const failed = (await this.#rpc.invoke(sid, { ...message, args: [...message.args] }, timeoutMs)) ?? [];
-    if (!Array.isArray(failed)) throw frontendError(sid, "channelRemote.pushMessage gave no list of failed uids");
-    return { delivered: uids.length - failed.length, failed: failed.map(String) };
+    };
+    return this.#rpc.invoke(sid, message, timeoutMs).then((result) => {
+      const failed = result ?? [];
+      if (!Array.isArray(failed)) throw frontendError(sid, "channelRemote.pushMessage gave no list of failed uids");
+      return { delivered: uids.length - failed.length, failed: failed.map(String) };
+    });
   }
 
   #parse(body: string): unknown {

@@ -3,6 +3,8 @@ import type { Application, RpcMessage } from "./application.js";
 
 interface Call {
   sid: string;
+  timeoutMs: number;
+  deadline: number;
   reject(error: GlobalChannelError): void;
 }
 
@@ -13,6 +15,8 @@ interface Call {
 export class ApplicationRpc {
   readonly #app: Application;
   readonly #calls = new Set<Call>();
+  /** Rings at the first deadline of the calls that were under way when it was set, or before that of a later one. */
+  #alarm: { timer: NodeJS.Timeout; at: number } | undefined;
 
   constructor(app: Application) {
     this.#app = app;
@@ -35,35 +39,48 @@ export class ApplicationRpc {
     const app = this.#app;
     if (!app.rpcInvoke || !Object.hasOwn(app.getServers(), sid)) return Promise.reject(unreachable(sid));
     return new Promise((resolve, reject) => {
-      const call = {
-        sid,
-        reject: (error: GlobalChannelError): void => {
-          end();
-          reject(error);
-        },
-      };
-      const timer = setTimeout(() => call.reject(timedOut(sid, timeoutMs)), timeoutMs);
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#calls.delete(call);
-      };
+      const call = { sid, timeoutMs, deadline: performance.now() + timeoutMs, reject };
       this.#calls.add(call);
+      this.#ringAt(call.deadline);
       app.rpcInvoke?.(sid, message, (error, result) => {
-        if (error) {
-          call.reject(toGlobalChannelError(sid, error));
-          return;
-        }
-        end();
-        resolve(result);
+        if (!this.#calls.delete(call)) return;
+        if (error) reject(toGlobalChannelError(sid, error));
+        else resolve(result);
       });
     });
   }
 
   readonly #removed = (sids: string[]): void => {
-    for (const call of [...this.#calls]) {
-      if (sids.includes(call.sid)) call.reject(lost(call.sid, "it has gone"));
+    for (const call of this.#calls) {
+      if (sids.includes(call.sid)) this.#fail(call, lost(call.sid, "it has gone"));
     }
   };
+
+  /** One timer for all calls, most of which are answered long before: theirs would cost more than all the rest. */
+  #ringAt(deadline: number): void {
+    if (this.#alarm && this.#alarm.at <= deadline) return;
+    clearTimeout(this.#alarm?.timer);
+    const timer = setTimeout(() => this.#ring(), Math.max(0, deadline - performance.now()));
+    // It is set although nobody may be waiting any more, which should not keep the process.
+    timer.unref();
+    this.#alarm = { timer, at: deadline };
+  }
+
+  #ring(): void {
+    this.#alarm = undefined;
+    const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const call of this.#calls) {
+      if (call.deadline <= now) this.#fail(call, timedOut(call.sid, call.timeoutMs));
+      else next = Math.min(next, call.deadline);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#ringAt(next);
+  }
+
+  #fail(call: Call, error: GlobalChannelError): void {
+    this.#calls.delete(call);
+    call.reject(error);
+  }
 }
 
 /** Errors of the remote itself come as data: `{ msg, stack }`; others are the framework's, about the connection. */

@@ -1,4 +1,5 @@
 import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
+import type { RpcMessage } from "../framework/application.js";
 import type { ApplicationRpc } from "../framework/rpc.js";
 
 /** The name of the remote that this plugin brings: that of its file. */
@@ -20,14 +21,13 @@ export class PluginRemoteTransport implements RpcTransport {
     };
   }
 
-  async request<R extends FrontendRequest>(
+  request<R extends FrontendRequest>(
     sid: string,
     request: R,
     { timeoutMs }: { timeoutMs: number },
   ): Promise<ReplyTo<R>> {
-    const message = { namespace: "user", service: REMOTE, method: "handle", args: [request] } as const;
-    const reply = await this.#rpc.invoke(sid, { ...message, args: [...message.args] }, timeoutMs);
-    return reply as ReplyTo<R>;
+    const message: RpcMessage = { namespace: "user", service: REMOTE, method: "handle", args: [request] };
+    return this.#rpc.invoke(sid, message, timeoutMs) as Promise<ReplyTo<R>>;
   }
 
   /** What the remote of this process is asked. */

@@ -22,6 +22,9 @@ interface RpcComponents {
   };
 }
 
+/** How long what is written may wait for more: a turn of the event loop is long where it hands a push to many clients. */
+const MAX_CORKED_MS = 1;
+
 /**
  * Sets `TCP_NODELAY` on the sockets of pomelo-rpc, which writes the head and the body of a message apart: without it, the
  * kernel keeps the body until the other side has acknowledged the head, which Linux delays by up to 40 ms, each way. What is
@@ -61,10 +64,14 @@ function sendAtOnce(connection: Connection | undefined): void {
   if (typeof socket?.setNoDelay !== "function" || typeof socket.cork !== "function") return;
   socket.setNoDelay();
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  let corkedAt = 0;
   socket.write = (...args: unknown[]): boolean => {
+    const now = performance.now();
+    if (socket.writableCorked === 0) setImmediate(() => socket.uncork());
+    else if (now - corkedAt > MAX_CORKED_MS) socket.uncork();
     if (socket.writableCorked === 0) {
       socket.cork();
-      setImmediate(() => socket.uncork());
+      corkedAt = now;
     }
     return write(...args);
   };
