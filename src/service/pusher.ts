@@ -183,11 +183,9 @@ export class Pusher {
   #request<R extends FrontendRequest>(sid: string, request: R, deadline: Deadline): Promise<ReplyTo<R>> {
     const timeoutMs = deadline.msLeft();
     if (timeoutMs === 0) return Promise.reject(timedOut(sid, deadline.timeoutMs));
-    try {
-      return Promise.resolve(this.#cluster.transport.request(sid, request, { timeoutMs }));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return new Promise((resolve) => {
+      resolve(this.#cluster.transport.request(sid, request, { timeoutMs }));
+    });
   }
 
   async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<string[]> {
