@@ -24,6 +24,8 @@ export interface Bench {
   /** What `--quick` leaves out. */
   readonly quick: string;
   readonly parts: Readonly<Record<string, Part<unknown>>>;
+  /** Packages whose versions matter besides those that always do. @default none */
+  readonly packages?: readonly string[];
 }
 
 export interface RunOptions {
@@ -39,7 +41,7 @@ export interface RunOptions {
 
 /** Prints the results and writes them down; resolves whether every promise was kept. */
 export async function runBench(bench: Bench, { quick = false, part, json, commandLine }: RunOptions): Promise<boolean> {
-  const environment = describeEnvironment(commandLine, (await installRedis(console.error)).description);
+  const environment = describeEnvironment(commandLine, (await installRedis(console.error)).description, bench.packages);
   const printed: string[] = [];
   const print = (text: string): void => {
     printed.push(text);

@@ -6,11 +6,14 @@ export interface Environment {
   date: string;
   command: string;
   machine: { cpu: string; cores: number; memoryGiB: number; system: string; loadBefore: number };
-  versions: { node: string; redis: string; ioredis: string; ws: string; globalchannel: string };
+  /** What ran, `redis` and packages. */
+  versions: { redis: string } & Record<string, string>;
 }
 
-/** @param redis what the Redis server is, for people */
-export function describeEnvironment(command: string, redis: string): Environment {
+const PACKAGES = ["ioredis", "ws"];
+
+/** @param redis what the Redis server is, for people @param packages besides those that all benches use */
+export function describeEnvironment(command: string, redis: string, packages: readonly string[] = []): Environment {
   const cores = cpus();
   return {
     date: new Date().toISOString(),
@@ -25,8 +28,9 @@ export function describeEnvironment(command: string, redis: string): Environment
     versions: {
       node: process.versions.node,
       redis,
-      ioredis: versionOf("../../node_modules/ioredis/package.json"),
-      ws: versionOf("../../node_modules/ws/package.json"),
+      ...Object.fromEntries(
+        [...PACKAGES, ...packages].map((name) => [name, versionOf(`../../node_modules/${name}/package.json`)]),
+      ),
       globalchannel: versionOf("../../package.json"),
     },
   };

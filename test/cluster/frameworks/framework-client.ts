@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { WebSocket } from "ws";
 import { decodeContent, decodeMessage, decodePackages, encodePackage, encodeRequest, PACKAGE } from "./protocol.js";
 import type { Teardown } from "./teardown.js";
@@ -53,9 +52,9 @@ export class FrameworkClient {
     this.#onPush = onPush ?? ((route, body) => this.received.push({ route, body }));
     this.#socket = new WebSocket(`ws://127.0.0.1:${connector.clientPort}`, { perMessageDeflate: false });
     this.#socket.on("message", (data: Buffer) => this.#take(data));
-    // A server that is killed resets its connections; "close" comes all the same.
+    // One that cannot be made, or that a killed server resets, is closed all the same.
     this.#socket.on("error", () => {});
-    this.closed = once(this.#socket, "close").then(() => this.#end());
+    this.closed = new Promise<void>((resolve) => this.#socket.once("close", () => resolve())).then(() => this.#end());
   }
 
   /** Resolves when the client has entered: from then on the connector knows its uid. */

@@ -1,6 +1,7 @@
 import { NodeProcess } from "../../support/process.js";
 import { createApplicationFolder, removeApplicationFolder, type MasterEntry, type ServerEntry } from "./folder.js";
 import type { FrameworkName } from "./framework.js";
+import type { CallbackOutcome } from "./plugin-service.js";
 import { freePorts } from "./ports.js";
 import type { FrameworkServerApi, ServerProcessConfig } from "./server-process.js";
 import type { Teardown } from "./teardown.js";
@@ -69,6 +70,16 @@ export class FrameworkServer {
     // One that hangs fails with its output.
     const timer = setTimeout(() => started.signal("SIGKILL"), START_TIMEOUT_MS);
     await started.call("start").finally(() => clearTimeout(timer));
+  }
+
+  /** Calls a method of the plugin's service there, and resolves what its promise does. */
+  async ask<T>(method: string, ...args: unknown[]): Promise<T> {
+    return (await this.process.call("callPromise", method, ...args)) as T;
+  }
+
+  /** Calls a method of the plugin's service there with a callback, and resolves what that got. */
+  askWithCallback(method: string, ...args: unknown[]): Promise<CallbackOutcome> {
+    return this.process.call("call", method, ...args);
   }
 
   /** Kills it (`SIGKILL`) and resolves when it is gone; others may take a moment to notice. */

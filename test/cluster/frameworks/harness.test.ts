@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from "ava";
 import { startRedis } from "../../support/redis-server.js";
 import { eventually, numbers } from "../cluster.js";
 import type { BurstMessage } from "./burst.js";
+import { connectOverAll } from "./clients.js";
 import { FrameworkClient } from "./framework-client.js";
 import { startFrameworkCluster, type FrameworkCluster } from "./framework-cluster.js";
 
@@ -122,15 +123,4 @@ async function startWithOriginal(
     options: { host: redis.host, port: redis.port },
     ...size,
   });
-}
-
-function connectOverAll(
-  t: ExecutionContext,
-  connectors: FrameworkCluster["connectors"],
-  count: number,
-): Promise<FrameworkClient[]> {
-  return FrameworkClient.connectAll(
-    t,
-    numbers(count).map((n) => ({ uid: `user-${n}`, connector: connectors[(n - 1) % connectors.length]! })),
-  );
 }
