@@ -10,7 +10,8 @@ export interface Application {
   rpcInvoke?(sid: string, message: RpcMessage, done: (error: unknown, result?: unknown) => void): void;
   get(setting: "sessionService"): SessionService | undefined;
   set(setting: string, value: unknown, attach?: boolean): unknown;
-  getServerId(): string;
+  /** Arguments that look like a number come as one. */
+  getServerId(): string | number;
   getServerType(): string;
   getCurServer(): ServerInfo;
   /** The servers that the master has told of. */
@@ -21,7 +22,7 @@ export interface Application {
 
 /** What every server of the application knows of a server. */
 interface ServerInfo {
-  id: string;
+  id: string | number;
   serverType: string;
   host?: string;
   port?: number;

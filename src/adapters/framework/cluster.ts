@@ -31,16 +31,13 @@ export function createCluster(
   const manager = own ?? store!.manager;
   if (store && options.transport === "redis") return { ...store, manager };
 
+  const registry = new ApplicationRegistry(app, store?.registry);
+  if (typeof options.transport === "object") return { manager, registry, transport: options.transport };
   const rpc = new ApplicationRpc(app);
   const other = remoteTransport?.(rpc) ?? store?.transport;
-  return {
-    manager,
-    registry: new ApplicationRegistry(app, store?.registry),
-    transport:
-      typeof options.transport === "object"
-        ? options.transport
-        : new RpcInvokeTransport(rpc, { other, uidsOnly: !remoteTransport }),
-  };
+  // While an application is being moved to this plugin, some frontends may not have its remote yet.
+  const uidsOnly = (): boolean => !remoteTransport || !registry.isPluginEverywhere;
+  return { manager, registry, transport: new RpcInvokeTransport(rpc, { other, uidsOnly }) };
 }
 
 function redisCluster(options: ResolvedPluginOptions): Cluster {

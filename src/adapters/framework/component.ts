@@ -55,7 +55,7 @@ export class GlobalChannelComponent implements FrameworkComponent {
     let frontend: Frontend | undefined;
     if (app.isFrontend() && servesFrontends(cluster)) {
       frontend = new Frontend({
-        sid: app.getServerId(),
+        sid: String(app.getServerId()),
         stype: app.getServerType(),
         cluster,
         connector: new FrameworkConnector(app),

@@ -37,6 +37,11 @@ export class ApplicationRegistry implements ServerRegistry {
     this.#isInformed = true;
   }
 
+  /** Whether all frontends of the application use this plugin. */
+  get isPluginEverywhere(): boolean {
+    return this.#all().every(({ incarnation }) => incarnation !== "");
+  }
+
   async register(frontend: FrontendInfo, leaseMs: number): Promise<void> {
     await this.#leases?.register(frontend, leaseMs);
   }
@@ -60,23 +65,23 @@ export class ApplicationRegistry implements ServerRegistry {
         temporary: true,
       });
     }
-    this.#frontends ??= this.#list();
-    return this.#frontends;
+    return this.#all();
   }
 
   readonly #changed = (): void => {
     this.#frontends = undefined;
   };
 
-  #list(): FrontendInfo[] {
-    return Object.values(this.#app.getServers())
+  #all(): FrontendInfo[] {
+    this.#frontends ??= Object.values(this.#app.getServers())
       .filter((server) => this.#app.isFrontend(server))
       .map(({ id, serverType, host, port, globalChannel }) => ({
-        sid: id,
+        sid: String(id),
         stype: serverType,
         incarnation: globalChannel?.incarnation ?? "",
         holder: `${host}:${port}`,
       }));
+    return this.#frontends;
   }
 
   listDead(graceMs: number): Awaitable<FrontendInfo[]> {

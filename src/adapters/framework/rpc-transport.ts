@@ -18,16 +18,20 @@ type Push = Extract<FrontendRequest, { type: "push" }>;
  * one takes uids; what it cannot do goes another way, if there is one.
  */
 export class RpcInvokeTransport implements RpcTransport {
-  readonly limits: TransportLimits;
   readonly #rpc: ApplicationRpc;
   readonly #other: RpcTransport | undefined;
+  readonly #uidsOnly: () => boolean;
   /** The body that was parsed last, for the frontends of one push. */
   #parsed = { body: "", msg: undefined as unknown };
 
-  constructor(rpc: ApplicationRpc, { other, uidsOnly }: { other: RpcTransport | undefined; uidsOnly: boolean }) {
+  constructor(rpc: ApplicationRpc, { other, uidsOnly }: { other: RpcTransport | undefined; uidsOnly: () => boolean }) {
     this.#rpc = rpc;
     this.#other = other;
-    this.limits = { uidsOnly };
+    this.#uidsOnly = uidsOnly;
+  }
+
+  get limits(): TransportLimits {
+    return { uidsOnly: this.#uidsOnly() };
   }
 
   async start(): Promise<void> {
