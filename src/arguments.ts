@@ -22,8 +22,8 @@ export function checkName(argument: string, value: unknown): string {
   return value;
 }
 
-/** {@link checkName} for a user id, which may also be a safe integer, and is then the same user as its decimal string. */
-export function checkUid(argument: string, value: unknown): string {
+/** {@link checkName} for an id, which may also be a safe integer, and is then the same as its decimal string. */
+export function checkId(argument: string, value: unknown): string {
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value)) {
       throw invalid(argument, value, "a non-empty string or a safe integer");

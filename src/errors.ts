@@ -80,9 +80,13 @@ export function unreachable(sid: string): GlobalChannelError {
 
 /** What every transport throws for a frontend that did not answer. */
 export function timedOut(sid: string, timeoutMs: number): GlobalChannelError {
-  return new GlobalChannelError("GC_TIMEOUT", `frontend ${JSON.stringify(sid)} did not answer within ${timeoutMs} ms`, {
-    sid,
-  });
+  return new GlobalChannelError(
+    "GC_TIMEOUT",
+    `frontend ${JSON.stringify(sid)} did not answer within ${Math.round(timeoutMs)} ms`,
+    {
+      sid,
+    },
+  );
 }
 
 /** What every transport throws for a frontend whose handler failed. */

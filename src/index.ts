@@ -6,7 +6,7 @@ export { memory } from "./memory.js";
 export { MemoryServerRegistry } from "./registries/memory.js";
 export type { Callback } from "./service/callback.js";
 export type { MemberPage } from "./service/membership-queries.js";
-export type { MembershipInput, Uid } from "./service/membership-input.js";
+export type { MembershipInput, Sid, Uid } from "./service/membership-input.js";
 export type { FrontendReport, PushReport } from "./service/push-report.js";
 export {
   GlobalChannelService,

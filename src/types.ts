@@ -126,7 +126,10 @@ export interface ChannelManager {
   /** Removes everything that this manager has stored; watchers are not told. Not for a cluster that runs. @default refused */
   clean?(): Awaitable<void>;
 
-  /** Makes `uid` at `sid` a member. Resolves whether that changed anything: false for one who was a member. 1 round trip. */
+  /**
+   * Makes `uid` at `sid` a member. Resolves whether that changed anything: false for one who was a member. 1 round trip.
+   * Calls of one moment may be made as one change; so may those of {@link ChannelManager.leave}.
+   */
   add(name: string, uid: string, sid: string): Awaitable<boolean>;
   /** Takes `uid` at `sid` out. Resolves whether that changed anything: false for one who was not a member. 1 round trip. */
   leave(name: string, uid: string, sid: string): Awaitable<boolean>;
@@ -345,8 +348,8 @@ export interface ChannelPush extends ClientMessage {
 /** One frontend's part in a fused push. */
 export interface PushedFrontend {
   sid: string;
-  /** How many members the channels have there; a user who is in several of them counts in each. */
-  count: number;
+  /** How many members the channels have there; a user who is in several of them counts in each. Undefined: nobody knows. */
+  count: number | undefined;
   /** Its answer; rejects as {@link RpcTransport.request} does. */
   reply: Promise<FrontendReplies["push"]>;
 }

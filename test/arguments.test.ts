@@ -1,6 +1,6 @@
 import test from "ava";
 import * as fc from "fast-check";
-import { checkName, checkUid, describe, encodeMessage } from "../src/arguments.js";
+import { checkName, checkId, describe, encodeMessage } from "../src/arguments.js";
 import { type GlobalChannelError, isGlobalChannelError } from "../src/errors.js";
 
 // What the checks take and refuse, for any value there is; which call checks what is in service/bad-input.test.ts.
@@ -41,7 +41,7 @@ test("whatever else is given as a name or uid is refused, naming the argument", 
   const property = fc.property(notText, (value) => {
     fc.pre(typeof value !== "string");
     const isUid = Number.isSafeInteger(value);
-    return [refusal(() => checkName("name", value)), isUid ? undefined : refusal(() => checkUid("name", value))].every(
+    return [refusal(() => checkName("name", value)), isUid ? undefined : refusal(() => checkId("name", value))].every(
       (error, index) =>
         (index === 1 && isUid) ||
         (error?.code === "GC_INVALID_ARGUMENT" && error.argument === "name" && error.message.startsWith("name is ")),
@@ -54,8 +54,8 @@ test("whatever else is given as a name or uid is refused, naming the argument", 
 test("no two uids are one, but an integer and its decimal string", (t) => {
   const uid = fc.oneof(fc.maxSafeInteger(), fc.string({ minLength: 1 }), fc.constantFrom("-0", "00", "1e3", "+1"));
   const property = fc.property(uid, uid, (one, other) => {
-    fc.pre(refusal(() => [checkUid("uid", one), checkUid("uid", other)]) === undefined);
-    return (checkUid("uid", one) === checkUid("uid", other)) === (String(one) === String(other));
+    fc.pre(refusal(() => [checkId("uid", one), checkId("uid", other)]) === undefined);
+    return (checkId("uid", one) === checkId("uid", other)) === (String(one) === String(other));
   });
 
   t.notThrows(() => fc.assert(property));

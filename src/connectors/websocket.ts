@@ -4,7 +4,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
-import { checkName, checkUid } from "../arguments.js";
+import { checkName, checkId } from "../arguments.js";
 import { GlobalChannelError } from "../errors.js";
 import type { ClientMessage, Connector, ConnectorHost } from "../types.js";
 import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./websocket-options.js";
@@ -191,7 +191,7 @@ export class WebSocketConnector implements Connector {
     const timer = setTimeout(giveUp, authTimeoutMs);
     ws.once("close", giveUp);
     try {
-      return checkUid("uid", await Promise.race([authenticate(request), givenUp]));
+      return checkId("uid", await Promise.race([authenticate(request), givenUp]));
     } catch {
       return undefined;
     } finally {

@@ -77,8 +77,10 @@ export class Lease {
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
     if (state === "taken") {
-      const holder = (await registry.list()).find(({ sid }) => sid === frontend.sid)?.holder;
-      return holder ?? "another incarnation";
+      // Who it is matters less than that it is so.
+      const live = await Promise.resolve(registry.list()).catch(() => []);
+      const other = live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
+      return other?.holder ?? "another incarnation";
     }
     // Not waited for: the lease must be kept while many members are registered again.
     this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state)).catch(report);

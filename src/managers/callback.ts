@@ -1,8 +1,11 @@
 import { describe, invalid } from "../arguments.js";
+import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import type { ChannelManager } from "../types.js";
 
 /** A Node callback of a manager. */
 type Done = (error?: unknown, result?: unknown) => void;
+
+const REQUIRED = ["add", "leave", "getMembersBySid", "destroyChannel"] as const;
 
 /** The methods of a manager as it was written for pomelo-globalchannel-plugin: each calls back once. */
 export interface CallbackManager {
@@ -18,13 +21,16 @@ export interface CallbackManager {
 /**
  * Makes a {@link ChannelManager} of one whose methods call back, or may do so: a method that has a parameter for the callback
  * is waited for until it calls it, any other one until the promise that it returns is settled. It has no capabilities.
+ *
+ * What the manager throws, rejects or gives its callback as an error rejects as `GC_STORE_ERROR`, with it as the `cause`.
  */
 export class CallbackChannelManager implements ChannelManager {
   readonly #manager: CallbackManager;
 
   /** @throws `GC_INVALID_ARGUMENT` a method is missing */
   constructor(manager: CallbackManager) {
-    for (const method of ["add", "leave", "getMembersBySid", "destroyChannel"] as const) {
+    if (typeof manager !== "object" || manager === null) throw invalid("channelManager", manager, "a channel manager");
+    for (const method of REQUIRED) {
       if (typeof manager[method] !== "function") {
         throw invalid("channelManager", manager, `a channel manager; it has no method ${method}`);
       }
@@ -74,13 +80,37 @@ export class CallbackChannelManager implements ChannelManager {
         resolve(undefined);
         return;
       }
+      const fail = (error: unknown): void => reject(storeError(method, error));
       const done: Done = (error, result) => {
-        if (error) reject(error instanceof Error ? error : new Error(describe(error)));
+        if (error) fail(error);
         else resolve(result);
       };
-      const returned = call.call(this.#manager, ...args, done);
-      // What a method with a parameter for the callback returns may be anything: a query that refuses to be awaited, say.
-      if (call.length <= args.length) resolve(returned);
+      let returned: unknown;
+      try {
+        returned = call.call(this.#manager, ...args, done);
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      // A promise is waited for, but anything else that is thenable may be a query that refuses to be awaited.
+      if (returned instanceof Promise) returned.then(call.length > args.length ? () => {} : resolve, fail);
+      else if (!callsBack(method, call, args.length, returned)) resolve(returned);
     });
   }
+}
+
+/**
+ * Whether a method that gave no promise calls back: it has a parameter for that; or, as `(...args)`, none for what it must be
+ * given; or it has given no list.
+ */
+function callsBack(method: keyof CallbackManager, call: { length: number }, given: number, returned: unknown): boolean {
+  if (call.length > given || (method === "getMembersBySid" && returned === undefined)) return true;
+  return call.length === 0 && REQUIRED.some((required) => required === method);
+}
+
+/** What a manager of the application's own says is wrong. */
+function storeError(method: string, cause: unknown): GlobalChannelError {
+  if (isGlobalChannelError(cause)) return cause;
+  const message = cause instanceof Error ? cause.message : describe(cause);
+  return new GlobalChannelError("GC_STORE_ERROR", `the channel manager's ${method} failed: ${message}`, { cause });
 }

@@ -43,9 +43,11 @@ export function collect(
   const addFailure = async (part: Part, error: GlobalChannelError): Promise<void> => {
     failures.push(error);
     const uids = await within(listings.get(part.sid) ?? list(part), deadline.msLeft());
-    const targeted = uids?.length ?? part.count;
+    const targeted = uids?.length ?? part.count ?? 0;
     const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
-    addFrontend(report, { sid: part.sid, targeted, delivered: 0, ...state, error }, uids ?? []);
+    const isUncounted = uids === undefined && part.count === undefined;
+    const counts = { sid: part.sid, targeted, delivered: 0, ...state };
+    addFrontend(report, { ...counts, error, ...(isUncounted && { isUncounted }) }, uids ?? []);
   };
   return new Promise((resolve, reject) => {
     let waiting = parts.length;
@@ -53,7 +55,7 @@ export function collect(
       if (--waiting > 0) return;
       clearTimeout(listing);
       // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
-      const isAnyoneLeft = report.frontends.some(({ targeted }) => targeted > 0);
+      const isAnyoneLeft = report.frontends.some(({ targeted, isUncounted }) => targeted > 0 || isUncounted);
       if (failures.length === parts.length && isAnyoneLeft) reject(allFailed(report, failures));
       else resolve(report);
     };

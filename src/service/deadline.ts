@@ -2,7 +2,7 @@ import { GlobalChannelError } from "../errors.js";
 
 /** Something that is waited for. */
 interface Wait {
-  what: string;
+  what: () => string;
   reject(error: GlobalChannelError): void;
 }
 
@@ -23,7 +23,7 @@ export class Deadline {
   }
 
   /** The value, or `GC_TIMEOUT` at the deadline. */
-  bound<T>(value: Promise<T>, what: string): Promise<T> {
+  bound<T>(value: Promise<T>, what: () => string): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = { what, reject };
       this.#waits.add(wait);
@@ -49,9 +49,11 @@ export class Deadline {
   }
 
   #end(): void {
+    this.#timer = undefined;
     for (const wait of this.#waits) {
-      const message = `${wait.what} took longer than ${this.timeoutMs} ms; nothing was sent`;
+      const message = `${wait.what()} took longer than ${this.timeoutMs} ms; nothing was sent`;
       wait.reject(new GlobalChannelError("GC_TIMEOUT", message));
     }
+    this.#waits.clear();
   }
 }

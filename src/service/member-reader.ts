@@ -9,11 +9,13 @@ export interface MemberCopy {
   uids: readonly string[];
 }
 
-/** sid -> members; no empty ones. */
+/** sid -> members. */
 export type MemberCopies = ReadonlyMap<string, MemberCopy>;
 
-/** How many uids are kept in all. */
-const MAX_KEPT = 1_000_000;
+/** How much is kept in all, in characters of uids. */
+const MAX_KEPT = 32 * 1024 * 1024;
+/** What a uid, and what an entry takes besides, in characters. */
+const [UID_OVERHEAD, ENTRY_OVERHEAD] = [16, 200];
 
 /** A read that has not been sent yet, so that others may still join it. */
 interface Read {
@@ -97,8 +99,9 @@ export class MemberReader {
 }
 
 function sizeOf(copies: MemberCopies): number {
-  // About what an entry takes besides.
-  let size = 10;
-  for (const { uids } of copies.values()) size += uids.length;
+  let size = ENTRY_OVERHEAD;
+  for (const { uids } of copies.values()) {
+    for (const uid of uids) size += uid.length + UID_OVERHEAD;
+  }
   return size;
 }

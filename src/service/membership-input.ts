@@ -1,19 +1,23 @@
-import { checkList, checkName, checkUid, invalid } from "../arguments.js";
+import { checkList, checkName, checkId, invalid } from "../arguments.js";
 import type { Membership } from "../types.js";
 
 /** A user id: a number is the same user as its decimal string. */
 export type Uid = string | number;
 
+/** A frontend's id: a number is the same frontend as its decimal string. */
+export type Sid = string | number;
+
 /** A {@link Membership} as callers give it. */
-export interface MembershipInput extends Omit<Membership, "uid"> {
+export interface MembershipInput extends Omit<Membership, "uid" | "sid"> {
   uid: Uid;
+  sid: Sid;
 }
 
 export function checkMembership({ name, uid, sid }: MembershipInput, prefix = ""): Membership {
   return {
     name: checkName(`${prefix}name`, name),
-    uid: checkUid(`${prefix}uid`, uid),
-    sid: checkName(`${prefix}sid`, sid),
+    uid: checkId(`${prefix}uid`, uid),
+    sid: checkId(`${prefix}sid`, sid),
   };
 }
 

@@ -9,6 +9,8 @@ export interface FrontendReport {
   unknown: number;
   /** Why nothing is known of it, or why it failed as a whole. */
   error?: GlobalChannelError;
+  /** It failed, and how many users are there is not known: the counts are without them. */
+  isUncounted?: true;
 }
 
 /**

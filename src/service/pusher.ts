@@ -67,13 +67,17 @@ export class Pusher {
     const deadline = new Deadline(push.timeoutMs);
     const { manager, registry } = this.#cluster;
     const parts = await this.#inTurn([USERS], deadline, Promise.resolve(registry.list()), (live) =>
-      ofType(live, push.stype).map(({ sid }) => this.#send(sid, { everyone: true }, undefined, push, deadline)),
+      ofType(live, push.stype).map((frontend) => ({
+        ...this.#send(frontend.sid, { everyone: true }, undefined, push, deadline),
+        isCounted: frontend.incarnation !== "",
+      })),
     );
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
       const counting = Promise.resolve(manager.countUsers?.(parts.map(({ sid }) => sid)));
-      const counts = await deadline.bound(counting, "counting users").catch(() => undefined);
-      parts.forEach((part, index) => (part.count = counts?.[index] ?? 0));
+      const counts = await deadline.bound(counting, () => "counting users").catch(() => undefined);
+      // A frontend without an incarnation does not tell who is there.
+      for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;
     }
     return collect(parts, deadline, emptyReport(), () => undefined);
   }
@@ -161,8 +165,11 @@ export class Pusher {
 
   /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent. */
   #inTurn<T, R>(keys: readonly string[], deadline: Deadline, reads: Promise<T>, send: (value: T) => R): Promise<R> {
-    const read = deadline.bound(reads, "reading who is to get the push");
-    return deadline.bound(this.#turnstile.pass(keys, read, send), "waiting for the pushes before");
+    let step = "reading who is to get the push";
+    const read = deadline.bound(reads, () => step);
+    const done = (): void => void (step = "waiting for the pushes before");
+    read.then(done, () => {});
+    return deadline.bound(this.#turnstile.pass(keys, read, send), () => step);
   }
 
   #send(
@@ -176,7 +183,7 @@ export class Pusher {
     const reply = this.#request(sid, request, deadline);
     // It may fail before anyone waits for it.
     reply.catch(() => {});
-    return { sid, count: uids?.length ?? 0, reply, ...(uids && { uids }) };
+    return { sid, count: uids?.length, reply, ...(uids && { uids }) };
   }
 
   /** Asks a frontend. What the transport throws, or that it is too late, is this frontend's failure and not the whole push's. */

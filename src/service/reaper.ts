@@ -1,3 +1,4 @@
+import { isGlobalChannelError } from "../errors.js";
 import type { Cluster } from "../types.js";
 
 interface ReaperOptions {
@@ -27,7 +28,10 @@ export class Reaper {
     if (!cluster.manager.capabilities?.eviction) return;
     this.#timer = setInterval(() => {
       this.#sweep ??= this.sweep()
-        .catch(report)
+        .catch((error: unknown) => {
+          // A registry that has not been told of anybody yet: the next time it may have been.
+          if (!isGlobalChannelError(error) || error.code !== "GC_NOT_STARTED") report(error);
+        })
         .finally(() => (this.#sweep = undefined));
     }, intervalMs);
     this.#timer.unref();

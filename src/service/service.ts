@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { checkList, checkName, checkInteger, checkUid, encodeMessage } from "../arguments.js";
+import { checkList, checkName, checkInteger, checkId, encodeMessage } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
@@ -8,7 +8,7 @@ import { aBoolean, amount, checkCluster, milliseconds, optional, resolveOptions 
 import type { Cluster, ManagerCapabilities, Member, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
-import { checkMembership, checkMemberships, type MembershipInput, type Uid } from "./membership-input.js";
+import { checkMembership, checkMemberships, type MembershipInput, type Sid, type Uid } from "./membership-input.js";
 import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
 import { Pusher, type PushMessage } from "./pusher.js";
 import type { PushReport } from "./push-report.js";
@@ -125,7 +125,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   }
 
   /** Makes `uid` at `sid` a member of the channel. Resolves false if it was one already. 1 round trip. */
-  add(name: string, uid: Uid, sid: string, callback?: Callback<boolean>): Promise<boolean> {
+  add(name: string, uid: Uid, sid: Sid, callback?: Callback<boolean>): Promise<boolean> {
     return this.#call(callback, () => {
       const member = checkMembership({ name, uid, sid });
       return this.#cluster.manager.add(member.name, member.uid, member.sid);
@@ -133,7 +133,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   }
 
   /** Takes `uid` at `sid` out of the channel. Resolves false if it was not a member. 1 round trip. */
-  leave(name: string, uid: Uid, sid: string, callback?: Callback<boolean>): Promise<boolean> {
+  leave(name: string, uid: Uid, sid: Sid, callback?: Callback<boolean>): Promise<boolean> {
     return this.#call(callback, () => {
       const member = checkMembership({ name, uid, sid });
       return this.#cluster.manager.leave(member.name, member.uid, member.sid);
@@ -157,10 +157,10 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
    * Takes `uid` at `sid` out of every channel. Resolves how many those were. 2 round trips: the frontend says which channels
    * they are, or the store if the frontend does not answer, which then costs O(members at `sid`).
    */
-  leaveAll(uid: Uid, sid: string, callback?: Callback<number>): Promise<number> {
+  leaveAll(uid: Uid, sid: Sid, callback?: Callback<number>): Promise<number> {
     return this.#call(callback, async () => {
-      const user = checkUid("uid", uid);
-      const place = checkName("sid", sid);
+      const user = checkId("uid", uid);
+      const place = checkId("sid", sid);
       this.#require("versions", "leaveAll");
       const names = await this.#queries.channelsAt(user, place);
       return leaveMany(
@@ -177,8 +177,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   }
 
   /** The uids of the members at `sid`, each once, in no order. 1 round trip. */
-  getMembersBySid(name: string, sid: string, callback?: Callback<string[]>): Promise<string[]> {
-    return this.#call(callback, () => this.#queries.membersBySid(checkName("name", name), checkName("sid", sid)));
+  getMembersBySid(name: string, sid: Sid, callback?: Callback<string[]>): Promise<string[]> {
+    return this.#call(callback, () => this.#queries.membersBySid(checkName("name", name), checkId("sid", sid)));
   }
 
   /** The uids of the members at frontends of this type, each once, in no order. 2 round trips, O(members). */
@@ -189,7 +189,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   /** The channels of a user who has a session somewhere, each once, in no order. 3 round trips. Needs `presence` and `versions`. */
   getChannels(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
     return this.#call(callback, () => {
-      const user = checkUid("uid", uid);
+      const user = checkId("uid", uid);
       this.#require("versions", "getChannels");
       this.#require("presence", "getChannels");
       return this.#queries.channels(user);
@@ -199,7 +199,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   /** The sids of the frontends where a user has a session, in no order. 1 round trip. Needs the capability `presence`. */
   getSids(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
     return this.#call(callback, () => {
-      const user = checkUid("uid", uid);
+      const user = checkId("uid", uid);
       this.#require("presence", "getSids");
       return this.#queries.sids(user);
     });
@@ -207,7 +207,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /** Whether a user is a member, at any frontend. 1 round trip. */
   isMember(name: string, uid: Uid, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#call(callback, () => this.#queries.isMember(checkName("name", name), checkUid("uid", uid)));
+    return this.#call(callback, () => this.#queries.isMember(checkName("name", name), checkId("uid", uid)));
   }
 
   /**
@@ -288,7 +288,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
     return this.#push(stype, route, msg, options, callback, (push) => {
-      const users = checkList("uids", uids, checkUid);
+      const users = checkList("uids", uids, checkId);
       this.#require("presence", "pushToUsers");
       return this.#pusher.toUsers(users, push);
     });
@@ -360,7 +360,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
           `${maxPendingPushes} pushes are under way already (maxPendingPushes)`,
         );
       }
-      const given = options ? resolveOptions("push", options, this.#pushOptions) : this.#pushDefaults;
+      const given = options == null ? this.#pushDefaults : resolveOptions("push", options, this.#pushOptions);
       return send({
         stype: checkName("stype", stype),
         route: checkName("route", route),
@@ -400,16 +400,18 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 /** How the options of a push are checked. */
 function pushOptions(timeoutMs: number) {
   return {
-    except: (option: string, value: unknown = []) => checkList(option, value, checkUid),
+    except: (option: string, value: unknown = []) => checkList(option, value, checkId),
     timeoutMs: milliseconds(timeoutMs),
   };
 }
 
 /** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */
 function failIdsOf(report: PushReport): string[] {
-  const { failIds, unlisted } = report;
-  if (unlisted === 0) return failIds;
-  const message = `${unlisted} members may have missed the push, and who they are could not be read`;
+  const { failIds, unlisted, frontends } = report;
+  const uncounted = frontends.filter(({ isUncounted }) => isUncounted).length;
+  if (unlisted + uncounted === 0) return failIds;
+  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted} members`;
+  const message = `${who} may have missed the push, and who they are could not be read`;
   throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }
 

@@ -78,28 +78,61 @@ test("start, stop and clean are waited for where they are there", async (t) => {
   t.deepEqual(calls, ["start", "clean", "stop true"]);
 });
 
-test("errors reject, whatever they are, and a second call of the callback changes nothing", async (t) => {
+test("errors reject as GC_STORE_ERROR, whatever they are, and a second call of the callback changes nothing", async (t) => {
   const old = new OldManager();
   const manager = new CallbackChannelManager(old);
   const cause = new Error("no connection");
+  const failing: OldManager["add"][] = [
+    (_name, _uid, _sid, done) => {
+      done(cause);
+      done();
+    },
+    () => {
+      throw cause;
+    },
+    // It never calls back.
+    (async (_name: string, _uid: string, _sid: string, _done: Done) => {
+      throw cause;
+    }) as never,
+  ];
 
-  old.add = (_name, _uid, _sid, done) => {
-    done(cause);
-    done();
-  };
-  t.is(await t.throwsAsync(manager.add("room", "ann", "s1")), cause);
+  for (const add of failing) {
+    old.add = add;
+    const error = await t.throwsAsync<GlobalChannelError>(manager.add("room", "ann", "s1"));
+    t.like(error, { code: "GC_STORE_ERROR", cause });
+    t.regex(error.message, /add failed: no connection/);
+  }
   old.add = (_name, _uid, _sid, done) => done("ECONNREFUSED");
-  await t.throwsAsync(manager.add("room", "ann", "s1"), { message: '"ECONNREFUSED"' });
-  old.add = () => {
-    throw cause;
-  };
-  t.is(await t.throwsAsync(manager.add("room", "ann", "s1")), cause);
+  await t.throwsAsync(manager.add("room", "ann", "s1"), { code: "GC_STORE_ERROR", message: /ECONNREFUSED/ });
+});
+
+test("members that are no list are an error, no list at all is an empty one, and numbers are uids", async (t) => {
+  const old = new OldManager();
+  const manager = new CallbackChannelManager(old);
+
   old.getMembersBySid = (_name, _sid, done) => done(null, "ann");
   await t.throwsAsync(manager.getMembersBySid("room", "s1"), { code: "GC_INVALID_ARGUMENT" });
   old.getMembersBySid = (_name, _sid, done) => done(null, null);
   t.deepEqual(await manager.getMembersBySid("room", "s1"), []);
   old.getMembersBySid = (_name, _sid, done) => done(null, [7, "ann"]);
   t.deepEqual(await manager.getMembersBySid("room", "s1"), ["7", "ann"]);
+});
+
+test("a callback that does not show in the number of parameters is waited for", async (t) => {
+  const old = new OldManager();
+  const manager = new CallbackChannelManager({
+    add: (...args: unknown[]) => void setImmediate(args[3] as Done, null, false),
+    leave: (...args: unknown[]) => void setImmediate(args[3] as Done, null, false),
+    getMembersBySid: (name: string, sid: string, done: Done = () => {}) => old.getMembersBySid(name, sid, done),
+    destroyChannel: (...args: unknown[]) => void setImmediate(args[1] as Done, null, 2),
+  });
+  old.add("room", "ann", "s1", () => {});
+  await new Promise(setImmediate);
+
+  t.false(await manager.add("room", "ann", "s1"));
+  t.false(await manager.leave("room", "ann", "s1"));
+  t.deepEqual(await manager.getMembersBySid("room", "s1"), ["ann"]);
+  t.is(await manager.destroyChannel("room"), 2);
 });
 
 test("methods with promises work too, and what a method with a callback returns does not matter", async (t) => {
@@ -129,4 +162,7 @@ test("one that lacks a method is refused, and the method is named", (t) => {
   const error = t.throws<GlobalChannelError>(() => new CallbackChannelManager(manager as never));
   t.is(error.code, "GC_INVALID_ARGUMENT");
   t.regex(error.message, /no method destroyChannel/);
+  for (const none of [undefined, null, "manager"]) {
+    t.throws(() => new CallbackChannelManager(none as never), { code: "GC_INVALID_ARGUMENT" });
+  }
 });

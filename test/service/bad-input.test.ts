@@ -83,7 +83,7 @@ function name(argument: string): Argument {
   return { valid: "room", bad };
 }
 
-function uid(argument = "uid"): Argument {
+function id(argument = "uid"): Argument {
   const bad = UIDS.map(([value, shown]) => ({ value, shown, code: "GC_INVALID_ARGUMENT" as const, argument }));
   return { valid: "ann", bad };
 }
@@ -116,8 +116,8 @@ function memberships(): Argument {
         argument: "memberships[0]",
       })),
       ...within(name("name"), "memberships[1].name", second("name")),
-      ...within(uid(), "memberships[1].uid", second("uid")),
-      ...within(name("sid"), "memberships[1].sid", second("sid")),
+      ...within(id(), "memberships[1].uid", second("uid")),
+      ...within(id("sid"), "memberships[1].sid", second("sid")),
     ],
   };
 }
@@ -222,7 +222,7 @@ const channelNames: Argument = {
 };
 const uids: Argument = {
   valid: ["ann"],
-  bad: [...list("uids"), ...within(uid(), "uids[1]", (value) => ["ann", value])],
+  bad: [...list("uids"), ...within(id(), "uids[1]", (value) => ["ann", value])],
 };
 const anyStype: Argument = {
   valid: "connector",
@@ -230,17 +230,17 @@ const anyStype: Argument = {
 };
 
 const METHODS = {
-  add: [name("name"), uid(), name("sid")],
-  leave: [name("name"), uid(), name("sid")],
+  add: [name("name"), id(), id("sid")],
+  leave: [name("name"), id(), id("sid")],
   addMany: [memberships()],
   leaveMany: [memberships()],
-  leaveAll: [uid(), name("sid")],
+  leaveAll: [id(), id("sid")],
   destroyChannel: [name("name")],
-  getMembersBySid: [name("name"), name("sid")],
+  getMembersBySid: [name("name"), id("sid")],
   getMembersByChannelName: [name("stype"), name("name")],
-  getChannels: [uid()],
-  getSids: [uid()],
-  isMember: [name("name"), uid()],
+  getChannels: [id()],
+  getSids: [id()],
+  isMember: [name("name"), id()],
   count: [name("name"), anyStype],
   listMembers: [name("name"), listOptions()],
   pushMessage: [name("stype"), name("route"), msg(), channelNames, pushOptions()],
@@ -432,6 +432,18 @@ test("a uid that is a safe integer is the user of its decimal string", async (t)
     t.deepEqual(await service.getMembersBySid("room", "s1"), [String(number)]);
     t.is(await service.leaveMany([{ name: "room", uid: number, sid: "s1" }]), 1);
   }
+});
+
+test("a sid that is a number is the frontend of its digits", async (t) => {
+  const cluster = memory();
+  const service = await startService(t, cluster);
+  await makeLive(cluster, "7");
+
+  t.true(await service.add("room", "ann", 7));
+
+  t.deepEqual(await service.getMembersBySid("room", 7), ["ann"]);
+  t.deepEqual(await service.getMembersBySid("room", "7"), ["ann"]);
+  t.is(await service.leaveMany([{ name: "room", uid: "ann", sid: 7 }]), 1);
 });
 
 test("names of just 1,024 bytes are accepted", async (t) => {

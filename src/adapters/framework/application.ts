@@ -39,15 +39,12 @@ export interface RpcMessage {
 
 interface ApplicationEvents {
   on(event: SessionEvent, listener: (session: Session) => void): unknown;
-  on(event: "remove_servers", listener: (sids: string[]) => void): unknown;
-  on(event: ServerEvent, listener: () => void): unknown;
+  on(event: "remove_servers", listener: (ids: (string | number)[]) => void): unknown;
+  on(event: "add_servers" | "replace_servers", listener: () => void): unknown;
   off(event: SessionEvent, listener: (session: Session) => void): unknown;
-  off(event: "remove_servers", listener: (sids: string[]) => void): unknown;
-  off(event: ServerEvent, listener: () => void): unknown;
+  off(event: "remove_servers", listener: (ids: (string | number)[]) => void): unknown;
+  off(event: "add_servers" | "replace_servers", listener: () => void): unknown;
 }
-
-/** After it `getServers` says something else. */
-type ServerEvent = "add_servers" | "remove_servers" | "replace_servers";
 
 type SessionEvent = "bind_session" | "unbind_session" | "close_session";
 

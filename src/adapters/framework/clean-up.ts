@@ -1,20 +1,23 @@
 import type { Cluster } from "../../types.js";
 
 /**
- * Removes what frontends that are not alive have left. Where the manager cannot tell them apart, everything is removed, as
- * the original does: then only the first server of an application that starts may do that.
+ * Removes what frontends that are not alive have left, once the application has been told of those that are. A manager that
+ * cannot tell them apart has been emptied before, by {@link clean}.
  */
 export async function cleanUp({ manager, registry }: Cluster): Promise<void> {
-  if (!manager.capabilities?.eviction) {
-    await manager.clean?.();
-    return;
-  }
+  if (!manager.capabilities?.eviction) return;
   for (const frontend of await registry.listDead(0)) {
     await manager.evict?.(frontend, "server-down");
     await registry.forget(frontend);
   }
-  // The store itself spares those who hold a lease.
+  const live = new Set((await registry.list()).map(({ sid }) => sid));
   for (const sid of (await manager.getServers?.()) ?? []) {
-    await manager.evict?.({ sid, incarnation: "" }, "server-down");
+    // The store itself spares those who hold a lease.
+    if (!live.has(sid)) await manager.evict?.({ sid, incarnation: "" }, "server-down");
   }
+}
+
+/** Removes everything, as the original does, where the manager can do no better: then only one server may do that, before all others. */
+export async function clean({ manager }: Cluster): Promise<void> {
+  if (!manager.capabilities?.eviction) await manager.clean?.();
 }

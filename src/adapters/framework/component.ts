@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { reportError } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
 import { Frontend } from "../../frontend/frontend.js";
@@ -5,11 +6,14 @@ import { withCallback, type Callback } from "../../service/callback.js";
 import { GlobalChannelService } from "../../service/service.js";
 import type { Cluster } from "../../types.js";
 import type { Application } from "./application.js";
-import { cleanUp } from "./clean-up.js";
+import { clean, cleanUp } from "./clean-up.js";
 import { createCluster, type RemoteTransport } from "./cluster.js";
 import { FrameworkConnector } from "./connector.js";
 import { resolvePluginOptions, type GlobalChannelPluginOptions } from "./options.js";
 import { ApplicationRegistry } from "./registry.js";
+
+/** How long stopping may take, in milliseconds: the frameworks end the process 3 s after `app.stop`. */
+const MAX_STOP_MS = 2000;
 
 /** What the frameworks know of a component. */
 export interface FrameworkComponent {
@@ -87,7 +91,7 @@ export class GlobalChannelComponent implements FrameworkComponent {
     const { cluster, service, frontend, options } = this.#running;
     await service.start();
     try {
-      if (options.cleanOnStartUp) await cleanUp(cluster);
+      if (options.cleanOnStartUp) await clean(cluster);
       await frontend?.start();
     } catch (error) {
       await service.stop(true);
@@ -98,7 +102,8 @@ export class GlobalChannelComponent implements FrameworkComponent {
   async #afterStart(): Promise<void> {
     if (!this.#running) return;
     const { cluster, options } = this.#running;
-    if (cluster.registry instanceof ApplicationRegistry) cluster.registry.informed();
+    if (cluster.registry instanceof ApplicationRegistry) cluster.registry.markInformed();
+    if (options.cleanOnStartUp) await cleanUp(cluster);
     if (options.rpcNoDelay) this.#parts.setNoDelay?.(this.#app);
   }
 
@@ -106,8 +111,10 @@ export class GlobalChannelComponent implements FrameworkComponent {
     if (!this.#running) return;
     const { service, frontend } = this.#running;
     // The service is stopped also where the frontend could not leave cleanly.
-    await frontend?.stop().catch((error: unknown) => reportError(this, error));
-    await service.stop(force);
+    const left = frontend?.stop().catch((error: unknown) => reportError(this, error));
+    const stopped = Promise.resolve(left).then(() => service.stop(force));
+    // Where others do not answer, the components that stop after this one need what is left of the framework's time.
+    await Promise.race([stopped, sleep(MAX_STOP_MS, undefined, { ref: false })]);
   }
 }
 

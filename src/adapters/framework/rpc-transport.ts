@@ -13,6 +13,11 @@ import type { ApplicationRpc } from "./rpc.js";
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
 
+interface Boundable {
+  uids: readonly string[];
+  unbound: readonly string[];
+}
+
 /**
  * Sends pushes through the framework's own RPC to its own remote, `channelRemote.pushMessage`, which every frontend has. That
  * one takes uids; what it cannot do goes another way, if there is one.
@@ -21,6 +26,8 @@ export class RpcInvokeTransport implements RpcTransport {
   readonly #rpc: ApplicationRpc;
   readonly #other: RpcTransport | undefined;
   readonly #uidsOnly: () => boolean;
+  /** The lists that have been looked through: those of a channel that does not change come again. */
+  readonly #checked = new WeakMap<readonly string[], Boundable>();
   /** The body that was parsed last, for the frontends of one push. */
   #parsed = { body: "", msg: undefined as unknown };
 
@@ -63,10 +70,11 @@ export class RpcInvokeTransport implements RpcTransport {
 
   #push(
     sid: string,
-    { route, body }: Push,
-    uids: readonly string[],
+    { route, body, except = [] }: Push,
+    all: readonly string[],
     timeoutMs: number,
   ): Promise<FrontendReplies["push"]> {
+    const { uids, unbound } = this.#boundable(except.length === 0 ? all : all.filter((uid) => !except.includes(uid)));
     const message: RpcMessage = {
       namespace: "sys",
       service: "channelRemote",
@@ -76,8 +84,19 @@ export class RpcInvokeTransport implements RpcTransport {
     return this.#rpc.invoke(sid, message, timeoutMs).then((result) => {
       const failed = result ?? [];
       if (!Array.isArray(failed)) throw frontendError(sid, "channelRemote.pushMessage gave no list of failed uids");
-      return { delivered: uids.length - failed.length, failed: failed.map(String) };
+      return { delivered: uids.length - failed.length, failed: [...failed.map(String), ...unbound] };
     });
+  }
+
+  /** The users whom a session can be bound to. The frameworks look sessions up by uid in an object, and stumble over others. */
+  #boundable(all: readonly string[]): Boundable {
+    let boundable = this.#checked.get(all);
+    if (!boundable) {
+      const unbound = all.filter((uid) => uid in Object.prototype);
+      boundable = { unbound, uids: unbound.length === 0 ? all : all.filter((uid) => !(uid in Object.prototype)) };
+      this.#checked.set(all, boundable);
+    }
+    return boundable;
   }
 
   #parse(body: string): unknown {

@@ -50,9 +50,10 @@ export class ApplicationRpc {
     });
   }
 
-  readonly #removed = (sids: string[]): void => {
+  readonly #removed = (ids: readonly (string | number)[]): void => {
+    const sids = new Set(ids.map(String));
     for (const call of this.#calls) {
-      if (sids.includes(call.sid)) this.#fail(call, lost(call.sid, "it has gone"));
+      if (sids.has(call.sid)) this.#fail(call, lost(call.sid, "it has gone"));
     }
   };
 

@@ -21,6 +21,7 @@ import type {
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
+import { TickChanges } from "./tick-changes.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
@@ -32,9 +33,16 @@ const MAX_ALONG = 10_000;
 export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_CAPABILITIES;
   readonly #connection: RedisConnection;
+  readonly #changes: TickChanges;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
+    this.#changes = new TickChanges({
+      defer: (send) => connection.defer(send),
+      send: ({ type, name, sid, uids }) =>
+        type === "join" ? this.#join(name, sid, type, uids) : this.#leave(name, sid, type, uids),
+      maxUids: BATCH,
+    });
   }
 
   start(): Promise<void> {
@@ -58,26 +66,26 @@ export class RedisChannelManager implements ChannelManager {
     } while (cursor !== "0");
   }
 
-  async add(name: string, uid: string, sid: string): Promise<boolean> {
-    return (await this.#change(scripts.add, name, sid, "join", [uid])) === 1;
+  /** The adds of one tick to one set are one change of it. */
+  add(name: string, uid: string, sid: string): Promise<boolean> {
+    return this.#changes.change("join", name, sid, uid);
   }
 
-  async leave(name: string, uid: string, sid: string): Promise<boolean> {
-    return (await this.#change(scripts.leave, name, sid, "leave", ["", uid])) === 1;
+  /** The leaves of one tick from one set are one change of it. */
+  leave(name: string, uid: string, sid: string): Promise<boolean> {
+    return this.#changes.change("leave", name, sid, uid);
   }
 
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
-    return sum(batches(memberships), ({ name, sid, uids }) => this.#change(scripts.add, name, sid, reason, uids));
+    return sum(batches(memberships), async ({ name, sid, uids }) => ones(await this.#join(name, sid, reason, uids)));
   }
 
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
-    return sum(batches(memberships), ({ name, sid, uids }) =>
-      this.#change(scripts.leave, name, sid, reason, ["", ...uids]),
-    );
+    return sum(batches(memberships), async ({ name, sid, uids }) => ones(await this.#leave(name, sid, reason, uids)));
   }
 
-  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    return this.#change(scripts.leave, name, sid, "disconnect", [`=${version}`, ...uids]);
+  async leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
+    return ones(await this.#leave(name, sid, "disconnect", uids, `=${version}`));
   }
 
   async destroyChannel(name: string): Promise<number> {
@@ -263,10 +271,20 @@ export class RedisChannelManager implements ChannelManager {
     }
   }
 
+  /** Makes uids members of a set. Resolves a digit for each: 1 if it was not one. */
+  #join(name: string, sid: string, reason: JoinReason, uids: readonly string[]): Promise<string> {
+    return this.#change(scripts.add, name, sid, reason, uids);
+  }
+
+  /** Takes uids out of a set, if an expected version is given only while it is at that. Resolves a digit for each: 1 if it was in. */
+  #leave(name: string, sid: string, reason: LeaveReason, uids: readonly string[], expected = ""): Promise<string> {
+    return this.#change(scripts.leave, name, sid, reason, [expected, ...uids]);
+  }
+
   /** Runs a script that changes one member set; `rest` are its own arguments. */
-  #change(script: Script, name: string, sid: string, reason: string, rest: readonly string[]): Promise<number> {
+  #change(script: Script, name: string, sid: string, reason: string, rest: readonly string[]): Promise<string> {
     const { keys } = this.#connection;
-    return this.#connection.run<number>(
+    return this.#connection.run(
       script,
       [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids],
       [escape(sid), name, newEpoch(), keys.changes(sid), JSON.stringify(name), reason, ...rest],
@@ -310,6 +328,13 @@ function parseChange(message: string, sid: string): MemberSetChange {
 function parseEntry(entry: string): { version: Version; count: number } {
   const dot = entry.lastIndexOf(".");
   return { version: entry.slice(0, dot), count: Number(entry.slice(dot + 1)) };
+}
+
+/** How many digits say that something has changed. */
+function ones(digits: string): number {
+  let count = 0;
+  for (const digit of digits) if (digit === "1") count++;
+  return count;
 }
 
 /** Takes a flat list of keys and values apart. */

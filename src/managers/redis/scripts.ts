@@ -56,14 +56,16 @@ end
  * Makes uids members of a set. An add that changes nothing raises the version all the same.
  * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
  * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7... uids
- * Returns how many were not members before.
+ * Returns a digit for each uid: 1 if it was not a member before, else 0.
  */
 export const add = defineScript(
   "add",
   /* lua */ `${PUBLISH}${NEXT_VERSION}
-local joined = {}
+local joined, changed = {}, {}
 for i = 7, #ARGV do
-  if redis.call('SADD', KEYS[2], ARGV[i]) == 1 then joined[#joined + 1] = ARGV[i] end
+  local added = redis.call('SADD', KEYS[2], ARGV[i])
+  if added == 1 then joined[#joined + 1] = ARGV[i] end
+  changed[#changed + 1] = added
 end
 local version, isFirst = nextVersion(KEYS[1], ARGV[1], ARGV[3])
 if isFirst then
@@ -72,30 +74,32 @@ if isFirst then
 end
 redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. redis.call('SCARD', KEYS[2]))
 publish(ARGV[4], ARGV[5], 'join', '"' .. version .. '"', ARGV[6], joined)
-return #joined`,
+return table.concat(changed)`,
 );
 
 /**
  * Takes uids out of a set; if an expected version is given, only while the set is at that version.
  * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
  * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 '=' and expected version or '', 8... uids
- * Returns how many were members.
+ * Returns a digit for each uid: 1 if it was a member, else 0; nothing if the set is at another version.
  */
 export const leave = defineScript(
   "leave",
   /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}
 if ARGV[7] ~= '' then
   local entry = redis.call('HGET', KEYS[1], ARGV[1])
-  if not entry or '=' .. string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return 0 end
+  if not entry or '=' .. string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return '' end
 end
-local gone = {}
+local gone, changed = {}, {}
 for i = 8, #ARGV do
-  if redis.call('SREM', KEYS[2], ARGV[i]) == 1 then gone[#gone + 1] = ARGV[i] end
+  local removed = redis.call('SREM', KEYS[2], ARGV[i])
+  if removed == 1 then gone[#gone + 1] = ARGV[i] end
+  changed[#changed + 1] = removed
 end
 if #gone > 0 then
   left(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], gone)
 end
-return #gone`,
+return table.concat(changed)`,
 );
 
 /**

@@ -14,6 +14,8 @@ export interface Application {
   isMaster(): boolean;
   getServerId(): string;
   getCurServer(): ServerInfo;
+  replaceServers(servers: Record<string, ServerInfo>): void;
+  addServers(servers: ServerInfo[]): void;
   getServers(): Record<string, ServerInfo>;
   getServerById(sid: string): ServerInfo | undefined;
   /** Only there once the application has started. */

@@ -1,5 +1,6 @@
 // A server of a Pomelo or Pinus application: the master, a connector or a backend, as its arguments say.
 import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { serveParent } from "../../support/process.js";
 import { burst, type BurstOptions, type BurstOutcome } from "./burst.js";
@@ -63,6 +64,16 @@ const api = {
   getLives: (): [string, unknown][] => Object.values(app.getServers()).map(({ id, life }) => [id, life]),
   /** What this server knows of another one. */
   getServer: (sid: string): ServerInfo | undefined => app.getServerById(sid),
+  /**
+   * What a restarted master tells a server that comes back before these: a list without them. After a while it tells of them
+   * again, one by one.
+   */
+  async comeBackBefore(sids: string[], afterMs: number): Promise<void> {
+    const servers = Object.entries(app.getServers());
+    app.replaceServers(Object.fromEntries(servers.filter(([sid]) => !sids.includes(sid))));
+    await sleep(afterMs);
+    for (const [sid, server] of servers) if (sids.includes(sid)) app.addServers([server]);
+  },
   /** Pushes as the framework does, without any plugin. */
   async pushByUids(route: string, msg: unknown, members: { uid: string; sid: string }[]): Promise<void> {
     const channels = app.get("channelService") as ChannelService;
