@@ -24,7 +24,10 @@ export interface GlobalChannelPluginOptions {
   redis?: RedisSource;
   /** What every key in Redis begins with. @default "gc" */
   prefix?: string;
-  /** Whether this server, when it starts, removes what frontends that are not alive have left. @default false */
+  /**
+   * Whether this server, when it starts, removes what frontends that are not alive have left. With a manager that cannot tell
+   * (see {@link ManagerCapabilities.eviction}) it removes everything. @default false
+   */
   cleanOnStartUp?: boolean;
   /** Keeps the members instead of Redis: a manager, or a function that makes one. */
   // oxlint-disable-next-line typescript/no-explicit-any -- each framework has its own application class
@@ -38,11 +41,14 @@ export interface GlobalChannelPluginOptions {
   timeoutMs?: number;
   /** The types of servers that use the plugin. @default all but the master */
   serverTypes?: readonly string[];
-  /** Whether users leave their channels when their last session at a frontend closes. @default true */
+  /**
+   * Whether users leave their channels when their last session at a frontend closes. Needs a manager that keeps versions, as
+   * Redis does. @default true
+   */
   autoLeave?: boolean;
-  /** Whether the framework's RPC sends at once, without waiting to fill a packet (`TCP_NODELAY`). @default true */
+  /** In Pomelo: whether its RPC sends at once, without waiting to fill a packet (`TCP_NODELAY`); Pinus does. @default true */
   rpcNoDelay?: boolean;
-  /** How long a frontend that is not heard of counts as alive, in milliseconds. @default 3000 */
+  /** How long the lease of a frontend lasts that is not heard of, in milliseconds: see {@link Frontend}. @default 3000 */
   leaseMs?: number;
   /** How long after that its members are removed for good, in milliseconds. @default 10000 */
   graceMs?: number;
