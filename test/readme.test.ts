@@ -7,9 +7,12 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { WebSocket } from "ws";
+import { checkBuilt } from "./cluster/frameworks/built.js";
+import { sayHello, startApplication } from "./cluster/frameworks/documented-application.js";
 import { startRedis } from "./support/redis-server.js";
 
-// Every code block of README runs here, as it stands but for the imports, which lead to src.
+// Every code block of README runs here, as it stands but for the imports, which lead to src, or, where a framework loads files
+// by path, to dist.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = await readFile(join(root, "README.md"), "utf8");
@@ -23,6 +26,8 @@ const SOURCES: Record<string, string> = {
   globalchannel: "src/index.ts",
   "globalchannel/redis": "src/redis/index.ts",
   "globalchannel/websocket": "src/connectors/websocket.ts",
+  "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
+  "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/conformance": "src/conformance/index.ts",
 };
 
@@ -36,6 +41,13 @@ const scripts = blocks.filter(({ language }) => language === "js");
 const [frontendBlock, backendBlock] = ["frontend.mjs", "backend.mjs"].map((name) =>
   scripts.find(({ file }) => file === name)!,
 );
+/** Parts of applications. */
+const [pomeloBlock, handlerBlock, pinusBlock] = [
+  "// pomelo: app.js",
+  "// pomelo: app/servers/chat/handler/chatHandler.js",
+  "// pinus: app.js",
+].map((firstLine) => scripts.find(({ code }) => code.startsWith(`${firstLine}\n`))!);
+const together = new Set([frontendBlock, backendBlock, pomeloBlock, handlerBlock, pinusBlock]);
 
 /** Writes blocks into a folder of their own within the project, so that they find its packages. */
 async function write(t: ExecutionContext, ...written: typeof blocks): Promise<string[]> {
@@ -109,7 +121,7 @@ test("the imports of README are the exports of the package", (t) => {
   );
 });
 
-for (const block of scripts.filter((script) => script !== frontendBlock && script !== backendBlock)) {
+for (const block of scripts.filter((script) => !together.has(script))) {
   const title = block.file ?? block.code.split("\n").find((line) => line.trim() !== "")!;
   test(`the block «${title}» runs and prints what it says`, async (t) => {
     const [path] = await write(t, block);
@@ -160,4 +172,28 @@ test("a client that does not say who it is, is refused by frontend.mjs with 4401
   const [code] = (await once(nobody, "close")) as [number];
 
   t.is(code, 4401);
+});
+
+test("the blocks for Pomelo push to a client of an application that has them", async (t) => {
+  await checkBuilt();
+  const connector = await startApplication(t, {
+    framework: "pomelo",
+    usage: pomeloBlock!.code,
+    say: handlerBlock!.code,
+  });
+
+  const { answer, pushes } = await sayHello(t, connector, "onChat");
+
+  t.deepEqual(answer, { failIds: [] });
+  t.deepEqual(pushes, [{ text: "hello" }]);
+});
+
+test("the block for Pinus has a backend push to a client", async (t) => {
+  await checkBuilt();
+  const connector = await startApplication(t, { framework: "pinus", usage: pinusBlock!.code });
+
+  const { answer, pushes } = await sayHello(t, connector, "chat");
+
+  t.deepEqual(answer, { failIds: [] });
+  t.deepEqual(pushes, [{ text: "hello" }]);
 });
