@@ -61,5 +61,5 @@ function ownManager(
 
 /** Managers that call back know nothing of capabilities. */
 function isPromiseStyle(manager: PluginManager | undefined): manager is ChannelManager {
-  return !!manager && "capabilities" in manager;
+  return typeof manager === "object" && manager !== null && "capabilities" in manager;
 }
