@@ -59,6 +59,8 @@ export class RedisConnection {
   /** Disconnects what this class has connected, once everyone who opened it has closed it. */
   async close(): Promise<void> {
     if (--this.#users > 0) return;
+    // What was called for in this tick comes before the end.
+    this.#sendDeferred();
     this.#opening = undefined;
     const [client, subscriptions] = [this.#client, this.#subscriptions];
     this.#client = this.#subscriptions = undefined;

@@ -74,7 +74,7 @@ export class Pusher {
     );
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
-      const counting = Promise.resolve(manager.countUsers?.(parts.map(({ sid }) => sid)));
+      const counting = (async () => manager.countUsers?.(parts.map(({ sid }) => sid)))();
       const counts = await deadline.bound(counting, () => "counting users").catch(() => undefined);
       // A frontend without an incarnation does not tell who is there.
       for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;

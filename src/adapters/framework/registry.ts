@@ -91,9 +91,7 @@ export class ApplicationRegistry implements ServerRegistry {
   /** Pushes to those who are missing fail, because the framework cannot reach them; but they and their members are not gone. */
   readonly #replaced = (): void => {
     const until = performance.now() + RETURN_MS;
-    for (const frontend of this.#listed) {
-      if (!this.#missing.has(frontend.sid)) this.#missing.set(frontend.sid, { frontend, until });
-    }
+    for (const frontend of this.#listed) this.#missing.set(frontend.sid, { frontend, until });
     this.#changed();
   };
 

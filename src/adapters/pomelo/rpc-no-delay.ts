@@ -63,6 +63,11 @@ function sendAtOnce(connection: Connection | undefined): void {
   const socket = (connection?.stream ?? connection) as Socket | undefined;
   if (typeof socket?.setNoDelay !== "function" || typeof socket.cork !== "function") return;
   socket.setNoDelay();
+  const destroy = socket.destroy.bind(socket);
+  socket.destroy = (error?: Error): Socket => {
+    socket.uncork();
+    return destroy(error);
+  };
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
   let corkedAt = 0;
   socket.write = (...args: unknown[]): boolean => {
