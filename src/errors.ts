@@ -80,13 +80,8 @@ export function unreachable(sid: string): GlobalChannelError {
 
 /** What every transport throws for a frontend that did not answer. */
 export function timedOut(sid: string, timeoutMs: number): GlobalChannelError {
-  return new GlobalChannelError(
-    "GC_TIMEOUT",
-    `frontend ${JSON.stringify(sid)} did not answer within ${Math.round(timeoutMs)} ms`,
-    {
-      sid,
-    },
-  );
+  const message = `frontend ${JSON.stringify(sid)} did not answer within ${Math.round(timeoutMs)} ms`;
+  return new GlobalChannelError("GC_TIMEOUT", message, { sid });
 }
 
 /** What every transport throws for a frontend whose handler failed. */

@@ -7,12 +7,9 @@ export { MemoryServerRegistry } from "./registries/memory.js";
 export type { Callback } from "./service/callback.js";
 export type { MemberPage } from "./service/membership-queries.js";
 export type { MembershipInput, Sid, Uid } from "./service/membership-input.js";
+export type { PushOptions } from "./service/push-options.js";
 export type { FrontendReport, PushReport } from "./service/push-report.js";
-export {
-  GlobalChannelService,
-  type GlobalChannelServiceOptions,
-  type PushOptions,
-  type ServiceEvents,
-} from "./service/service.js";
+export { GlobalChannelService, type ServiceEvents } from "./service/service.js";
+export type { GlobalChannelServiceOptions } from "./service/service-options.js";
 export { InProcessTransport } from "./transports/in-process.js";
 export type * from "./types.js";

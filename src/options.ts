@@ -67,6 +67,13 @@ export function milliseconds(defaultMs: number, min = 1): Resolver<number> {
   return (option, value) => checkNumber(option, value ?? defaultMs, { min, max: MAX_TIMER_MS });
 }
 
+/** How long a push waits for answers. */
+export const timeoutMs = milliseconds(5000);
+/** How long a frontend that is not heard of counts as alive. */
+export const leaseMs = milliseconds(3000, 30);
+/** How long after the end of a frontend's lease its members are removed for good. */
+export const graceMs = milliseconds(10_000, 0);
+
 /** A size in bytes, or a count. */
 export function amount(defaultAmount: number, min = 1): Resolver<number> {
   return (option, value) => checkNumber(option, value ?? defaultAmount, { min });
@@ -93,17 +100,23 @@ export function aFunction<F extends (...args: never[]) => unknown>(): Resolver<F
   };
 }
 
-const PART_METHODS = {
+/** What every part of a cluster must have. */
+export const PART_METHODS = {
   manager: ["add", "leave", "getMembersBySid", "destroyChannel"],
   registry: ["register", "renew", "unregister", "forget", "list", "listDead"],
   transport: ["request", "serve"],
 } as const;
 
+/** The first of these methods that `value` has not. */
+export function missingMethod(value: unknown, methods: readonly string[]): string | undefined {
+  const candidate = value as Record<string, unknown> | null | undefined;
+  return methods.find((method) => typeof candidate?.[method] !== "function");
+}
+
 /** @throws `GC_INVALID_ARGUMENT` unless `value` has the three parts of a cluster, each with the methods that it must have */
 export function checkCluster(option: string, value: unknown): Cluster {
   for (const [part, methods] of Object.entries(PART_METHODS)) {
-    const candidate = (value as Record<string, Record<string, unknown> | undefined> | null | undefined)?.[part];
-    const missing = methods.find((method) => typeof candidate?.[method] !== "function");
+    const missing = missingMethod((value as Record<string, unknown> | null | undefined)?.[part], methods);
     if (missing) {
       throw invalid(option, value, `a cluster, as memory() and redis() give; its ${part} has no method ${missing}`);
     }

@@ -1,7 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -9,6 +8,7 @@ import test, { type ExecutionContext } from "ava";
 import { WebSocket } from "ws";
 import { checkBuilt } from "./cluster/frameworks/built.js";
 import { sayHello, startApplication } from "./cluster/frameworks/documented-application.js";
+import { freePorts } from "./cluster/frameworks/ports.js";
 import { startRedis } from "./support/redis-server.js";
 
 // Every code block of README runs here, as it stands but for the imports, which lead to src, or, where a framework loads files
@@ -86,14 +86,6 @@ async function ended(t: ExecutionContext, child: ChildProcess & { text: string }
   t.is(child.exitCode, 0, child.text);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
 test("README begins with its two commands, before line 10, and its first example by line 25", (t) => {
   const lines = readme.split("\n");
   t.true(lines.findIndex((line) => line.startsWith("npm ci && npm start")) < 10);
@@ -138,7 +130,7 @@ test("the blocks frontend.mjs and backend.mjs work together on a Redis", async (
   t.teardown(() => redis.stop());
   const env = { REDIS_URL: redis.url };
   const [frontendFile, backendFile] = await write(t, frontendBlock!, backendBlock!);
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const frontend = start(t, [frontendFile!, "connector-1", String(port)], env);
   while (!frontend.text.includes("connector-1 is live")) await once(frontend.stdout!, "data");
   const alice = new WebSocket(`ws://127.0.0.1:${port}/?user=alice`);
@@ -164,7 +156,7 @@ test("a client that does not say who it is, is refused by frontend.mjs with 4401
   const redis = await startRedis();
   t.teardown(() => redis.stop());
   const [file] = await write(t, frontendBlock!);
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const frontend = start(t, [file!, "connector-1", String(port)], { REDIS_URL: redis.url });
   while (!frontend.text.includes("is live")) await once(frontend.stdout!, "data");
 

@@ -55,7 +55,7 @@ export class BenchApplication {
   /** Everything ends with `scope`. */
   static async start(scope: Scope, options: ApplicationOptions): Promise<BenchApplication> {
     const { contender, connectors, clients = 0 } = options;
-    ensureBuilt();
+    await ensureBuilt();
     const server = await startRedis();
     scope.defer(() => server.stop());
     const redis = new Redis(server.url);

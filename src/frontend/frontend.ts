@@ -4,7 +4,7 @@ import { checkName } from "../arguments.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
-import { aBoolean, aFunction, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
+import { aBoolean, aFunction, checkCluster, leaseMs, optional, resolveOptions } from "../options.js";
 import type {
   Cluster,
   Connector,
@@ -73,15 +73,16 @@ export class Frontend {
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: FrontendOptions) {
-    const { sid, stype, cluster, connector, onMessage, leaseMs, autoLeave } = resolveOptions("Frontend", options, {
+    const resolved = resolveOptions("Frontend", options, {
       sid: checkName,
       stype: checkName,
       cluster: checkCluster,
       connector: checkConnector,
       onMessage: optional(aFunction<MessageHandler>()),
-      leaseMs: milliseconds(3000, 30),
+      leaseMs,
       autoLeave: aBoolean(true),
     });
+    const { sid, stype, cluster, connector, onMessage, autoLeave } = resolved;
     this.sid = sid;
     this.stype = stype;
     this.#cluster = cluster;
@@ -109,7 +110,7 @@ export class Frontend {
     this.#lease = new Lease({
       registry,
       frontend: this.#info,
-      leaseMs,
+      leaseMs: resolved.leaseMs,
       renewed: (state) => this.#residents.reconcile(state),
       lost: (holder) => this.#yield(holder),
       report,

@@ -1,11 +1,10 @@
 import { describe, invalid } from "../arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { missingMethod, PART_METHODS } from "../options.js";
 import type { ChannelManager } from "../types.js";
 
 /** A Node callback of a manager. */
 type Done = (error?: unknown, result?: unknown) => void;
-
-const REQUIRED = ["add", "leave", "getMembersBySid", "destroyChannel"] as const;
 
 /** The methods of a manager as it was written for pomelo-globalchannel-plugin: each calls back once. */
 export interface CallbackManager {
@@ -30,11 +29,8 @@ export class CallbackChannelManager implements ChannelManager {
   /** @throws `GC_INVALID_ARGUMENT` a method is missing */
   constructor(manager: CallbackManager) {
     if (typeof manager !== "object" || manager === null) throw invalid("channelManager", manager, "a channel manager");
-    for (const method of REQUIRED) {
-      if (typeof manager[method] !== "function") {
-        throw invalid("channelManager", manager, `a channel manager; it has no method ${method}`);
-      }
-    }
+    const missing = missingMethod(manager, PART_METHODS.manager);
+    if (missing) throw invalid("channelManager", manager, `a channel manager; it has no method ${missing}`);
     this.#manager = manager;
   }
 
@@ -105,7 +101,7 @@ export class CallbackChannelManager implements ChannelManager {
  */
 function callsBack(method: keyof CallbackManager, call: { length: number }, given: number, returned: unknown): boolean {
   if (call.length > given || (method === "getMembersBySid" && returned === undefined)) return true;
-  return call.length === 0 && REQUIRED.some((required) => required === method);
+  return call.length === 0 && PART_METHODS.manager.some((required) => required === method);
 }
 
 /** What a manager of the application's own says is wrong. */

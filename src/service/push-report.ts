@@ -1,4 +1,4 @@
-import type { GlobalChannelError } from "../errors.js";
+import { GlobalChannelError } from "../errors.js";
 
 /** What became of a push at one frontend. */
 export interface FrontendReport {
@@ -52,4 +52,14 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
   report.unlisted += part.failed + part.unknown - failIds.length;
   for (const uid of failIds) report.failIds.push(uid);
   report.frontends.push(part);
+}
+
+/** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */
+export function failIdsOf(report: PushReport): string[] {
+  const { failIds, unlisted, frontends } = report;
+  const uncounted = frontends.filter(({ isUncounted }) => isUncounted).length;
+  if (unlisted + uncounted === 0) return failIds;
+  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted} members`;
+  const message = `${who} may have missed the push, and who they are could not be read`;
+  throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }

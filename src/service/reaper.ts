@@ -1,5 +1,6 @@
 import { isGlobalChannelError } from "../errors.js";
 import type { Cluster } from "../types.js";
+import { findLeftovers, removeLeftovers } from "./leftovers.js";
 
 interface ReaperOptions {
   cluster: Cluster;
@@ -44,25 +45,13 @@ export class Reaper {
 
   async sweep(): Promise<void> {
     const { cluster, graceMs } = this.#options;
-    const { manager, registry } = cluster;
-    const [dead, live, holding] = await Promise.all([
-      registry.listDead(graceMs),
-      registry.list(),
-      manager.getServers?.() ?? [],
-    ]);
-    for (const frontend of dead) {
-      await manager.evict?.(frontend, "server-down");
-      await registry.forget(frontend);
-    }
-    for (const sid of this.#unlistedTooLong(holding, new Set(live.map((frontend) => frontend.sid)))) {
-      await manager.evict?.({ sid, incarnation: "" }, "server-down");
-    }
+    const { dead, unlisted } = await findLeftovers(cluster, graceMs);
+    await removeLeftovers(cluster, { dead, unlisted: this.#unlistedTooLong(unlisted) });
   }
 
-  /** Members can also be at a sid that the registry has never heard of, or has forgotten: those sids have no lease that ends. */
-  #unlistedTooLong(holding: readonly string[], live: ReadonlySet<string>): string[] {
+  #unlistedTooLong(sids: readonly string[]): string[] {
     const now = performance.now();
-    const unlisted = new Set(holding.filter((sid) => !live.has(sid)));
+    const unlisted = new Set(sids);
     for (const sid of this.#unlisted.keys()) {
       if (!unlisted.has(sid)) this.#unlisted.delete(sid);
     }

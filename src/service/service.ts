@@ -4,41 +4,17 @@ import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
-import { aBoolean, amount, checkCluster, milliseconds, optional, resolveOptions } from "../options.js";
+import { optional, resolveOptions } from "../options.js";
 import type { Cluster, ManagerCapabilities, Member, MembershipEvent } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
 import { checkMembership, checkMemberships, type MembershipInput, type Sid, type Uid } from "./membership-input.js";
 import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
 import { Pusher, type PushMessage } from "./pusher.js";
-import type { PushReport } from "./push-report.js";
+import { pushOptions, type PushOptions } from "./push-options.js";
+import { failIdsOf, type PushReport } from "./push-report.js";
 import { Reaper } from "./reaper.js";
-
-export interface GlobalChannelServiceOptions {
-  cluster: Cluster;
-  /** How long a push waits for the frontends' answers, in milliseconds. @default 5000 */
-  timeoutMs?: number;
-  /** The largest message, in bytes of its JSON. @default 1048576 */
-  maxMessageBytes?: number;
-  /** How many pushes may be under way at the same time. @default 10000 */
-  maxPendingPushes?: number;
-  /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
-  graceMs?: number;
-  /** How often this service looks for dead frontends, in milliseconds. @default 1000 */
-  reapIntervalMs?: number;
-  /**
-   * Whether a push takes members out whom their frontend does not know, where the frontend does not do that itself because
-   * the transport is one that names uids. Give the same to {@link Frontend}. @default true
-   */
-  autoLeave?: boolean;
-}
-
-export interface PushOptions {
-  /** Uids that get nothing. @default none */
-  except?: readonly (string | number)[];
-  /** How long to wait for answers, in milliseconds. @default the service's `timeoutMs` */
-  timeoutMs?: number;
-}
+import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
 
 export interface ServiceEvents {
   /** A member has joined. */
@@ -76,16 +52,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: GlobalChannelServiceOptions) {
     super();
-    const resolved = resolveOptions("GlobalChannelService", options, {
-      cluster: checkCluster,
-      timeoutMs: milliseconds(5000),
-      maxMessageBytes: amount(1024 * 1024),
-      maxPendingPushes: amount(10_000),
-      graceMs: milliseconds(10_000, 0),
-      reapIntervalMs: milliseconds(1000, 10),
-      autoLeave: aBoolean(true),
-    });
-    const { cluster, graceMs, reapIntervalMs, autoLeave } = resolved;
+    const resolved = resolveServiceOptions(options);
+    const { cluster, reapIntervalMs, autoLeave } = resolved;
     this.#cluster = cluster;
     this.#options = resolved;
     this.#pushOptions = pushOptions(resolved.timeoutMs);
@@ -93,7 +61,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     const report = (error: unknown): void => reportError(this, error);
     this.#pusher = new Pusher({ cluster, autoLeave, report });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
-    this.#reaper = new Reaper({ cluster, graceMs, intervalMs: reapIntervalMs, report });
+    this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report });
     this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event));
     (this as EventEmitter).on("newListener", (type) => {
       if (this.#started && !this.#stopping && (type === "join" || type === "leave")) this.#events.start().catch(report);
@@ -395,24 +363,6 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       reportError(this, new GlobalChannelError("GC_LISTENER_FAILED", `a listener of ${type} failed`, { cause }));
     }
   }
-}
-
-/** How the options of a push are checked. */
-function pushOptions(timeoutMs: number) {
-  return {
-    except: (option: string, value: unknown = []) => checkList(option, value, checkId),
-    timeoutMs: milliseconds(timeoutMs),
-  };
-}
-
-/** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */
-function failIdsOf(report: PushReport): string[] {
-  const { failIds, unlisted, frontends } = report;
-  const uncounted = frontends.filter(({ isUncounted }) => isUncounted).length;
-  if (unlisted + uncounted === 0) return failIds;
-  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted} members`;
-  const message = `${who} may have missed the push, and who they are could not be read`;
-  throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }
 
 function closed(): GlobalChannelError {

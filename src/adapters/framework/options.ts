@@ -1,6 +1,15 @@
 import { checkInteger, checkList, checkName, invalid } from "../../arguments.js";
 import { GlobalChannelError } from "../../errors.js";
-import { aBoolean, milliseconds, optional, resolveOptions } from "../../options.js";
+import {
+  aBoolean,
+  graceMs,
+  leaseMs,
+  missingMethod,
+  optional,
+  PART_METHODS,
+  resolveOptions,
+  timeoutMs,
+} from "../../options.js";
 import type { CallbackManager } from "../../managers/callback.js";
 import type { RedisSource } from "../../redis/index.js";
 import type { ChannelManager, RpcTransport } from "../../types.js";
@@ -69,12 +78,12 @@ export function resolvePluginOptions(given: unknown) {
     cleanOnStartUp: aBoolean(false),
     channelManager: optional(checkManager),
     transport: checkTransport,
-    timeoutMs: milliseconds(5000),
+    timeoutMs,
     serverTypes: optional((option, value) => checkList(option, value, checkName)),
     autoLeave: aBoolean(true),
     rpcNoDelay: aBoolean(true),
-    leaseMs: milliseconds(3000, 30),
-    graceMs: milliseconds(10_000, 0),
+    leaseMs,
+    graceMs,
   });
   const { redis, host, port, db, password, auth_pass } = options;
   if (redis !== undefined) {
@@ -132,9 +141,8 @@ function checkManager(option: string, value: unknown): NonNullable<GlobalChannel
 
 function checkTransport(option: string, value: unknown = "rpc"): "rpc" | "redis" | RpcTransport {
   if (value === "rpc" || value === "redis") return value;
-  const transport = value as Partial<RpcTransport> | null;
-  if (typeof transport?.request !== "function" || typeof transport.serve !== "function") {
+  if (missingMethod(value, PART_METHODS.transport)) {
     throw invalid(option, value, `"rpc", "redis" or an RpcTransport, with the methods request and serve`);
   }
-  return transport as RpcTransport;
+  return value as RpcTransport;
 }

@@ -17,7 +17,6 @@ export interface Application {
   replaceServers(servers: Record<string, ServerInfo>): void;
   addServers(servers: ServerInfo[]): void;
   getServers(): Record<string, ServerInfo>;
-  getServerById(sid: string): ServerInfo | undefined;
   /** Only there once the application has started. */
   rpcInvoke(
     sid: string,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { serveParent } from "../../support/process.js";
 import { burst, type BurstOptions, type BurstOutcome } from "./burst.js";
-import { loadFramework, type Application, type FrameworkName, type ServerInfo } from "./framework.js";
+import { loadFramework, type Application, type FrameworkName } from "./framework.js";
 import { callForPromise, callWithCallback, type CallbackOutcome, type PluginService } from "./plugin-service.js";
 
 /** What the environment variable `FRAMEWORK_SERVER` holds; all other servers get to know what is in the arguments. */
@@ -57,13 +57,10 @@ const api = {
   /** Calls a method of the plugin's service that returns a promise. */
   callPromise: (method: string, ...args: unknown[]): Promise<unknown> => callForPromise(service(), method, args),
   burst: (options: BurstOptions): Promise<BurstOutcome> => burst(service(), options),
-  usage: () => ({ cpu: process.cpuUsage(), memory: process.memoryUsage() }),
   /** The ids of the servers that this one knows of. */
   getServers: (): string[] => Object.keys(app.getServers()),
   /** Which life of each of those servers it knows of: one that was started again has another. */
   getLives: (): [string, unknown][] => Object.values(app.getServers()).map(({ id, life }) => [id, life]),
-  /** What this server knows of another one. */
-  getServer: (sid: string): ServerInfo | undefined => app.getServerById(sid),
   /**
    * What a restarted master tells a server that comes back before these: a list without them. After a while it tells of them
    * again, one by one.

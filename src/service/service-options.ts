@@ -1,0 +1,34 @@
+import { aBoolean, amount, checkCluster, graceMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
+import type { Cluster } from "../types.js";
+
+export interface GlobalChannelServiceOptions {
+  cluster: Cluster;
+  /** How long a push waits for the frontends' answers, in milliseconds. @default 5000 */
+  timeoutMs?: number;
+  /** The largest message, in bytes of its JSON. @default 1048576 */
+  maxMessageBytes?: number;
+  /** How many pushes may be under way at the same time. @default 10000 */
+  maxPendingPushes?: number;
+  /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
+  graceMs?: number;
+  /** How often this service looks for dead frontends, in milliseconds. @default 1000 */
+  reapIntervalMs?: number;
+  /**
+   * Whether a push takes members out whom their frontend does not know, where the frontend does not do that itself because
+   * the transport is one that names uids. Give the same to {@link Frontend}. @default true
+   */
+  autoLeave?: boolean;
+}
+
+/** @throws `GC_INVALID_OPTION` */
+export function resolveServiceOptions(options: GlobalChannelServiceOptions) {
+  return resolveOptions("GlobalChannelService", options, {
+    cluster: checkCluster,
+    timeoutMs,
+    maxMessageBytes: amount(1024 * 1024),
+    maxPendingPushes: amount(10_000),
+    graceMs,
+    reapIntervalMs: milliseconds(1000, 10),
+    autoLeave: aBoolean(true),
+  });
+}
