@@ -6,6 +6,7 @@ import { defineConfig, type Options } from "tsup";
 const entry = {
   index: "src/index.ts",
   redis: "src/redis/index.ts",
+  mysql: "src/managers/mysql/index.ts",
   websocket: "src/connectors/websocket.ts",
   conformance: "src/conformance/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",

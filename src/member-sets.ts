@@ -19,3 +19,9 @@ export function groupBySet(memberships: readonly Membership[]): MemberSetUids[] 
   }
   return [...bySid.values()].flatMap((byName) => [...byName.values()]);
 }
+
+/** Tells a member set from all others. */
+export function setKey(name: string, sid: string): string {
+  // The length tells where the name ends, whatever is in it.
+  return `${name.length}:${name}${sid}`;
+}

@@ -1,21 +1,18 @@
-import { execFile } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-const run = promisify(execFile);
+import { aptInstall, canAptInstall, explained, isExecutable, run, which, type Log } from "./programs.js";
+
+export type { Log };
 
 const PROGRAMS = ["redis-server", "valkey-server"];
 
 /** Where redis-memory-server puts what it downloads and builds: `<here>/stable/redis-server`. */
 const DOWNLOAD_DIR = fileURLToPath(new URL("../../node_modules/.cache/redis-memory-server", import.meta.url));
 
-/** How long a download and build may take (about 2 minutes of it are the build), and how long one run of apt-get. */
+/** How long a download and build may take; about 2 minutes of it are the build. */
 const BUILD_TIMEOUT_MS = 240_000;
-const APT_TIMEOUT_MS = 180_000;
 
 export interface FoundRedis {
   /** The path of the server program. */
@@ -23,8 +20,6 @@ export interface FoundRedis {
   /** What it is, for people: `Redis server v=7.0.15 (/usr/bin/redis-server)`. */
   description: string;
 }
-
-export type Log = (line: string) => void;
 
 /**
  * Finds a Redis server program: on PATH, or one that {@link installRedis} has built. Installs nothing, so that any number
@@ -87,52 +82,6 @@ async function buildRedis(log: Log): Promise<void> {
 }
 
 async function aptInstallRedis(log: Log): Promise<void> {
-  const isDebian = await isReadable("/etc/debian_version");
-  if (!isDebian || process.getuid?.() !== 0) {
-    throw new Error("apt-get is not tried: it needs Debian or Ubuntu, and root.");
-  }
-  log("apt-get installs redis-server ...");
-  const options = {
-    timeout: APT_TIMEOUT_MS,
-    // In runlevel 1 the package does not start its service.
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
-  };
-  const apt = ["-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20"];
-  try {
-    await run("apt-get", [...apt, "update"], options);
-    await run("apt-get", [...apt, "install", "--yes", "--no-install-recommends", "redis-server"], options);
-  } catch (error) {
-    throw explained("apt-get could not install redis-server", error);
-  }
-  // systemd starts it all the same.
-  if (await isReadable("/run/systemd/system")) await run("systemctl", ["stop", "redis-server"]);
-}
-
-/** `what`, and why: the last lines that the program has written, or that it was ended. */
-function explained(what: string, error: unknown): Error {
-  const { killed, stderr = "", message } = error as Error & { killed?: boolean; stderr?: string };
-  const why = killed ? "it took too long" : stderr.trim().split("\n").slice(-3).join("\n") || message;
-  return new Error(`${what}: ${why}`, { cause: error });
-}
-
-async function which(program: string): Promise<string | undefined> {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const file = join(folder, program);
-    if (folder !== "" && (await isExecutable(file))) return file;
-  }
-  return undefined;
-}
-
-function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
-function isReadable(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
+  if (!(await canAptInstall())) throw new Error("apt-get is not tried: it needs Debian or Ubuntu, and root.");
+  await aptInstall(log, "redis-server");
 }

@@ -1,3 +1,5 @@
+import { setKey } from "../../member-sets.js";
+
 /** One script call that changes one member set. */
 export interface SetChange {
   type: "join" | "leave";
@@ -32,8 +34,7 @@ export class TickChanges {
 
   /** Resolves whether that changed anything. */
   change(type: SetChange["type"], name: string, sid: string, uid: string): Promise<boolean> {
-    // The length tells where the name ends, whatever is in it.
-    const set = `${name.length}:${name}${sid}`;
+    const set = setKey(name, sid);
     let change = this.#open.get(set);
     if (change?.type !== type || change.uids.length === this.#options.maxUids) {
       change = this.#begin(set, { type, name, sid, uids: [], callers: [] });

@@ -1,0 +1,113 @@
+import { GlobalChannelError } from "../../errors.js";
+
+interface BatchQueueOptions<J, R> {
+  /** How much a job counts. */
+  sizeOf(job: J): number;
+  /** How much goes into one batch; a single job may be more. */
+  maxBatch: number;
+  /** How much may wait. */
+  maxWaiting: number;
+  /** How long a job may wait, in milliseconds. */
+  timeoutMs: number;
+  /** Does a batch; resolves the result of each job. */
+  run(jobs: J[]): Promise<R[]>;
+}
+
+interface Waiting<J, R> {
+  job: J;
+  size: number;
+  resolve: (result: R) => void;
+  reject: (error: unknown) => void;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Does jobs in batches, one batch after the other, in the order of the calls: while one is under way the next one gathers, so
+ * that a busy database gets few and large transactions.
+ */
+export class BatchQueue<J, R> {
+  readonly #options: BatchQueueOptions<J, R>;
+  readonly #waiting = new Set<Waiting<J, R>>();
+  #size = 0;
+  #working: Promise<void> | undefined;
+
+  constructor(options: BatchQueueOptions<J, R>) {
+    this.#options = options;
+  }
+
+  /** @throws `GC_OVERLOADED`, `GC_STORE_UNAVAILABLE`: nothing was done; what the batch rejects with */
+  push(job: J): Promise<R> {
+    const { maxWaiting, timeoutMs } = this.#options;
+    const size = this.#options.sizeOf(job);
+    if (this.#size > 0 && this.#size + size > maxWaiting) {
+      const message = `${this.#size} changes wait for the database already`;
+      return Promise.reject(new GlobalChannelError("GC_OVERLOADED", message));
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#take(waiting);
+        const message = `the database was busy for ${timeoutMs} ms; nothing was done`;
+        reject(new GlobalChannelError("GC_STORE_UNAVAILABLE", message));
+      }, timeoutMs);
+      const waiting: Waiting<J, R> = { job, size, resolve, reject, timer };
+      this.#waiting.add(waiting);
+      this.#size += size;
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Resolves when everything is done, or has failed, that was called for before; `nothing` is a job without work. */
+  async settled(nothing: J): Promise<void> {
+    await this.push(nothing).catch(() => {});
+  }
+
+  /** Resolves when nothing waits or is under way. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
+  /** Refuses what waits. */
+  refuse(error: GlobalChannelError): void {
+    for (const waiting of this.#waiting) {
+      this.#take(waiting);
+      waiting.reject(error);
+    }
+  }
+
+  async #work(): Promise<void> {
+    // What is called for in the same tick goes into the first batch.
+    await new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
+    while (this.#waiting.size > 0) await this.#runBatch(this.#nextBatch());
+    // In the same turn as the last look: who comes now begins anew.
+    this.#working = undefined;
+  }
+
+  #nextBatch(): Waiting<J, R>[] {
+    const batch: Waiting<J, R>[] = [];
+    let room = this.#options.maxBatch;
+    for (const waiting of this.#waiting) {
+      if (batch.length > 0 && waiting.size > room) break;
+      batch.push(waiting);
+      this.#take(waiting);
+      room -= waiting.size;
+    }
+    return batch;
+  }
+
+  async #runBatch(batch: readonly Waiting<J, R>[]): Promise<void> {
+    try {
+      const results = await this.#options.run(batch.map(({ job }) => job));
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as R);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  #take(waiting: Waiting<J, R>): void {
+    clearTimeout(waiting.timer);
+    this.#waiting.delete(waiting);
+    this.#size -= waiting.size;
+  }
+}

@@ -1,0 +1,216 @@
+import { reportError } from "../../diagnostics.js";
+import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
+import type { MysqlDatabase, Row } from "./database.js";
+import { keyOf, keyText, list, literal, sql } from "./sql.js";
+import type { Tables } from "./tables.js";
+
+/** What has been read of the changes at one frontend. */
+interface Cursor {
+  sid: string;
+  key: Buffer;
+  /** The number of the last change that was told. */
+  seq: number;
+}
+
+/** How many changes are read at once, each of up to 1,000 uids. */
+const PAGE = 200;
+
+interface ChangeFeedOptions {
+  database: MysqlDatabase;
+  tables: Tables;
+  pollMs: number;
+  report: (error: unknown) => void;
+}
+
+/**
+ * Tells of changes by asking the database for them, in one or two queries for all who watch in this process, however many. The
+ * changes at a frontend are numbered without a hole, so that what was missed, because it was deleted before it was read, shows.
+ */
+export class ChangeFeed {
+  readonly #options: ChangeFeedOptions;
+  readonly #listeners = new Map<string, Set<ChangeListener>>();
+  readonly #listenersOfAll = new Set<ChangeListener>();
+  /** By the text of the sid's key. */
+  readonly #cursors = new Map<string, Cursor>();
+  #timer: NodeJS.Timeout | undefined;
+  #polling: Promise<void> | undefined;
+  #isPollWanted = false;
+
+  constructor(options: ChangeFeedOptions) {
+    this.#options = options;
+  }
+
+  async watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
+    // An object of its own for each watch: the same listener may be given twice.
+    const own = copyOf(listener);
+    const key = keyOf(sid);
+    const [last] = await this.#readLast(sql`WHERE sid_key = ${key}`);
+    // Nothing may come between this and the listener.
+    this.#cursorOf(key, sid, last?.seq ?? 0);
+    const listeners = this.#listeners.get(sid) ?? new Set();
+    this.#listeners.set(sid, listeners.add(own));
+    this.#schedule();
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0 && this.#listeners.get(sid) === listeners) this.#listeners.delete(sid);
+      this.#schedule();
+    };
+  }
+
+  async watchAll(listener: ChangeListener): Promise<Unsubscribe> {
+    const own = copyOf(listener);
+    for (const { key, sid, seq } of await this.#readLast("")) this.#cursorOf(key, sid, seq);
+    this.#listenersOfAll.add(own);
+    this.#schedule();
+    return () => {
+      this.#listenersOfAll.delete(own);
+      this.#schedule();
+    };
+  }
+
+  /** Asks at once: something has been written here. */
+  poke(): void {
+    if (!this.#isWatched) return;
+    this.#isPollWanted = true;
+    this.#polling ??= this.#poll().finally(() => (this.#polling = undefined));
+  }
+
+  async stop(): Promise<void> {
+    this.#listeners.clear();
+    this.#listenersOfAll.clear();
+    this.#cursors.clear();
+    this.#schedule();
+    await this.#polling;
+  }
+
+  get #isWatched(): boolean {
+    return this.#listeners.size + this.#listenersOfAll.size > 0;
+  }
+
+  async #readLast(where: string): Promise<Cursor[]> {
+    const { database, tables } = this.#options;
+    const rows = await database.read(sql`SELECT sid_key, CAST(sid AS BINARY), seq FROM ${tables.frontends} ${where}`);
+    return rows.map(([key, sid, seq]) => ({ key: key as Buffer, sid: String(sid), seq: Number(seq) }));
+  }
+
+  /** The cursor of a frontend; a new one begins after `seq`. */
+  #cursorOf(key: Buffer, sid: string, seq: number): Cursor {
+    const text = keyText(key);
+    const cursor = this.#cursors.get(text) ?? { sid, key, seq };
+    this.#cursors.set(text, cursor);
+    return cursor;
+  }
+
+  /** Polls as long as somebody watches, and forgets the frontends that nobody watches. */
+  #schedule(): void {
+    if (this.#listenersOfAll.size === 0) {
+      for (const [key, { sid }] of this.#cursors) if (!this.#listeners.has(sid)) this.#cursors.delete(key);
+    }
+    if (this.#isWatched) {
+      this.#timer ??= setInterval(() => this.poke(), this.#options.pollMs).unref();
+    } else {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  async #poll(): Promise<void> {
+    while (this.#isPollWanted && this.#isWatched) {
+      this.#isPollWanted = false;
+      try {
+        await this.#pollOnce();
+      } catch (error) {
+        this.#options.report(error);
+      }
+    }
+  }
+
+  async #pollOnce(): Promise<void> {
+    const { database, tables } = this.#options;
+    const known = new Set(this.#cursors.values());
+    const isAllWatched = this.#listenersOfAll.size > 0;
+    const where = isAllWatched ? "" : sql`WHERE sid_key IN ${list([...known].map(({ key }) => key))}`;
+    const frontends = await database.read(
+      sql`SELECT sid_key, CAST(sid AS BINARY), began, seq FROM ${tables.frontends} ${where}`,
+    );
+    const moved: { cursor: Cursor; to: number }[] = [];
+    for (const [key, sid, began, seq] of frontends) {
+      const isNew = !this.#cursors.has(keyText(key as Buffer));
+      // Nobody watches this one any more.
+      if (isNew && !isAllWatched) continue;
+      const cursor = this.#cursorOf(key as Buffer, String(sid), Number(began));
+      // It was read meanwhile where this one begins: what has been read here may be older.
+      if (!isNew && !known.has(cursor)) continue;
+      // The row is new: there is nothing before it that was not told of.
+      if (cursor.seq < Number(began)) cursor.seq = Number(began);
+      if (cursor.seq > Number(seq)) this.#skip(cursor, Number(seq));
+      else if (cursor.seq < Number(seq)) moved.push({ cursor, to: Number(seq) });
+    }
+    if (moved.length > 0) await this.#read(moved);
+  }
+
+  /** Reads and tells the changes of these frontends. */
+  async #read(moved: readonly { cursor: Cursor; to: number }[]): Promise<void> {
+    const { database, tables } = this.#options;
+    const ranges = moved.map(
+      ({ cursor: { key, seq }, to }) => `(sid_key = ${literal(key)} AND seq > ${seq} AND seq <= ${to})`,
+    );
+    const rows = await database.read(
+      `SELECT sid_key, seq, CAST(name AS BINARY), CAST(version AS BINARY), CAST(type AS BINARY), CAST(reason AS BINARY),
+         uids FROM ${tables.changes} WHERE ${ranges.join(" OR ")} ORDER BY sid_key, seq LIMIT ${PAGE}`,
+    );
+    for (const row of rows) {
+      const cursor = this.#cursors.get(keyText(row[0] as Buffer));
+      const seq = Number(row[1]);
+      if (!cursor || seq <= cursor.seq) continue;
+      if (seq > cursor.seq + 1) this.#skip(cursor, seq - 1);
+      cursor.seq = seq;
+      this.#tell(changeOf(row, cursor.sid));
+    }
+    if (rows.length === PAGE) {
+      // There are more.
+      this.#isPollWanted = true;
+      return;
+    }
+    for (const { cursor, to } of moved) if (cursor.seq < to) this.#skip(cursor, to);
+  }
+
+  /** Goes on at another change than the next one. */
+  #skip(cursor: Cursor, seq: number): void {
+    cursor.seq = seq;
+    for (const listener of this.#listenersAt(cursor.sid)) this.#call(() => listener.gap?.());
+  }
+
+  #tell(change: MemberSetChange): void {
+    for (const listener of this.#listenersAt(change.sid)) this.#call(() => listener.change(change));
+  }
+
+  #listenersAt(sid: string): ChangeListener[] {
+    return [...(this.#listeners.get(sid) ?? []), ...this.#listenersOfAll];
+  }
+
+  #call(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      // The other listeners are not to suffer.
+      reportError(this, error);
+    }
+  }
+}
+
+function copyOf(listener: ChangeListener): ChangeListener {
+  return { change: (change) => listener.change(change), gap: () => listener.gap?.() };
+}
+
+function changeOf([, , name, version, type, reason, uids]: Row, sid: string): MemberSetChange {
+  const set = { name: String(name), sid };
+  if (String(type) === "clear") return { type: "clear", ...set };
+  return {
+    type: String(type),
+    ...set,
+    version: version === null ? undefined : String(version),
+    uids: JSON.parse(String(uids)) as string[],
+    reason: String(reason),
+  } as MemberSetChange;
+}

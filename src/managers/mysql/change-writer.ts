@@ -1,0 +1,176 @@
+import { randomBytes } from "node:crypto";
+import { GlobalChannelError } from "../../errors.js";
+import type { Awaitable, MemberSetChange } from "../../types.js";
+import type { MysqlDatabase, Row, Session } from "./database.js";
+import { isRefusal } from "./failures.js";
+import { insert, keyOf, keyText, list, sql, text } from "./sql.js";
+import type { Tables } from "./tables.js";
+
+/** A change of member sets at these frontends. */
+export interface Plan<T> {
+  sids: readonly string[];
+  /** What it has to know, read when nobody else can change it any more. */
+  reads: readonly string[];
+  /** Says what is to be written, from what was read. */
+  draft(results: Row[][], session: Session): Awaitable<Draft<T>>;
+}
+
+export interface Draft<T> {
+  result: T;
+  /** What writes it. */
+  statements: readonly string[];
+  /** What those who watch are told, in order. */
+  changes: readonly MemberSetChange[];
+}
+
+/** A transaction of which nobody knows whether it was committed, and the first change that it has logged if it was. */
+interface Uncertain<T> {
+  result: T;
+  sidKey: Buffer;
+  seq: number;
+  token: Buffer;
+}
+
+/**
+ * Changes member sets, each change as a whole, once, and with a log of it for those who watch.
+ *
+ * Whoever changes a member set holds the lock of its frontend's row, taken in the order of the keys, so that there are no
+ * deadlocks, and the changes at one frontend are numbered in the order in which they are committed. A transaction whose
+ * connection breaks while it is committed is looked for in the log before it is done again.
+ */
+export class ChangeWriter {
+  readonly #database: MysqlDatabase;
+  readonly #tables: Tables;
+  readonly #written: () => void;
+  /** Frontends that surely have had a row. */
+  readonly #knownSids = new Set<string>();
+
+  /** @param written called after each commit */
+  constructor(database: MysqlDatabase, tables: Tables, written: () => void) {
+    this.#database = database;
+    this.#tables = tables;
+    this.#written = written;
+  }
+
+  /** @throws `GC_TIMEOUT` whether it was done is not known; what {@link MysqlDatabase.run} throws: it was not done */
+  async write<T>(plan: Plan<T>): Promise<T> {
+    let uncertain: Uncertain<T> | undefined;
+    let lastError: unknown;
+    const attempt = async (session: Session): Promise<T> => {
+      const { seqs, results } = await this.#lock(session, plan);
+      if (uncertain && (await this.#isCommitted(session, uncertain))) {
+        await session.run(["ROLLBACK"]);
+        return uncertain.result;
+      }
+      uncertain = undefined;
+      const { result, statements, changes } = await plan.draft(results, session);
+      const token = randomBytes(16);
+      const log = this.#log(changes, seqs, token);
+      const [first] = log.rows;
+      if (first) uncertain = { result, sidKey: first[0], seq: first[1], token };
+      await session.run([...statements, ...log.statements, "COMMIT"]);
+      return result;
+    };
+    try {
+      const result = await this.#database.run(async (session) => {
+        try {
+          return await attempt(session);
+        } catch (error) {
+          lastError = error;
+          throw error;
+        }
+      });
+      this.#written();
+      return result;
+    } catch (error) {
+      if (!uncertain || isRefusal(lastError)) throw error;
+      const message = "the connection broke while the change was committed; whether it was done is not known";
+      throw new GlobalChannelError("GC_TIMEOUT", message, { cause: error });
+    }
+  }
+
+  /** Begins a transaction that holds the locks of the frontends. Resolves the number of the last change of each, and what was read. */
+  async #lock(
+    session: Session,
+    { sids, reads }: Pick<Plan<unknown>, "sids" | "reads">,
+  ): Promise<{ seqs: Map<string, number>; results: Row[][] }> {
+    const { frontends } = this.#tables;
+    const keys = new Map([...new Set(sids)].map((sid) => [keyText(keyOf(sid)), { sid, key: keyOf(sid) }]));
+    const sorted = [...keys.values()].toSorted((one, other) => one.key.compare(other.key));
+    for (;;) {
+      const unknown = sorted.filter(({ sid }) => !this.#knownSids.has(sid));
+      const creations = insert(
+        `INSERT IGNORE INTO ${frontends} (sid_key, sid, began, seq, changed_at)`,
+        unknown.map(({ sid, key }) => [key, text(sid)]),
+        `${FIRST_SEQ}, ${FIRST_SEQ}, UNIX_TIMESTAMP()`,
+      );
+      const answers = await session.run([
+        ...creations,
+        // Locks no gaps, which would make strangers wait for one another.
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "START TRANSACTION",
+        sql`SELECT sid_key, seq FROM ${frontends} WHERE sid_key IN ${list(sorted.map(({ key }) => key))}
+          ORDER BY sid_key FOR UPDATE`,
+        ...reads,
+      ]);
+      const [locked = [], ...results] = answers.slice(creations.length + 2);
+      const seqs = new Map<string, number>();
+      for (const [key, seq] of locked) seqs.set(keys.get(keyText(key as Buffer))!.sid, Number(seq));
+      if (seqs.size === sorted.length) {
+        for (const { sid } of unknown) this.#knownSids.add(sid);
+        return { seqs, results };
+      }
+      // Rows of frontends that nothing was heard of for long are deleted.
+      for (const { sid } of sorted) this.#knownSids.delete(sid);
+      await session.run(["ROLLBACK"]);
+    }
+  }
+
+  async #isCommitted(session: Session, { sidKey, seq, token }: Uncertain<unknown>): Promise<boolean> {
+    const found = await session.read(
+      sql`SELECT 1 FROM ${this.#tables.changes} WHERE sid_key = ${sidKey} AND seq = ${seq} AND token = ${token}`,
+    );
+    return found.length > 0;
+  }
+
+  /** What writes the log. */
+  #log(changes: readonly MemberSetChange[], seqs: ReadonlyMap<string, number>, token: Buffer) {
+    const { changes: table, frontends } = this.#tables;
+    const last = new Map(seqs);
+    const keys = new Map([...seqs.keys()].map((sid) => [sid, keyOf(sid)]));
+    const rows = changes.map((change) => {
+      const seq = last.get(change.sid)! + 1;
+      last.set(change.sid, seq);
+      const { version, reason, uids } = change.type === "clear" ? CLEAR : change;
+      return [
+        keys.get(change.sid)!,
+        seq,
+        token,
+        text(change.name),
+        version === undefined ? null : text(version),
+        text(change.type),
+        text(reason),
+        text(JSON.stringify(uids)),
+      ] as const;
+    });
+    const moved = [...last].filter(([sid, seq]) => seq !== seqs.get(sid));
+    const columns = "sid_key, seq, token, name, version, type, reason, uids";
+    return {
+      rows,
+      statements: [
+        ...insert(`INSERT INTO ${table} (${columns}, made_at)`, rows, "UNIX_TIMESTAMP()"),
+        ...insert(
+          `INSERT INTO ${frontends} (sid_key, sid, began, seq, changed_at)`,
+          moved.map(([sid, seq]) => [keys.get(sid)!, text(sid), seq, seq]),
+          "UNIX_TIMESTAMP()",
+          "ON DUPLICATE KEY UPDATE seq = VALUES(seq), changed_at = VALUES(changed_at)",
+        ),
+      ],
+    };
+  }
+}
+
+/** Numbers go on from the clock, so that they are above where an earlier row of the same frontend has ended. */
+const FIRST_SEQ = "UNIX_TIMESTAMP() * 1000000 + MICROSECOND(NOW(6))";
+
+const CLEAR = { version: undefined, reason: "destroyed", uids: [] } as const;

@@ -1,0 +1,72 @@
+import type { MysqlDatabase } from "./database.js";
+import type { MemberSets } from "./member-sets.js";
+import { sql } from "./sql.js";
+import type { Tables } from "./tables.js";
+
+/** How often what is no longer needed is looked for, in milliseconds. */
+const INTERVAL_MS = 15_000;
+/** For how long changes are kept for those who watch, in seconds: longer than any call takes, and any watcher sleeps. */
+const CHANGES_SECONDS = 60;
+/** After how long somebody else goes on with telling of a destroyed channel, in seconds. */
+const DESTROYED_SECONDS = 60;
+/** After how long a frontend without members is forgotten, in seconds. */
+const FRONTEND_SECONDS = 3600;
+/** How many rows are deleted at once. */
+const STEP = 5000;
+
+interface HousekeepingOptions {
+  database: MysqlDatabase;
+  tables: Tables;
+  memberSets: MemberSets;
+  report: (error: unknown) => void;
+}
+
+/** Deletes what nobody needs any more, and ends what a process that died has begun. Any number of processes may do it at once. */
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #tidying: Promise<void> | undefined;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#tidying ??= this.#tidy()
+        .catch(this.#options.report)
+        .finally(() => (this.#tidying = undefined));
+    }, INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#tidying;
+  }
+
+  async #tidy(): Promise<void> {
+    const { database, tables, memberSets } = this.#options;
+    await this.#deleteAll(
+      sql`DELETE FROM ${tables.changes} WHERE made_at < UNIX_TIMESTAMP() - ${CHANGES_SECONDS} LIMIT ${STEP}`,
+    );
+    const destroyed = await database.read(
+      sql`SELECT set_id, CAST(name AS BINARY), CAST(sid AS BINARY) FROM ${tables.destroyed}
+        WHERE destroyed_at < UNIX_TIMESTAMP() - ${DESTROYED_SECONDS}`,
+    );
+    for (const [id, name, sid] of destroyed) {
+      await memberSets.tellDestroyed({ id: Number(id), name: String(name), sid: String(sid) });
+    }
+    await this.#deleteAll(
+      sql`DELETE FROM ${tables.frontends} WHERE changed_at < UNIX_TIMESTAMP() - ${FRONTEND_SECONDS}
+        AND NOT EXISTS (SELECT 1 FROM ${tables.sets} s WHERE s.sid_key = ${tables.frontends}.sid_key)
+        AND NOT EXISTS (SELECT 1 FROM ${tables.changes} c WHERE c.sid_key = ${tables.frontends}.sid_key) LIMIT ${STEP}`,
+    );
+  }
+
+  async #deleteAll(statement: string): Promise<void> {
+    let deleted: number;
+    do deleted = await this.#options.database.run((session) => session.affect(statement));
+    while (deleted === STEP);
+  }
+}

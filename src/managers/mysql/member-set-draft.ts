@@ -1,0 +1,135 @@
+import { newEpoch } from "../../version.js";
+import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
+
+/** How many uids one change tells of, and how many characters of them. */
+const [MAX_UIDS, MAX_CHARACTERS] = [1000, 256 * 1024];
+
+/** What the database says of a member set. */
+export interface StoredSet {
+  id: number;
+  counter: number;
+  members: number;
+}
+
+/** The row of a member set, as it is to be. */
+export interface DraftedSet extends StoredSet {
+  name: string;
+  sid: string;
+}
+
+/** What has to be written so that the database says the same as the drafts. */
+export interface Amendments {
+  begun: DraftedSet[];
+  continued: DraftedSet[];
+  /** The ids of sets that are empty now. */
+  ended: number[];
+  /** By the id of the set. */
+  joined: Map<number, string[]>;
+  left: Map<number, string[]>;
+}
+
+/** A member set that is being changed: read once, changed in memory as often as need be, written once. */
+export class MemberSetDraft {
+  readonly name: string;
+  readonly sid: string;
+  readonly #stored: StoredSet | undefined;
+  readonly #storedUids: ReadonlySet<string>;
+  readonly #uids: Set<string>;
+  #current: StoredSet | undefined;
+  readonly #log: MemberSetChange[];
+  #last: { change: MemberSetChange & { type: "join" | "leave"; uids: string[] }; characters: number } | undefined;
+
+  /**
+   * @param uids those of the members who will be spoken of
+   * @param log gets the changes, in the order in which they are made
+   */
+  constructor(
+    { name, sid }: { name: string; sid: string },
+    stored: StoredSet | undefined,
+    uids: ReadonlySet<string>,
+    log: MemberSetChange[],
+  ) {
+    this.name = name;
+    this.sid = sid;
+    this.#stored = stored;
+    this.#current = stored && { ...stored };
+    this.#storedUids = uids;
+    this.#uids = new Set(uids);
+    this.#log = log;
+  }
+
+  /** Makes uids members. Returns for each whether it was none. */
+  join(uids: readonly string[], reason: JoinReason): boolean[] {
+    return uids.map((uid) => {
+      const isNew = !this.#uids.has(uid);
+      if (isNew) this.#uids.add(uid);
+      // One who is a member already raises the version all the same, so that nobody takes it out for what was before.
+      this.#note("join", isNew ? [uid] : [], reason);
+      return isNew;
+    });
+  }
+
+  /** Takes uids out, if a version is given only while the set is at that. Returns for each whether it was a member. */
+  leave(uids: readonly string[], reason: LeaveReason, expected?: Version): boolean[] {
+    if (expected !== undefined && expected !== this.#version()) return uids.map(() => false);
+    return uids.map((uid) => {
+      const wasMember = this.#uids.delete(uid);
+      if (wasMember) this.#note("leave", [uid], reason);
+      return wasMember;
+    });
+  }
+
+  /** Adds what has to be written. */
+  amend(amendments: Amendments): void {
+    const [stored, current] = [this.#stored, this.#current];
+    const isContinued = stored !== undefined && stored.id === current?.id;
+    const joined = isContinued ? [...this.#uids].filter((uid) => !this.#storedUids.has(uid)) : [...this.#uids];
+    const left = [...this.#storedUids].filter((uid) => !isContinued || !this.#uids.has(uid));
+    if (stored && left.length > 0) amendments.left.set(stored.id, left);
+    if (stored && !isContinued) amendments.ended.push(stored.id);
+    if (!current) return;
+    if (joined.length > 0) amendments.joined.set(current.id, joined);
+    const drafted = { ...current, name: this.name, sid: this.sid };
+    if (!isContinued) amendments.begun.push(drafted);
+    else if (current.counter !== stored.counter) amendments.continued.push(drafted);
+  }
+
+  #version(): Version | undefined {
+    return this.#current && versionOf(this.#current);
+  }
+
+  /** Counts who joins or leaves, as a part of the last change if that is of the same kind, else as a change of its own. */
+  #note(type: "join" | "leave", uids: readonly string[], reason: JoinReason | LeaveReason): void {
+    const characters = uids.reduce((total, uid) => total + uid.length, 0);
+    if (this.#last?.change.type !== type || this.#last.change.reason !== reason || isFull(this.#last)) {
+      this.#current ??= { id: idOf(newEpoch()), counter: 0, members: 0 };
+      this.#current.counter++;
+      const change = { type, name: this.name, sid: this.sid, version: versionOf(this.#current), uids: [], reason };
+      this.#last = { change: change as MemberSetChange & { type: "join" | "leave"; uids: string[] }, characters: 0 };
+      this.#log.push(this.#last.change);
+    }
+    this.#last.change.uids.push(...uids);
+    this.#last.characters += characters;
+    const current = this.#current!;
+    current.members += type === "join" ? uids.length : -uids.length;
+    // Whoever joins next begins a set anew.
+    if (current.members === 0) this.#current = this.#last = undefined;
+  }
+}
+
+/** How many bytes of an epoch are the id of a set, which is an integer that JavaScript can hold. */
+const EPOCH_BYTES = 6;
+
+export function versionOf({ id, counter }: { id: number; counter: number }): Version {
+  const epoch = Buffer.alloc(EPOCH_BYTES);
+  epoch.writeUIntBE(id, 0, EPOCH_BYTES);
+  return `${epoch.toString("base64url")}.${counter}`;
+}
+
+function idOf(epoch: string): number {
+  return Buffer.from(epoch, "base64url").readUIntBE(0, EPOCH_BYTES);
+}
+
+function isFull({ change, characters }: { change: { uids: readonly string[] }; characters: number }): boolean {
+  return change.uids.length >= MAX_UIDS || characters >= MAX_CHARACTERS;
+}

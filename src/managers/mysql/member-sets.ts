@@ -1,0 +1,291 @@
+import { setKey } from "../../member-sets.js";
+import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
+import type { ChangeWriter, Draft } from "./change-writer.js";
+import type { MysqlDatabase, Row, Session } from "./database.js";
+import { type Amendments, MemberSetDraft, type StoredSet } from "./member-set-draft.js";
+import { insert, keyOf, keyText, list, sql, text, wherePair } from "./sql.js";
+import type { Tables } from "./tables.js";
+
+/** What is asked of one member set. */
+export type SetRequest = { name: string; sid: string; uids: readonly string[] } & (
+  | { type: "join"; reason: JoinReason }
+  | { type: "leave"; reason: LeaveReason; expected?: Version }
+);
+
+/** A member set of a destroyed channel. */
+export interface DestroyedSet {
+  id: number;
+  name: string;
+  sid: string;
+}
+
+/** What the end of a channel has ended. */
+export interface Destruction {
+  /** How many there were. */
+  members: number;
+  destroyed: DestroyedSet[];
+}
+
+/** How many members are taken out in one transaction where all of them go: it holds the lock of a frontend for some 100 ms. */
+const STEP = 5000;
+/** How many sets at once. */
+const SETS = 500;
+/** How many uids one change tells of. */
+const TOLD = 1000;
+
+/** The changes of member sets as transactions. */
+export class MemberSets {
+  readonly #database: MysqlDatabase;
+  readonly #tables: Tables;
+  readonly #writer: ChangeWriter;
+
+  constructor(database: MysqlDatabase, tables: Tables, writer: ChangeWriter) {
+    this.#database = database;
+    this.#tables = tables;
+    this.#writer = writer;
+  }
+
+  /** Makes changes, all or none of them, one after the other. Resolves for each whether it changed anything for each uid. */
+  async change(requests: readonly SetRequest[]): Promise<boolean[][]> {
+    if (requests.length === 0) return [];
+    const asked = askedSets(requests);
+    return this.#writer.write({
+      sids: requests.map(({ sid }) => sid),
+      reads: this.#readSets([...asked.values()]),
+      draft: async (results, session) => {
+        const changes: MemberSetChange[] = [];
+        const drafts = await this.#draft(session, asked, results.flat(), changes);
+        const result = requests.map((request) => {
+          const draft = drafts.get(setKey(request.name, request.sid))!;
+          if (request.type === "join") return draft.join(request.uids, request.reason);
+          return draft.leave(request.uids, request.reason, request.expected);
+        });
+        return this.#write([...drafts.values()], changes, result);
+      },
+    });
+  }
+
+  /** Takes every member out who is at this frontend now. Resolves how many those were. */
+  async evict(sid: string, reason: LeaveReason): Promise<number> {
+    // Only the sets that are there now: a new incarnation may begin others while this goes on.
+    const { sets, members } = this.#tables;
+    const rows = await this.#database.read(sql`SELECT id FROM ${sets} WHERE sid_key = ${keyOf(sid)}`);
+    const ids = rows.map(([id]) => Number(id));
+    let evicted = 0;
+    for (let start = 0; start < ids.length; start += SETS) {
+      const some = list(ids.slice(start, start + SETS));
+      const reads = [
+        sql`SELECT id, CAST(name AS BINARY), counter, members FROM ${sets} WHERE id IN ${some}`,
+        sql`SELECT set_id, CAST(uid AS BINARY) FROM ${members} WHERE set_id IN ${some} LIMIT ${STEP}`,
+      ];
+      evicted += await repeat(() =>
+        this.#writer.write({
+          sids: [sid],
+          reads,
+          draft: ([found = [], uids = []]) => this.#draftEviction(sid, found, uids, reason),
+        }),
+      );
+    }
+    return evicted;
+  }
+
+  /** Ends all member sets of a channel. Resolves how many members there were, and whom {@link tellDestroyed} has to tell of. */
+  async destroy(name: string): Promise<Destruction> {
+    const { sets, destroyed: table } = this.#tables;
+    const nameKey = keyOf(name);
+    const found = await this.#database.read(sql`SELECT CAST(sid AS BINARY) FROM ${sets} WHERE name_key = ${nameKey}`);
+    if (found.length === 0) return { members: 0, destroyed: [] };
+    const sids = found.map(([sid]) => String(sid));
+    return this.#writer.write({
+      sids,
+      reads: [
+        sql`SELECT id, CAST(sid AS BINARY), members FROM ${sets}
+          WHERE name_key = ${nameKey} AND sid_key IN ${list(sids.map(keyOf))}`,
+      ],
+      draft: ([rows = []]) => {
+        const destroyed = rows.map(([id, sid]) => ({ id: Number(id), name, sid: String(sid) }));
+        return {
+          result: { members: rows.reduce((total, [, , members]) => total + Number(members), 0), destroyed },
+          statements: [
+            ...insert(
+              `INSERT INTO ${table} (set_id, name, sid, destroyed_at)`,
+              destroyed.map(({ id, sid }) => [id, text(name), text(sid)]),
+              "UNIX_TIMESTAMP()",
+            ),
+            ...this.#endSets(destroyed.map(({ id }) => id)),
+          ],
+          changes: destroyed.map(({ sid }) => ({ type: "clear", name, sid })),
+        };
+      },
+    });
+  }
+
+  /** Tells of those who were in a member set that has ended that they have left, and forgets them. */
+  async tellDestroyed(set: DestroyedSet): Promise<void> {
+    const reads = [sql`SELECT CAST(uid AS BINARY) FROM ${this.#tables.members} WHERE set_id = ${set.id} LIMIT ${STEP}`];
+    await repeat(() =>
+      this.#writer.write({ sids: [set.sid], reads, draft: ([rows = []]) => this.#draftFarewell(set, rows) }),
+    );
+  }
+
+  /** The drafts of member sets, from the rows of those that are not empty. */
+  async #draft(
+    session: Session,
+    asked: ReadonlyMap<string, AskedSet>,
+    rows: readonly Row[],
+    log: MemberSetChange[],
+  ): Promise<Map<string, MemberSetDraft>> {
+    const keys = new Map([...asked].map(([key, { name, sid }]) => [pairText(keyOf(sid), keyOf(name)), key]));
+    const stored = new Map<string, StoredSet>();
+    for (const [sidKey, nameKey, id, counter, members] of rows) {
+      const key = keys.get(pairText(sidKey as Buffer, nameKey as Buffer))!;
+      stored.set(key, { id: Number(id), counter: Number(counter), members: Number(members) });
+    }
+    const members = await this.#readMembers(
+      session,
+      [...stored].map(([key, { id }]) => ({ id, uids: asked.get(key)!.uids })),
+    );
+    return new Map(
+      [...asked].map(([key, set]) => {
+        const found = stored.get(key);
+        return [key, new MemberSetDraft(set, found, members.get(found?.id) ?? new Set(), log)];
+      }),
+    );
+  }
+
+  #readSets(asked: readonly AskedSet[]): string[] {
+    const nameKeys = new Map<string, Buffer[]>();
+    for (const { name, sid } of asked) {
+      const there = nameKeys.get(sid) ?? [];
+      nameKeys.set(sid, there);
+      there.push(keyOf(name));
+    }
+    return wherePair(
+      `SELECT sid_key, name_key, id, counter, members FROM ${this.#tables.sets}`,
+      ["sid_key", "name_key"],
+      new Map([...nameKeys].map(([sid, there]) => [keyOf(sid), there])),
+    );
+  }
+
+  /** Which of these uids are members of which of these sets. */
+  async #readMembers(
+    session: Session,
+    asked: readonly { id: number; uids: ReadonlySet<string> }[],
+  ): Promise<Map<number | undefined, Set<string>>> {
+    const uids = new Map<string, string>();
+    const keys = new Map<number, Buffer[]>();
+    for (const { id, uids: some } of asked) {
+      const there = [...some].map((uid) => {
+        const key = keyOf(uid);
+        uids.set(keyText(key), uid);
+        return key;
+      });
+      keys.set(id, there);
+    }
+    const results = await session.run(
+      wherePair(`SELECT set_id, uid_key FROM ${this.#tables.members}`, ["set_id", "uid_key"], keys),
+    );
+    const found = new Map<number | undefined, Set<string>>(asked.map(({ id }) => [id, new Set()]));
+    for (const [id, key] of results.flat()) found.get(Number(id))!.add(uids.get(keyText(key as Buffer))!);
+    return found;
+  }
+
+  #draftEviction(sid: string, found: readonly Row[], rows: readonly Row[], reason: LeaveReason): Draft<number> {
+    const uids = new Map<number, Set<string>>(found.map(([id]) => [Number(id), new Set()]));
+    // Of a channel that is being destroyed members are left, but no set.
+    for (const [id, uid] of rows) uids.get(Number(id))?.add(String(uid));
+    const changes: MemberSetChange[] = [];
+    let left = 0;
+    const drafts = found.map(([id, name, counter, count]) => {
+      const stored = { id: Number(id), counter: Number(counter), members: Number(count) };
+      const there = uids.get(stored.id)!;
+      const draft = new MemberSetDraft({ name: String(name), sid }, stored, there, changes);
+      left += draft.leave([...there], reason).length;
+      return draft;
+    });
+    return this.#write(drafts, changes, left);
+  }
+
+  #draftFarewell({ id, name, sid }: DestroyedSet, rows: readonly Row[]): Draft<number> {
+    const { destroyed } = this.#tables;
+    const uids = rows.map(([uid]) => String(uid));
+    const changes: MemberSetChange[] = [];
+    for (let start = 0; start < uids.length; start += TOLD) {
+      const some = uids.slice(start, start + TOLD);
+      changes.push({ type: "leave", name, sid, version: undefined, uids: some, reason: "destroyed" });
+    }
+    return {
+      result: uids.length,
+      statements:
+        uids.length > 0
+          ? this.#removeMembers(new Map([[id, uids]]))
+          : [sql`DELETE FROM ${destroyed} WHERE set_id = ${id}`],
+      changes,
+    };
+  }
+
+  /** What writes drafts. */
+  #write<T>(drafts: readonly MemberSetDraft[], changes: readonly MemberSetChange[], result: T): Draft<T> {
+    const amendments: Amendments = { begun: [], continued: [], ended: [], joined: new Map(), left: new Map() };
+    for (const draft of drafts) draft.amend(amendments);
+    const { sets, members } = this.#tables;
+    const columns = `INSERT INTO ${sets} (id, name_key, sid_key, name, sid, counter, members)`;
+    const rows = (drafted: Amendments["begun"]) =>
+      drafted.map(({ id, name, sid, counter, members: count }) => [
+        ...[id, keyOf(name), keyOf(sid), text(name), text(sid), counter, count],
+      ]);
+    const joined = [...amendments.joined].flatMap(([id, uids]) => uids.map((uid) => [id, keyOf(uid), text(uid)]));
+    const statements = [
+      ...this.#removeMembers(amendments.left),
+      ...this.#endSets(amendments.ended),
+      ...insert(columns, rows(amendments.begun)),
+      ...insert(
+        columns,
+        rows(amendments.continued),
+        "",
+        "ON DUPLICATE KEY UPDATE counter = VALUES(counter), members = VALUES(members)",
+      ),
+      ...insert(`INSERT INTO ${members} (set_id, uid_key, uid)`, joined),
+    ];
+    return { result, statements, changes };
+  }
+
+  #removeMembers(uids: ReadonlyMap<number, readonly string[]>): string[] {
+    const keys = new Map([...uids].map(([id, some]) => [id, some.map(keyOf)]));
+    return wherePair(`DELETE FROM ${this.#tables.members}`, ["set_id", "uid_key"], keys);
+  }
+
+  #endSets(ids: readonly number[]): string[] {
+    return ids.length > 0 ? [sql`DELETE FROM ${this.#tables.sets} WHERE id IN ${list(ids)}`] : [];
+  }
+}
+
+/** A member set, and those of whom is to be known whether they are in it. */
+interface AskedSet {
+  name: string;
+  sid: string;
+  uids: Set<string>;
+}
+
+/** The member sets that requests are about, by their keys. */
+function askedSets(requests: readonly SetRequest[]): Map<string, AskedSet> {
+  const asked = new Map<string, AskedSet>();
+  for (const { name, sid, uids } of requests) {
+    const key = setKey(name, sid);
+    const set = asked.get(key) ?? { name, sid, uids: new Set<string>() };
+    asked.set(key, set);
+    for (const uid of uids) set.uids.add(uid);
+  }
+  return asked;
+}
+
+function pairText(one: Buffer, other: Buffer): string {
+  return keyText(one) + keyText(other);
+}
+
+/** Repeats a step until it has nothing left to do; resolves how much it did. */
+async function repeat(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let count = await step(); count > 0; count = await step()) total += count;
+  return total;
+}
