@@ -1,3 +1,5 @@
+import { asAdapted } from "./adapted-manager.js";
+import { checkCapabilities } from "./check-capabilities.js";
 import type { Cluster } from "./types.js";
 
 interface Startable {
@@ -8,8 +10,12 @@ interface Startable {
 /** How many services and frontends of this process use a part, and its start. */
 const uses = new WeakMap<Startable, { count: number; started: Promise<unknown> }>();
 
-/** Starts the parts of a cluster that are not started yet: services and frontends of one process may share them. */
+/**
+ * Starts the parts of a cluster that are not started yet: services and frontends of one process may share them.
+ * @throws `GC_INVALID_OPTION` the manager declares what it has not; then nothing is started
+ */
 export async function startParts(cluster: Cluster): Promise<void> {
+  checkCapabilities(cluster.manager);
   const started: Startable[] = [];
   try {
     for (const part of partsOf(cluster)) {
@@ -32,7 +38,8 @@ export async function stopParts(cluster: Cluster, force: boolean): Promise<void>
 }
 
 function partsOf({ manager, registry, transport }: Cluster): Startable[] {
-  return [...new Set<Startable>([manager, registry, transport])];
+  // One object may be several parts, though the manager is an adapted one.
+  return [...new Set<Startable>([manager, registry, transport].map(asAdapted))];
 }
 
 async function startPart(part: Startable): Promise<void> {

@@ -1,3 +1,4 @@
+export { CallbackChannelManager, type CallbackChannelManagerOptions } from "./managers/callback.js";
 export { ERROR_CODES, GlobalChannelError, isGlobalChannelError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { ErrorMessage } from "./diagnostics.js";
 export { Frontend, type FrontendOptions, type MessageHandler } from "./frontend/frontend.js";

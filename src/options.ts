@@ -1,7 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 import { checkNumber, describe, invalid } from "./arguments.js";
 import { GlobalChannelError, isGlobalChannelError } from "./errors.js";
-import type { Cluster } from "./types.js";
 
 /** Turns one given option into its value: checks it, and puts the default where it is undefined. */
 type Resolver<T> = (option: string, value: unknown) => T;
@@ -42,11 +41,11 @@ export function resolveOptions<S extends Record<string, Resolver<unknown>>>(
   return Object.freeze(resolved) as Resolved<S>;
 }
 
-/** The option that was probably meant, as a question. */
-function suggest(option: string, known: readonly string[]): string {
-  const nearest = closest(option, known);
+/** The name that was probably meant, as a question. */
+export function suggest(name: string, known: readonly string[]): string {
+  const nearest = closest(name, known);
   // More than half of it different: nobody meant that.
-  return nearest && distance(option, nearest) <= nearest.length / 2 ? ` (did you mean ${nearest}?)` : "";
+  return nearest && distance(name, nearest) <= nearest.length / 2 ? ` (did you mean ${nearest}?)` : "";
 }
 
 export function invalidOption(owner: string, option: string, value: unknown, allowed: string): GlobalChannelError {
@@ -111,15 +110,4 @@ export const PART_METHODS = {
 export function missingMethod(value: unknown, methods: readonly string[]): string | undefined {
   const candidate = value as Record<string, unknown> | null | undefined;
   return methods.find((method) => typeof candidate?.[method] !== "function");
-}
-
-/** @throws `GC_INVALID_ARGUMENT` unless `value` has the three parts of a cluster, each with the methods that it must have */
-export function checkCluster(option: string, value: unknown): Cluster {
-  for (const [part, methods] of Object.entries(PART_METHODS)) {
-    const missing = missingMethod((value as Record<string, unknown> | null | undefined)?.[part], methods);
-    if (missing) {
-      throw invalid(option, value, `a cluster, as memory() and redis() give; its ${part} has no method ${missing}`);
-    }
-  }
-  return value as Cluster;
 }

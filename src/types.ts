@@ -88,38 +88,98 @@ export interface ChangeListener {
 
 /**
  * What a manager can do beyond the required methods. Each capability that is declared brings the methods named after it;
- * what is not declared is false, and the service does without at the cost given.
+ * what is not declared, or false, the service does without, at the cost given, also where the methods are there. A service or
+ * frontend refuses to start with a manager that declares a capability and lacks one of its methods.
+ *
+ * The costs are for each capability that is missing alone; *live* is whom the registry lists.
  */
 export interface ManagerCapabilities {
-  /** `addMany`, `leaveMany`. Without: one call per member, and frontends cannot say why a member left. */
+  /**
+   * `addMany`, `leaveMany`. Without: `service.addMany`, `leaveMany` and `leaveAll` make one call for each membership, all at
+   * the same time, and where one fails the others may be done. A frontend takes out, and restores, members one by one, so
+   * that others are told the reasons `leave` and `join` instead of `disconnect` and `restored`.
+   */
   bulk: boolean;
-  /** `findMember`, `scanMembers`. Without: every member of the channel is read. */
+  /**
+   * `findMember`, `scanMembers`. Without: `isMember` reads all members at every live frontend, 1 call each after a round trip
+   * to the registry; a page of `listMembers` is all members at one frontend, whatever its `limit`.
+   */
   queries: boolean;
-  /** `getMemberSets`, `readMemberSet`, `getChannelsBySid`, `watch`, `leaveIfUnchanged`. Without: a push carries uids. */
+  /**
+   * `getMemberSets`, `readMemberSet`, `getChannelsBySid`, `watch`, `leaveIfUnchanged`. Without:
+   * - `getChannels` and `leaveAll` are refused
+   * - `count` reads all members at every live frontend, 1 call each
+   * - a push does that too, and carries the uids: 1 call for each channel and live frontend of the type, O(members)
+   * - users do not leave their channels when their sessions close or a push does not find them (`autoLeave`): such a member
+   *   is one of the *failed* of every push until somebody takes it out, or `eviction` does when its frontend ends
+   * - members that the store has lost are not restored
+   */
   versions: boolean;
-  /** `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `getChannels`, `pushToUsers` are refused. */
+  /**
+   * `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `getChannels` and `pushToUsers` are refused; the
+   * report of a `broadcast` does not count the users of a frontend that fails (`isUncounted`).
+   */
   presence: boolean;
-  /** `getServers`, `evict`. Without: members of a dead frontend stay in the store, and count again once its sid is back. */
+  /**
+   * `getServers`, `evict`. Without: no service removes what a dead frontend has left. Its members stay in the store, as its
+   * entry does in the registry, and count again once its sid is live again; no `leave` is told of them. A frontend that stops
+   * takes its members out itself, as far as `versions` let it know them; without those they stay then, too.
+   */
   eviction: boolean;
-  /** `watchAll`. Without: no `join` and `leave` events. */
+  /** `watchAll`. Without: no `join` and `leave` events; a service that has a listener says so on the diagnostics channel. */
   events: boolean;
+}
+
+/** A Node callback of a manager. */
+export type ManagerCallback = (error?: unknown, result?: unknown) => void;
+
+/**
+ * A manager as it was written for pomelo-globalchannel-plugin: each method calls back once. Services and frontends take it
+ * in the place of a {@link ChannelManager}, which says how they tell the two apart. It can have no capabilities.
+ */
+export interface CallbackManager {
+  start?(done: ManagerCallback): unknown;
+  stop?(force: boolean, done: ManagerCallback): unknown;
+  clean?(done: ManagerCallback): unknown;
+  add(name: string, uid: string, sid: string, done: ManagerCallback): unknown;
+  leave(name: string, uid: string, sid: string, done: ManagerCallback): unknown;
+  getMembersBySid(name: string, sid: string, done: ManagerCallback): unknown;
+  destroyChannel(name: string, done: ManagerCallback): unknown;
 }
 
 /**
  * Who is in which channel?
  *
- * Names are given as checked by the service: non-empty, well-formed Unicode, at most 1,024 bytes of UTF-8, and any two
- * different ones are different, down to case and accents. All methods may be called at the same time. Errors reject; a
- * {@link GlobalChannelError} with `temporary: true` says that the same call may succeed later.
+ * Required are `add`, `leave`, `getMembersBySid` and `destroyChannel`. For whoever implements it:
+ *
+ * - **Names** are given as checked by the service: non-empty, well-formed Unicode, at most 1,024 bytes of UTF-8, and any two
+ *   different ones are different, down to case and accents.
+ * - **Atomic** is every `add` and every `leave`: of any number of adds of one member at the same time, from any number of
+ *   processes, exactly one changes something and says so, and those of others are not lost (no reading of a list and writing
+ *   it back). `destroyChannel` is atomic for each frontend's members: who is added meanwhile is either taken out and counted,
+ *   or stays. What a call has done is seen by every call, in every process, that is made after it has resolved.
+ * - **Concurrency**: all methods may be called at the same time, by any number of services and frontends, also thousands of
+ *   times at once; a pool of connections must queue them. Calls of one process about one member, or one user's sessions,
+ *   should take effect in the order in which they were made: frontends do not wait for one before they make the next.
+ * - **Started once**: `start` is called once and waited for before any other method, however many services and frontends of
+ *   this process have the same object as their manager; `stop` when the last of them stops. After that, and after a `start`
+ *   that failed (no `stop` follows it), `start` may be called again.
+ * - **Errors** reject, or are thrown. A {@link GlobalChannelError} is passed on as it is: `GC_STORE_UNAVAILABLE` for a store
+ *   that cannot be reached, `GC_TIMEOUT` where it is not known what was done (both `temporary`: the same call may succeed
+ *   later). Any other error becomes a `GC_STORE_ERROR` that names the method and has it as its `cause`; a result of another
+ *   type than the contract's, as uids that are no array of strings, becomes one too. Promises must be settled: a call waits
+ *   for as long as it takes, but for a push, which has its deadline.
+ * - **Promise or callback style**: methods return a promise, or the value itself. A manager with callbacks is a
+ *   {@link CallbackManager}: it is taken for one if `add.length > 3`, `leave.length > 3`, `getMembersBySid.length > 2` or
+ *   `destroyChannel.length > 1`, whatever its parameters are called. A further parameter that is no callback must therefore
+ *   have a default value, for `length` does not count those. As managers of the original told no results, what is not `false`
+ *   is true for `add` and `leave`, and what is no number is 0 for `destroyChannel`.
  */
 export interface ChannelManager {
   /** What it can do beyond the required methods. @default nothing */
   readonly capabilities?: Readonly<Partial<ManagerCapabilities>>;
 
-  /**
-   * Gets ready; called once before any other method, however many services and frontends of this process share the manager.
-   * @default nothing to do
-   */
+  /** Gets ready; see *started once* above. @default nothing to do */
   start?(): Awaitable<void>;
   /** Ends what `start` began, once nobody of this process uses it. `force`: do not wait for calls. @default nothing to do */
   stop?(force?: boolean): Awaitable<void>;
@@ -138,9 +198,12 @@ export interface ChannelManager {
   /** Takes all members out, at every frontend, dead ones too. Resolves how many there were. A later `add` starts afresh. */
   destroyChannel(name: string): Awaitable<number>;
 
-  /** `bulk`: {@link add} for many, in any mix of channels, in 1 round trip. Resolves how many were not members before. */
+  /**
+   * `bulk`: {@link add} for many, in any mix of channels, in 1 round trip. Resolves how many were not members before. Each one
+   * is atomic; those for one member set should be one change of it, or a few where they are very many.
+   */
   addMany?(memberships: readonly Membership[], reason?: JoinReason): Awaitable<number>;
-  /** `bulk`: {@link leave} for many, in any mix of channels, in 1 round trip. Resolves how many were members. */
+  /** `bulk`: {@link leave} for many, as {@link addMany}. Resolves how many were members. */
   leaveMany?(memberships: readonly Membership[], reason?: LeaveReason): Awaitable<number>;
 
   /** `queries`: the sids at which `uid` is a member of the channel. 1 round trip, O(frontends). */
@@ -373,4 +436,9 @@ export interface Cluster {
   registry: ServerRegistry;
   transport: RpcTransport;
   fusedPush?: FusedPush | undefined;
+}
+
+/** A cluster as services and frontends take it: its manager may be one that calls back. */
+export interface ClusterInput extends Omit<Cluster, "manager"> {
+  manager: ChannelManager | CallbackManager;
 }

@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { checkName } from "../arguments.js";
+import { checkCluster } from "../check-cluster.js";
 import { startParts, stopParts } from "../cluster-parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
-import { aBoolean, aFunction, checkCluster, leaseMs, optional, resolveOptions } from "../options.js";
+import { aBoolean, aFunction, leaseMs, optional, resolveOptions } from "../options.js";
 import type {
   Cluster,
+  ClusterInput,
   Connector,
   ConnectorHost,
   FrontendInfo,
@@ -30,7 +32,7 @@ export interface FrontendOptions {
   sid: string;
   /** Its type: pushes name the type that they are for. */
   stype: string;
-  cluster: Cluster;
+  cluster: ClusterInput;
   /** Holds the client connections. */
   connector: Connector;
   /** Gets the messages that clients send. @default they are dropped */
@@ -120,7 +122,9 @@ export class Frontend {
   /**
    * Joins the cluster: reserves the sid, removes what an earlier incarnation has left, opens the connector, and is live when
    * this resolves. If an earlier incarnation has crashed just now, this waits for its lease to end, 1.2 × `leaseMs` at most.
-   * @throws `GC_SID_IN_USE` a live frontend has this sid; `GC_SID_TAKEN` one took it while this one was starting; `GC_CLOSED` after {@link stop}; what the cluster's parts throw.
+   * @throws `GC_INVALID_OPTION` the manager declares a capability and has not its methods; nothing was started;
+   *   `GC_SID_IN_USE` a live frontend has this sid; `GC_SID_TAKEN` one took it while this one was starting; `GC_CLOSED`
+   *   after {@link stop}; what the cluster's parts throw.
    *   After a failed start everything is undone, and `start` may be called again.
    */
   start(): Promise<void> {

@@ -1,14 +1,21 @@
+import { GlobalChannelError } from "../errors.js";
 import type { ChannelManager, MemberSetChange, MembershipEvent, Unsubscribe } from "../types.js";
 
 /** Watches all changes of the cluster while somebody listens, and tells them one member at a time. */
 export class MembershipEvents {
   readonly #manager: ChannelManager;
   readonly #emit: (type: "join" | "leave", event: MembershipEvent) => void;
+  readonly #report: (error: unknown) => void;
   #watching: Promise<Unsubscribe | undefined> | undefined;
 
-  constructor(manager: ChannelManager, emit: (type: "join" | "leave", event: MembershipEvent) => void) {
+  constructor(
+    manager: ChannelManager,
+    emit: (type: "join" | "leave", event: MembershipEvent) => void,
+    report: (error: unknown) => void,
+  ) {
     this.#manager = manager;
     this.#emit = emit;
+    this.#report = report;
   }
 
   async start(): Promise<void> {
@@ -27,6 +34,12 @@ export class MembershipEvents {
   }
 
   async #watch(): Promise<Unsubscribe | undefined> {
+    if (!this.#manager.capabilities?.events) {
+      // Not worth a failed start, but whoever listens should not wait unknowing.
+      const message = "join and leave are never told: they need a channel manager with the capability events";
+      this.#report(new GlobalChannelError("GC_UNSUPPORTED", message));
+      return undefined;
+    }
     return this.#manager.watchAll?.({ change: (change) => this.#tell(change) });
   }
 

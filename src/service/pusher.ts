@@ -84,11 +84,8 @@ export class Pusher {
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
   #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
-    const { manager, registry, transport, fusedPush } = this.#cluster;
-    const parts = fusedPush?.parts;
-    if (parts && parts.manager === manager && parts.registry === registry && parts.transport === transport) {
-      return fusedPush.push(push);
-    }
+    const { manager, transport, fusedPush } = this.#cluster;
+    if (fusedPush) return fusedPush.push(push);
     const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
     return canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
   }

@@ -1,8 +1,9 @@
-import { aBoolean, amount, checkCluster, graceMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
-import type { Cluster } from "../types.js";
+import { checkCluster } from "../check-cluster.js";
+import { aBoolean, amount, graceMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
+import type { ClusterInput } from "../types.js";
 
 export interface GlobalChannelServiceOptions {
-  cluster: Cluster;
+  cluster: ClusterInput;
   /** How long a push waits for the frontends' answers, in milliseconds. @default 5000 */
   timeoutMs?: number;
   /** The largest message, in bytes of its JSON. @default 1048576 */

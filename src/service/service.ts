@@ -33,7 +33,8 @@ export interface ServiceEvents {
  *
  * Events: `join` and `leave`, each with a {@link MembershipEvent}, of the whole cluster, from the moment that
  * {@link GlobalChannelService.start} resolves with a listener present, or soon after the first listener is added. Delivery
- * class: at most once. What a listener throws is told on the diagnostics channel `globalchannel:error`.
+ * class: at most once. What a listener throws is told on the diagnostics channel `globalchannel:error`. Without the manager's
+ * capability `events` there are none, which is told there too.
  */
 export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   readonly #cluster: Cluster;
@@ -62,13 +63,16 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#pusher = new Pusher({ cluster, autoLeave, report });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report });
-    this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event));
+    this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event), report);
     (this as EventEmitter).on("newListener", (type) => {
       if (this.#started && !this.#stopping && (type === "join" || type === "leave")) this.#events.start().catch(report);
     });
   }
 
-  /** Connects. Calling it again returns the same promise; after a failure it may be tried again. */
+  /**
+   * Connects. Calling it again returns the same promise; after a failure it may be tried again.
+   * @throws `GC_INVALID_OPTION` the manager declares a capability and has not its methods; nothing was started
+   */
   start(callback?: Callback<void>): Promise<void> {
     if (this.#stopping) return withCallback(Promise.reject(closed()), callback);
     this.#starting ??= this.#start().catch((error: unknown) => {
@@ -110,7 +114,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /**
    * Adds many members, of any channels. Resolves how many were not members before. 1 round trip (without the manager's
-   * capability `bulk`: one for each). Atomic for each channel and frontend, not as a whole.
+   * capability `bulk`: one for each). Each membership is atomic, not the whole: members of one channel at one frontend are
+   * added together where the manager has `bulk`, on Redis at most 1,000 at a time; after an error some may have been added.
    */
   addMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
     return this.#call(callback, () => addMany(this.#cluster.manager, checkMemberships(memberships), "join"));

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
-import { Frontend, GlobalChannelService, memory, type GlobalChannelError } from "../../src/index.js";
-import { CallbackChannelManager, type CallbackManager } from "../../src/managers/callback.js";
+import {
+  CallbackChannelManager,
+  Frontend,
+  GlobalChannelService,
+  memory,
+  type CallbackManager,
+  type GlobalChannelError,
+} from "../../src/index.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 
 // Managers as they were written for pomelo-globalchannel-plugin.
@@ -106,16 +112,202 @@ test("errors reject as GC_STORE_ERROR, whatever they are, and a second call of t
   await t.throwsAsync(manager.add("room", "ann", "s1"), { code: "GC_STORE_ERROR", message: /ECONNREFUSED/ });
 });
 
-test("members that are no list are an error, no list at all is an empty one, and numbers are uids", async (t) => {
+test("members that are no list of uids are an error, no list at all is an empty one, and numbers are uids", async (t) => {
   const old = new OldManager();
   const manager = new CallbackChannelManager(old);
 
-  old.getMembersBySid = (_name, _sid, done) => done(null, "ann");
-  await t.throwsAsync(manager.getMembersBySid("room", "s1"), { code: "GC_INVALID_ARGUMENT" });
+  for (const [result, shown] of [
+    ["ann", '"ann"'],
+    [{ ann: 1 }, "an object"],
+    [[{ uid: "ann" }], "an array with an object in it"],
+  ] as const) {
+    old.getMembersBySid = (_name, _sid, done) => done(null, result);
+    const error = await t.throwsAsync<GlobalChannelError>(manager.getMembersBySid("room", "s1"));
+    t.is(error.code, "GC_STORE_ERROR");
+    t.is(error.message, `the channel manager's getMembersBySid gave ${shown}; it must give an array of strings`);
+  }
   old.getMembersBySid = (_name, _sid, done) => done(null, null);
   t.deepEqual(await manager.getMembersBySid("room", "s1"), []);
   old.getMembersBySid = (_name, _sid, done) => done(null, [7, "ann"]);
   t.deepEqual(await manager.getMembersBySid("room", "s1"), ["7", "ann"]);
+});
+
+test("a callback that never comes is a timeout that names the method, and one that comes later is ignored", async (t) => {
+  const old = new OldManager();
+  const manager = new CallbackChannelManager(Object.assign(old, { start: (_done: Done) => {} }), { timeoutMs: 50 });
+  const late: Done[] = [];
+  const keep = (...args: unknown[]) => void late.push(args.at(-1) as Done);
+  old.add = (name, uid, sid, done) => keep(name, uid, sid, done);
+  old.leave = (name, uid, sid, done) => keep(name, uid, sid, done);
+  old.getMembersBySid = (name, sid, done) => keep(name, sid, done);
+  old.destroyChannel = (name, done) => keep(name, done);
+
+  for (const [method, call] of [
+    ["start", () => manager.start()],
+    ["add", () => manager.add("room", "ann", "s1")],
+    ["leave", () => manager.leave("room", "ann", "s1")],
+    ["getMembersBySid", () => manager.getMembersBySid("room", "s1")],
+    ["destroyChannel", () => manager.destroyChannel("room")],
+  ] as const) {
+    const error = await t.throwsAsync<GlobalChannelError>(call());
+    t.like(error, { code: "GC_TIMEOUT", temporary: true });
+    t.is(error.message, `the channel manager's ${method} did not call back within 50 ms (timeoutMs)`);
+  }
+
+  t.notThrows(() => late.forEach((done) => done(new Error("too late"))));
+});
+
+test("a callback after a throw, or a second one, is ignored", async (t) => {
+  const old = new OldManager();
+  const manager = new CallbackChannelManager(old, { timeoutMs: 50 });
+
+  old.add = (_name, _uid, _sid, done) => {
+    setImmediate(done);
+    throw new Error("no connection");
+  };
+  await t.throwsAsync(manager.add("room", "ann", "s1"), { code: "GC_STORE_ERROR", message: /no connection/ });
+  old.leave = (_name, _uid, _sid, done) => {
+    done(null, false);
+    done(new Error("again"));
+    throw new Error("once more");
+  };
+  t.false(await manager.leave("room", "ann", "s1"));
+  await sleep(60);
+});
+
+/** A promise that is none of the language's: what Bluebird and others give. */
+class OtherPromise {
+  readonly #promise: Promise<unknown>;
+
+  constructor(promise: Promise<unknown>) {
+    this.#promise = promise;
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- that is what it is
+  then(fulfilled?: (value: unknown) => unknown, rejected?: (error: unknown) => unknown): OtherPromise {
+    return new OtherPromise(this.#promise.then(fulfilled, rejected));
+  }
+
+  catch(rejected: (error: unknown) => unknown): OtherPromise {
+    return this.then(undefined, rejected);
+  }
+}
+
+test("promises of other libraries are waited for, whether or not the method's parameters show", async (t) => {
+  const fail = () => new OtherPromise(Promise.reject(new Error("no connection")));
+  const manager = new CallbackChannelManager(
+    {
+      // As functions made by Bluebird's `coroutine` are.
+      add: (..._args: unknown[]) => new OtherPromise(sleep(5, false)),
+      leave: (_name: string, _uid: string, _sid: string) => new OtherPromise(sleep(5, false)),
+      getMembersBySid: (_name: string, _sid: string, _done: Done) => fail(),
+      destroyChannel: (_name: string) => fail(),
+    },
+    { timeoutMs: 1000 },
+  );
+
+  t.false(await manager.add("room", "ann", "s1"));
+  t.false(await manager.leave("room", "ann", "s1"));
+  await t.throwsAsync(manager.getMembersBySid("room", "s1"), { code: "GC_STORE_ERROR", message: /no connection/ });
+  await t.throwsAsync(manager.destroyChannel("room"), { code: "GC_STORE_ERROR", message: /no connection/ });
+});
+
+test("a query is not run again by waiting for it where the method calls back", async (t) => {
+  const query = (tag: unknown) => ({
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what the queries of Knex and Mongoose have
+    then: () => t.fail("it was awaited"),
+    catch: () => t.fail("it was awaited"),
+    [Symbol.toStringTag]: tag,
+  });
+  for (const tag of ["object", () => "Query { find }"]) {
+    const manager = new CallbackChannelManager(
+      Object.assign(new OldManager(), {
+        add: (...args: unknown[]) => {
+          setImmediate(args[3] as Done, null, true);
+          return query(tag);
+        },
+        leave: (_name: string, _uid: string, _sid: string, done: Done) => {
+          setImmediate(done, null, true);
+          return query(tag);
+        },
+      }),
+    );
+    t.true(await manager.add("room", "ann", "s1"));
+    t.true(await manager.leave("room", "ann", "s1"));
+  }
+});
+
+test("a service and a frontend use one that calls back as it is, and share its start and its stop", async (t) => {
+  const calls: string[] = [];
+  const manager = Object.assign(new OldManager(), {
+    start: (done: Done) => setTimeout(() => done(calls.push("start") && null), 10),
+    stop: (force: boolean, done: Done) => setTimeout(() => done(calls.push(`stop ${force}`) && null), 10),
+  });
+  const cluster = { ...memory(), manager };
+  const clients = new RecordingConnector();
+  const frontend = new Frontend({ sid: "s1", stype: "connector", cluster, connector: clients });
+  const service = new GlobalChannelService({ cluster });
+  const other = new GlobalChannelService({ cluster: { ...cluster } });
+  await Promise.all([service.start(), other.start(), frontend.start()]);
+  clients.connect("ann");
+
+  t.true(await service.add("room", "ann", "s1"));
+  t.deepEqual(await other.getMembersByChannelName("connector", "room"), ["ann"]);
+  t.like(await other.pushMessage("connector", "chat", 1, "room"), { targeted: 1, delivered: 1 });
+  t.deepEqual(calls, ["start"]);
+  await Promise.all([service.stop(), frontend.stop()]);
+  t.deepEqual(calls, ["start"]);
+  await other.stop();
+  t.deepEqual(calls, ["start", "stop false"]);
+});
+
+test("one parameter more, of any required method, is what makes a manager one that calls back", async (t) => {
+  const promised = {
+    add: async (_name: string, _uid: string, _sid: string, _reason = "") => true,
+    leave: async () => false,
+    getMembersBySid: async (..._args: string[]) => ["ann"],
+    destroyChannel: async (_name: string) => 2,
+  };
+  const withCallback = {
+    add: (_name: string, _uid: string, _sid: string, done: Done) => setImmediate(done, null, true),
+    leave: (_name: string, _uid: string, _sid: string, done: Done) => setImmediate(done, null, false),
+    getMembersBySid: (_name: string, _sid: string, done: Done) => setImmediate(done, null, ["ann"]),
+    destroyChannel: (_name: string, done: Done) => setImmediate(done, null, 2),
+  };
+  const methods = Object.keys(promised) as (keyof typeof promised)[];
+
+  for (const mixed of [{}, ...methods.map((method) => ({ [method]: withCallback[method] })), withCallback]) {
+    const cluster = { ...memory(), manager: { ...promised, ...mixed } };
+    const service = new GlobalChannelService({ cluster, timeoutMs: 500 });
+    const frontend = new Frontend({ sid: "s1", stype: "connector", cluster, connector: new RecordingConnector() });
+    await Promise.all([service.start(), frontend.start()]);
+    t.true(await service.add("room", "ann", "s1"));
+    t.false(await service.leave("room", "ann", "s1"));
+    t.deepEqual(await service.getMembersBySid("room", "s1"), ["ann"]);
+    t.is(await service.destroyChannel("room"), 2);
+    await Promise.all([service.stop(), frontend.stop()]);
+  }
+});
+
+test("one that calls back and declares a capability is refused at the start, also where it was wrapped by hand", async (t) => {
+  const old = Object.assign(new OldManager(), {
+    capabilities: { bulk: true },
+    addMany: (_members: unknown, _reason: unknown, done: Done) => done(),
+    leaveMany: (_members: unknown, _reason: unknown, done: Done) => done(),
+    start: () => t.fail("it was started"),
+  });
+
+  for (const manager of [old, new CallbackChannelManager(old)]) {
+    const service = new GlobalChannelService({ cluster: { ...memory(), manager } });
+    const error = await t.throwsAsync<GlobalChannelError>(service.start());
+    t.like(error, { code: "GC_INVALID_OPTION", argument: "cluster.manager" });
+    t.regex(error.message, /declare bulk only with methods that return promises/);
+  }
+  const service = new GlobalChannelService({
+    cluster: { ...memory(), manager: Object.assign(new OldManager(), { capabilities: { bulk: false } }) },
+  });
+  t.teardown(() => service.stop());
+  await t.notThrowsAsync(service.start());
 });
 
 test("a callback that does not show in the number of parameters is waited for", async (t) => {
@@ -164,5 +356,12 @@ test("one that lacks a method is refused, and the method is named", (t) => {
   t.regex(error.message, /no method destroyChannel/);
   for (const none of [undefined, null, "manager"]) {
     t.throws(() => new CallbackChannelManager(none as never), { code: "GC_INVALID_ARGUMENT" });
+  }
+});
+
+test("its deadline is a time", (t) => {
+  for (const timeoutMs of [0, -1, Number.NaN, "5000"]) {
+    const make = () => new CallbackChannelManager(new OldManager(), { timeoutMs } as never);
+    t.throws(make, { code: "GC_INVALID_OPTION", message: /^CallbackChannelManager: timeoutMs is/ });
   }
 });

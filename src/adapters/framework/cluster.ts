@@ -1,14 +1,9 @@
-import { GlobalChannelError, isGlobalChannelError } from "../../errors.js";
-import { CallbackChannelManager, type CallbackManager } from "../../managers/callback.js";
+import { adaptManager } from "../../adapted-manager.js";
+import { invalidOption, missingMethod, PART_METHODS } from "../../options.js";
 import { redis } from "../../redis/index.js";
 import type { ChannelManager, Cluster, RpcTransport } from "../../types.js";
 import type { Application } from "./application.js";
-import {
-  redisSource,
-  type GlobalChannelPluginOptions,
-  type PluginManager,
-  type ResolvedPluginOptions,
-} from "./options.js";
+import { redisSource, type GlobalChannelPluginOptions, type ResolvedPluginOptions } from "./options.js";
 import { ApplicationRegistry } from "./registry.js";
 import { ApplicationRpc } from "./rpc.js";
 import { RpcInvokeTransport } from "./rpc-transport.js";
@@ -50,16 +45,9 @@ function ownManager(
   given: GlobalChannelPluginOptions,
 ): ChannelManager {
   const manager = typeof channelManager === "function" ? channelManager(app, given) : channelManager;
-  if (isPromiseStyle(manager)) return manager;
-  try {
-    return new CallbackChannelManager(manager as CallbackManager);
-  } catch (error) {
-    if (!isGlobalChannelError(error)) throw error;
-    throw new GlobalChannelError("GC_INVALID_OPTION", error.message, { argument: "channelManager" });
+  const missing = missingMethod(manager, PART_METHODS.manager);
+  if (manager === undefined || missing) {
+    throw invalidOption("globalChannel", "channelManager", manager, `a channel manager; it has no method ${missing}`);
   }
-}
-
-/** Managers that call back know nothing of capabilities. */
-function isPromiseStyle(manager: PluginManager | undefined): manager is ChannelManager {
-  return typeof manager === "object" && manager !== null && "capabilities" in manager;
+  return adaptManager(manager);
 }

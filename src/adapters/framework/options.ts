@@ -10,12 +10,11 @@ import {
   resolveOptions,
   timeoutMs,
 } from "../../options.js";
-import type { CallbackManager } from "../../managers/callback.js";
 import type { RedisSource } from "../../redis/index.js";
-import type { ChannelManager, RpcTransport } from "../../types.js";
+import type { CallbackManager, ChannelManager, RpcTransport } from "../../types.js";
 
-/** A manager of the application's own: with promises and capabilities, or with callbacks as the original has them. */
-export type PluginManager = ChannelManager | CallbackManager;
+/** A manager of the application's own: with promises, or with callbacks as the original has them. */
+type PluginManager = ChannelManager | CallbackManager;
 
 /** The options of the plugin: those of pomelo-globalchannel-plugin, and new ones. */
 export interface GlobalChannelPluginOptions {

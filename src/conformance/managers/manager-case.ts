@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
+import { CAPABILITY_METHODS } from "../../capabilities.js";
 import type { ChannelManager, ManagerCapabilities } from "../../types.js";
 import { type ConformanceCase, type Stage, defineCase, missingCapabilities } from "../case.js";
 
-/** The methods that each capability brings. */
-export const CAPABILITY_METHODS = {
-  bulk: ["addMany", "leaveMany"],
-  queries: ["findMember", "scanMembers"],
-  versions: ["getMemberSets", "readMemberSet", "getChannelsBySid", "watch", "leaveIfUnchanged"],
-  presence: ["connect", "disconnect", "getSessions", "countUsers"],
-  eviction: ["getServers", "evict"],
-  events: ["watchAll"],
-} as const satisfies Record<keyof ManagerCapabilities, readonly (keyof ChannelManager)[]>;
+export { CAPABILITY_METHODS };
 
 /** A manager that has the methods of these capabilities. */
 export type ManagerWith<K extends keyof ManagerCapabilities> = ChannelManager &
