@@ -13,6 +13,11 @@ export interface Harness<T> {
   close?(): Awaitable<void>;
   /** Lets `ms` pass on the clock of the implementation. @default waits that long */
   advance?(ms: number): Awaitable<void>;
+  /**
+   * Breaks the connections of the open instances to their store, once, as a network failure does; they connect again by
+   * themselves. @default nothing breaks
+   */
+  interrupt?(): Awaitable<void>;
 }
 
 /** Makes a harness of its own for one case, so that cases may run at the same time. */
@@ -35,6 +40,8 @@ export interface Stage<T> {
   /** Stops an instance before the end. */
   stop(instance: T, force?: boolean): Promise<void>;
   advance(ms: number): Promise<void>;
+  /** Breaks the connections to the store, where the harness can. */
+  interrupt(): Promise<void>;
 }
 
 interface Startable {
@@ -81,6 +88,9 @@ async function runCase<T extends Startable>(
     },
     async advance(ms) {
       await (harness.advance ? harness.advance(ms) : sleep(ms));
+    },
+    async interrupt() {
+      await harness.interrupt?.();
     },
   };
   const cleanUp = async () => {

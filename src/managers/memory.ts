@@ -23,7 +23,7 @@ interface MemberSet {
 /**
  * Keeps members in this process: for one-process clusters, development and tests. See {@link ChannelManager}.
  *
- * Every method completes at once; changes are told before the call that made them returns.
+ * Every method completes at once; changes are told before the call that made them returns, unless a listener made it.
  */
 export class MemoryChannelManager implements ChannelManager {
   readonly capabilities = ALL_CAPABILITIES;
@@ -36,6 +36,8 @@ export class MemoryChannelManager implements ChannelManager {
   readonly #sessions = new Map<string, Map<string, string>>();
   readonly #watchers = new Map<string, Set<ChangeListener>>();
   readonly #watchersOfAll = new Set<ChangeListener>();
+  /** The change that is being told, and those that listeners have made meanwhile. */
+  readonly #untold: MemberSetChange[] = [];
 
   clean(): void {
     this.#channels.clear();
@@ -212,12 +214,17 @@ export class MemoryChannelManager implements ChannelManager {
   }
 
   #tell(change: MemberSetChange): void {
-    for (const listener of [...(this.#watchers.get(change.sid) ?? []), ...this.#watchersOfAll]) {
-      try {
-        listener.change(change);
-      } catch (error) {
-        // The change is made: neither its maker nor the other listeners are to suffer.
-        reportError(this, error);
+    this.#untold.push(change);
+    // A listener has made it, who was told of another one: the others are told of that one first.
+    if (this.#untold.length > 1) return;
+    for (let next: MemberSetChange | undefined = change; next; this.#untold.shift(), next = this.#untold[0]) {
+      for (const listener of [...(this.#watchers.get(next.sid) ?? []), ...this.#watchersOfAll]) {
+        try {
+          listener.change(next);
+        } catch (error) {
+          // The change is made: neither its maker nor the other listeners are to suffer.
+          reportError(this, error);
+        }
       }
     }
   }

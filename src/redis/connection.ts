@@ -58,7 +58,8 @@ export class RedisConnection {
 
   /** Disconnects what this class has connected, once everyone who opened it has closed it. */
   async close(): Promise<void> {
-    if (--this.#users > 0) return;
+    // One stop too many must not count against those who start next.
+    if (this.#users === 0 || --this.#users > 0) return;
     // What was called for in this tick comes before the end.
     this.#sendDeferred();
     this.#opening = undefined;

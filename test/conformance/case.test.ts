@@ -6,6 +6,8 @@ import {
   rpcTransportConformance,
   serverRegistryConformance,
 } from "../../src/conformance/index.js";
+import { checkName } from "../../src/arguments.js";
+import { AWKWARD_NAMES } from "../../src/conformance/samples.js";
 import { MemoryChannelManager } from "../../src/managers/memory.js";
 import { MemoryServerRegistry } from "../../src/registries/memory.js";
 import type { ChannelManager } from "../../src/types.js";
@@ -48,6 +50,22 @@ for (const [contract, cases] of [
     for (const name of names) t.regex(name, /^[\w, ]+ › [^›]+$/);
   });
 }
+
+test("samples › each is a name that a service lets through, and is there once", (t) => {
+  for (const name of AWKWARD_NAMES) t.notThrows(() => checkName("name", name));
+  t.is(new Set(AWKWARD_NAMES).size, AWKWARD_NAMES.length);
+});
+
+test("run › breaks connections as the harness does, and does without where it cannot", async (t) => {
+  let breaks = 0;
+  const manager = new BareManager();
+  const interruption = managerCases.find(({ name }) => name.startsWith("interruption › destroyChannel"))!;
+
+  await interruption.run(() => ({ open: () => manager }));
+  await interruption.run(() => ({ open: () => manager, interrupt: () => void breaks++ }));
+
+  t.true(breaks > 0);
+});
 
 test("missingCapabilities › tells which of those that a case requires a manager lacks", (t) => {
   const requires = ["versions", "bulk"] as const;

@@ -6,6 +6,7 @@ import {
   serverRegistryConformance,
 } from "../../src/conformance/index.js";
 import type { Broken } from "./broken/broken.js";
+import { distant } from "./broken/distant.js";
 import { brokenManagers } from "./broken/managers.js";
 import { brokenRegistries } from "./broken/registries.js";
 import { brokenTransports } from "./broken/transports.js";
@@ -18,8 +19,8 @@ async function findings<T>(cases: readonly ConformanceCase<T>[], broken: Broken<
   });
   const results = await Promise.allSettled(
     concerned.map((c) => {
-      const instance = broken.make();
-      return c.run(() => ({ open: () => instance }));
+      const harness = broken.make();
+      return c.run(() => harness);
     }),
   );
   return concerned.filter((_, index) => results[index]?.status === "rejected").map(({ name }) => name);
@@ -46,6 +47,13 @@ function finds<T>(contract: string, cases: readonly ConformanceCase<T>[], all: r
       [],
     );
   });
+}
+
+for (const c of channelManagerConformance().filter(({ name }) => /^(interruption|stop) › /.test(name))) {
+  // One by one, before the others: what is sound must be so in time.
+  test.serial(`manager › sound, at a distance from its store › ${c.name}`, (t) =>
+    t.notThrowsAsync(c.run(() => distant())),
+  );
 }
 
 finds("manager", channelManagerConformance(), brokenManagers);

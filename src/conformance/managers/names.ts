@@ -67,6 +67,47 @@ export const nameCases = [
     assert.equal(await manager.leaveMany(memberships), memberships.length);
   }),
 
+  managerCase("names › every uid of a set is on a page, and is found", ["queries"], async ({ open }) => {
+    const manager = await open();
+    await everyName((uid) => manager.add("room", uid, "s1"));
+
+    const found = new Set<string>();
+    let cursor = "";
+    do {
+      const page = await manager.scanMembers("room", "s1", cursor, 7);
+      for (const uid of page.uids) found.add(uid);
+      cursor = page.cursor;
+    } while (cursor !== "");
+
+    assertSameItems([...found], AWKWARD_NAMES);
+    await everyName(async (uid) => assert.deepEqual(await manager.findMember("room", uid), ["s1"], uid));
+  }),
+
+  managerCase("names › who is sought is found at every sid, in that channel only", ["queries"], async ({ open }) => {
+    const manager = await open();
+    await everyName((sid) => manager.add("room", "ann", sid));
+    for (const [name, uid] of COLLIDING_PAIRS) await manager.add(name, uid, JSON.stringify([name, uid]));
+
+    assertSameItems(await manager.findMember("room", "ann"), AWKWARD_NAMES);
+    for (const [name, uid] of COLLIDING_PAIRS) {
+      assert.deepEqual(await manager.findMember(name, uid), [JSON.stringify([name, uid])]);
+    }
+  }),
+
+  managerCase("names › a bulk mix of colliding names is as many members", ["bulk"], async ({ open }) => {
+    const manager = await open();
+    const mix = COLLIDING_PAIRS.flatMap(([a, b]) => [
+      { name: a, uid: b, sid: "s1" },
+      { name: a, uid: "ann", sid: b },
+      { name: "room", uid: a, sid: b },
+    ]);
+
+    assert.equal(await manager.addMany(mix), mix.length);
+    assert.equal(await manager.addMany(mix), 0);
+    assert.equal(await manager.leaveMany(mix.slice(0, 300)), 300);
+    assert.equal(await manager.leaveMany(mix), mix.length - 300);
+  }),
+
   managerCase(
     "names › member sets, their channels and servers come back as they were given",
     ["versions", "eviction"],
@@ -116,6 +157,31 @@ export const nameCases = [
     for (const [sid, incarnation] of COLLIDING_PAIRS) {
       const [places = []] = await manager.getSessions([JSON.stringify([sid, incarnation])]);
       assertSameItems(places, [{ sid, incarnation }]);
+    }
+  }),
+
+  managerCase("names › the end of one session is not the end of one of a similar name", ["presence"], async (stage) => {
+    const manager = await stage.open();
+    await everyName((name) => manager.connect(name, "s1", "i1"));
+    await everyName((name) => manager.connect("ann", name, name));
+
+    await everyName((name) => manager.disconnect("ann", name, "another life"));
+    assert.deepEqual(
+      await manager.countUsers(AWKWARD_NAMES),
+      AWKWARD_NAMES.map(() => 1),
+    );
+    // One by one: after each, the rest must be whole.
+    for (const [index, name] of AWKWARD_NAMES.entries()) {
+      await manager.disconnect(name, "s1", "i1");
+      await manager.disconnect("ann", name, name);
+      if (index % 10 !== 0) continue;
+      const ended = index + 1;
+      assert.deepEqual(await manager.countUsers(["s1"]), [AWKWARD_NAMES.length - ended]);
+      const [places = []] = await manager.getSessions(["ann"]);
+      assertSameItems(
+        places.map(({ sid }) => sid),
+        AWKWARD_NAMES.slice(ended),
+      );
     }
   }),
 ];

@@ -1,3 +1,5 @@
+import type { Harness } from "../../../src/conformance/index.js";
+
 /** An implementation that breaks its contract in one way, which the suite must find. */
 export interface Broken<T> {
   /** What it does wrong. */
@@ -5,7 +7,12 @@ export interface Broken<T> {
   /** The topics that it spoils, as the cases' names begin; every topic if it is left out. */
   topics?: readonly string[];
   /** A fresh one. */
-  make(): T;
+  make(): Harness<T>;
+}
+
+/** Gives the one instance to everyone, as memory does. */
+export function same<T>(instance: T): Harness<T> {
+  return { open: () => instance };
 }
 
 /** `sound`, but for what `change` makes anew of it. */

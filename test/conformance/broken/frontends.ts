@@ -14,7 +14,7 @@ export const brokenPresence = [
       sound.connect(uid, sid, incarnation);
     },
   })),
-  broken("connects are counted", ["connect", "disconnect", "countUsers"], (sound) => {
+  broken("connects are counted", ["connect", "disconnect", "countUsers", "evict"], (sound) => {
     const counts = new Map<string, number>();
     return {
       connect(uid, sid, incarnation) {

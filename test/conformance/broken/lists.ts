@@ -72,3 +72,23 @@ export const brokenQueries = [
     },
   })),
 ];
+
+const LARGE = ["100,000 members"];
+
+export const brokenLargeChannels = [
+  broken("a channel takes 65,536 members", LARGE, (sound) => {
+    let count = 0;
+    return {
+      addMany: (memberships) => ((count += memberships.length) > 65_536 ? 0 : sound.addMany(memberships)),
+    };
+  }),
+  broken("a set is read up to 10,000 members", LARGE, (sound) => ({
+    getMembersBySid: (name, sid) => sound.getMembersBySid(name, sid).slice(0, 10_000),
+  })),
+  broken("pages end after the first", LARGE, (sound) => ({
+    scanMembers: (name, sid, cursor, limit) => ({ ...sound.scanMembers(name, sid, cursor, limit), cursor: "" }),
+  })),
+  broken("evict stops at 10,000 members", LARGE, (sound) => ({
+    evict: (frontend, reason) => Math.min(10_000, sound.evict(frontend, reason)),
+  })),
+];

@@ -1,6 +1,6 @@
 import { MemoryChannelManager } from "../../../src/managers/memory.js";
 import type { ChannelManager, Membership } from "../../../src/types.js";
-import { type Broken, alter } from "./broken.js";
+import { type Broken, alter, same } from "./broken.js";
 
 type Manager = Required<ChannelManager>;
 
@@ -13,7 +13,7 @@ export function broken(
   return {
     does,
     topics,
-    make: () => alter(new MemoryChannelManager(), change),
+    make: () => same(alter(new MemoryChannelManager(), change)),
   };
 }
 

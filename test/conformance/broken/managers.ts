@@ -1,7 +1,8 @@
 import type { ChannelManager } from "../../../src/types.js";
 import type { Broken } from "./broken.js";
 import { brokenEvictions, brokenPresence } from "./frontends.js";
-import { brokenBulk, brokenQueries } from "./lists.js";
+import { brokenInterruptions } from "./interruptions.js";
+import { brokenBulk, brokenLargeChannels, brokenQueries } from "./lists.js";
 import { brokenMembers, brokenNames } from "./members.js";
 import { brokenVersions } from "./versions.js";
 import { brokenWatches } from "./watches.js";
@@ -10,9 +11,11 @@ export const brokenManagers: readonly Broken<ChannelManager>[] = [
   ...brokenMembers,
   ...brokenNames,
   ...brokenBulk,
+  ...brokenLargeChannels,
   ...brokenQueries,
   ...brokenVersions,
   ...brokenWatches,
   ...brokenPresence,
   ...brokenEvictions,
+  ...brokenInterruptions,
 ];

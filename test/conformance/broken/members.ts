@@ -109,6 +109,16 @@ export const brokenNames = [
   folding("knows no accents' composition", ["names"], (name) => name.normalize("NFC")),
   folding("ignores white space at the end", ["names"], (name) => name.trimEnd() || name),
   folding("cuts names at 1,023 bytes", ["names"], (name) => name.slice(0, 1_023)),
+  folding("cuts names at 255 characters", ["names"], (name) => name.slice(0, 255)),
+  folding("looks at 768 bytes of a name", ["names"], (name) => Buffer.from(name).subarray(0, 768).toString("latin1")),
+  folding("knows no accents", ["names"], (name) => name.normalize("NFD").replace(/\p{M}/gu, "") || name),
+  folding("gives equal weight to all beyond the basic plane", ["names"], (name) =>
+    name.replace(/[\u{10000}-\u{10ffff}]/gu, "?"),
+  ),
+  folding("pads names with spaces", ["names"], (name) => name.replace(/ +$/, "") || name),
+  folding("takes names for numbers", ["names"], (name) => String(Number(name) || name)),
+  folding("ends names at a NUL", ["names"], (name) => name.split("\0")[0] || name),
+  folding("takes a backslash for an escape", ["names"], (name) => name.replace(/\\(.)/gu, "$1")),
   folding("takes one member's name for a property", ["names"], (name) => (name === "__proto__" ? "" : name)),
   broken("joins channel and sid with a colon", ["names"], (sound) => ({
     add: (name, uid, sid) => sound.add(`${name}:${sid}`, uid, "all"),

@@ -1,6 +1,6 @@
 import { MemoryServerRegistry } from "../../../src/registries/memory.js";
 import type { FrontendInfo, ServerRegistry } from "../../../src/types.js";
-import { type Broken, alter, turn } from "./broken.js";
+import { type Broken, alter, same, turn } from "./broken.js";
 
 function broken(
   does: string,
@@ -10,7 +10,7 @@ function broken(
   return {
     does,
     topics,
-    make: () => alter(new MemoryServerRegistry(), change),
+    make: () => same(alter(new MemoryServerRegistry(), change)),
   };
 }
 
@@ -116,4 +116,22 @@ export const brokenRegistries: readonly Broken<ServerRegistry>[] = [
     listDead: (graceMs) => [...sound.listDead(graceMs), ...sound.list()],
   })),
   broken("one frontend more is not listed", ["renew"], (sound) => ({ list: () => sound.list().slice(0, 100) })),
+  broken("stop ends the leases", ["stop"], (sound) => ({
+    stop() {
+      for (const frontend of sound.list()) sound.unregister(frontend);
+    },
+  })),
+  {
+    does: "leases end with the connection",
+    topics: ["interruption"],
+    make() {
+      const sound = new MemoryServerRegistry();
+      return {
+        open: () => sound,
+        interrupt() {
+          for (const frontend of sound.list()) sound.unregister(frontend);
+        },
+      };
+    },
+  },
 ];

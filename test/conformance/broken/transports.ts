@@ -1,7 +1,7 @@
 import { isGlobalChannelError, timedOut, unreachable } from "../../../src/errors.js";
 import { InProcessTransport } from "../../../src/transports/in-process.js";
 import type { FrontendRequest, RequestHandler, RpcTransport } from "../../../src/types.js";
-import { type Broken, alter, turn } from "./broken.js";
+import { type Broken, alter, same, turn } from "./broken.js";
 
 function broken(
   does: string,
@@ -11,7 +11,7 @@ function broken(
   return {
     does,
     topics,
-    make: () => alter(new InProcessTransport(), change),
+    make: () => same(alter(new InProcessTransport(), change)),
   };
 }
 
@@ -22,6 +22,28 @@ function handling(
   change: (handler: RequestHandler) => RequestHandler,
 ): Broken<RpcTransport> {
   return broken(does, topics, (sound) => ({ serve: (sid, handler) => sound.serve(sid, change(handler)) }));
+}
+
+/** Does something wrong when the connections break. */
+function interrupted(
+  does: string,
+  change: (sound: InProcessTransport) => Partial<RpcTransport> & { interrupt(): unknown },
+): Broken<RpcTransport> {
+  return {
+    does,
+    topics: ["interruption"],
+    make() {
+      const sound = new InProcessTransport();
+      const { interrupt, ...changed } = change(sound);
+      const transport = alter<RpcTransport>(sound, () => changed);
+      return {
+        open: () => transport,
+        async interrupt() {
+          await interrupt();
+        },
+      };
+    },
+  };
 }
 
 /** Requests what `change` makes of the request. */
@@ -205,6 +227,45 @@ export const brokenTransports: readonly Broken<RpcTransport>[] = [
           (error: unknown) => (stopped ? forever : Promise.reject(error as Error)),
         );
       },
+    };
+  }),
+  {
+    does: "stop of one instance ends what the others serve",
+    topics: ["stop"],
+    make() {
+      const sound = new InProcessTransport();
+      let stopped = false;
+      return {
+        open: () =>
+          alter<RpcTransport>(sound, () => ({
+            stop: () => (stopped = true),
+            async request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }) {
+              if (stopped) throw unreachable(sid);
+              return sound.request(sid, request, options);
+            },
+          })),
+      };
+    },
+  },
+  interrupted("serving ends with the connection", (sound) => {
+    const served: (() => unknown)[] = [];
+    return {
+      serve(sid, handler) {
+        const unserve = sound.serve(sid, handler);
+        served.push(unserve);
+        return unserve;
+      },
+      interrupt: () => served.forEach((unserve) => unserve()),
+    };
+  }),
+  interrupted("what was under way when the connection broke is asked again", (sound) => {
+    const last: (() => Promise<unknown>)[] = [];
+    return {
+      request(sid, request, options) {
+        last[0] = () => sound.request(sid, request, options);
+        return sound.request(sid, request, options);
+      },
+      interrupt: () => last[0]?.(),
     };
   }),
 ];

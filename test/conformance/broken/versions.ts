@@ -84,6 +84,10 @@ export const brokenVersions = [
       return sets.map((set) => (set.uids ? { ...set, uids: all } : set));
     },
   })),
+  broken("getMemberSets gives all members along, whoever wants them", ["getMemberSets"], (sound) => ({
+    getMemberSets: (name) =>
+      sound.getMemberSets(name).map((set) => ({ ...set, uids: sound.getMembersBySid(name, set.sid) })),
+  })),
   broken("getMemberSets counts adds, not members", ["getMemberSets"], (sound) => {
     let count = 0;
     return {

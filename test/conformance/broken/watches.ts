@@ -62,6 +62,19 @@ export const brokenWatches = [
     let count = 0;
     return (change) => (change.type === "clear" ? [change] : [{ ...change, version: `e.${++count}` }]);
   }),
+  broken("what a listener changes is told to others before what it was told of", ["watch"], (sound) => {
+    const listeners: { change(change: MemberSetChange): void }[] = [];
+    const tell = (change: MemberSetChange) => listeners.forEach((listener) => listener.change(change));
+    let counter = 0;
+    return {
+      watch: (_sid, listener) => void listeners.push(listener) ?? (() => {}),
+      add(name, uid, sid) {
+        const isNew = sound.add(name, uid, sid);
+        tell({ type: "join", name, sid, version: `e.${++counter}`, uids: [uid], reason: "join" });
+        return isNew;
+      },
+    };
+  }),
   broken("watch tells of every frontend", ["watch"], (sound) => ({
     watch: (_sid, listener) => sound.watchAll(listener),
   })),
