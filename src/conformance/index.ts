@@ -13,6 +13,7 @@
  * end of an instance by force.
  */
 export { type ConformanceCase, type Harness, type MakeHarness, missingCapabilities } from "./case.js";
+export { channelManagerTests, type ManagerTest } from "./manager-tests.js";
 export { channelManagerConformance } from "./managers.js";
 export { serverRegistryConformance } from "./registries.js";
 export { rpcTransportConformance } from "./transports.js";

@@ -1,4 +1,11 @@
-import { createPool, type Pool as CallbackPool, type PoolOptions } from "mysql2";
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  createPool,
+  type Pool as CallbackPool,
+  type PoolConnection as CallbackConnection,
+  type PoolOptions,
+} from "mysql2";
 import type { Pool, PoolConnection } from "mysql2/promise";
 import pRetry from "p-retry";
 import { invalid } from "../../arguments.js";
@@ -24,6 +31,8 @@ export class MysqlDatabase {
   readonly timeoutMs: number;
   readonly #source: MysqlSource;
   readonly #calls = new Set<AbortController>();
+  /** The connections of a pool that was opened here. */
+  readonly #opened = new Set<CallbackConnection>();
   #pool: Pool | undefined;
   #isClosed = false;
   #takesMany = false;
@@ -41,7 +50,7 @@ export class MysqlDatabase {
   /** Connects, and learns what the database can take. */
   async open(): Promise<void> {
     this.#isClosed = false;
-    this.#pool = isPool(this.#source) ? promisePool(this.#source) : ownPool(this.#source, this.timeoutMs);
+    this.#pool = isPool(this.#source) ? promisePool(this.#source) : this.#openPool(this.#source);
     try {
       await this.run(async (session) => {
         this.#takesMany = await session.takesMany();
@@ -63,7 +72,11 @@ export class MysqlDatabase {
     this.#pool = undefined;
     this.#isClosed = true;
     if (force) for (const call of this.#calls) call.abort(closed());
-    if (pool && !isPool(this.#source)) await pool.end();
+    if (!pool || isPool(this.#source)) return;
+    const ended = pool.end().catch(() => {});
+    // A server that hangs says no farewell.
+    if (!force) await Promise.race([ended, sleep(this.timeoutMs, undefined, { ref: false })]);
+    for (const connection of this.#opened) connection.destroy();
   }
 
   /** Reads with one statement. 1 round trip. */
@@ -101,6 +114,16 @@ export class MysqlDatabase {
       clearTimeout(timer);
       this.#calls.delete(call);
     }
+  }
+
+  #openPool(source: string | PoolOptions): Pool {
+    const where: PoolOptions = typeof source === "string" ? { uri: source } : source;
+    const pool = createPool({ connectTimeout: this.timeoutMs, ...where, multipleStatements: true });
+    pool.on("connection", (connection) => {
+      this.#opened.add(connection);
+      (connection as unknown as { stream: Socket }).stream.once("close", () => this.#opened.delete(connection));
+    });
+    return pool.promise();
   }
 
   async #attempt<T>(pool: Pool, work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -227,11 +250,6 @@ function isWhere(source: unknown): boolean {
 
 function promisePool(pool: CallbackPool | Pool): Pool {
   return "promise" in pool && typeof pool.promise === "function" ? pool.promise() : (pool as Pool);
-}
-
-function ownPool(source: MysqlSource, timeoutMs: number): Pool {
-  const where: PoolOptions = typeof source === "string" ? { uri: source } : (source as PoolOptions);
-  return createPool({ connectTimeout: timeoutMs, ...where, multipleStatements: true }).promise();
 }
 
 /** A connection of the pool; one that comes too late goes back. */

@@ -33,7 +33,7 @@ export class Housekeeping {
 
   start(): void {
     this.#timer = setInterval(() => {
-      this.#tidying ??= this.#tidy()
+      this.#tidying ??= this.tidy()
         .catch(this.#options.report)
         .finally(() => (this.#tidying = undefined));
     }, INTERVAL_MS);
@@ -45,7 +45,7 @@ export class Housekeeping {
     await this.#tidying;
   }
 
-  async #tidy(): Promise<void> {
+  async tidy(): Promise<void> {
     const { database, tables, memberSets } = this.#options;
     await this.#deleteAll(
       sql`DELETE FROM ${tables.changes} WHERE made_at < UNIX_TIMESTAMP() - ${CHANGES_SECONDS} LIMIT ${STEP}`,

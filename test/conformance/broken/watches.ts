@@ -67,7 +67,10 @@ export const brokenWatches = [
     const tell = (change: MemberSetChange) => listeners.forEach((listener) => listener.change(change));
     let counter = 0;
     return {
-      watch: (_sid, listener) => void listeners.push(listener) ?? (() => {}),
+      watch(_sid, listener) {
+        listeners.push(listener);
+        return () => {};
+      },
       add(name, uid, sid) {
         const isNew = sound.add(name, uid, sid);
         tell({ type: "join", name, sid, version: `e.${++counter}`, uids: [uid], reason: "join" });
