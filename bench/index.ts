@@ -1,11 +1,12 @@
 // `npm run bench` lists the benches, `npm run bench -- <name>` runs one.
 import { Command } from "commander";
 import { fanout } from "./fanout.js";
+import { managers } from "./managers.js";
 import { pomelo } from "./pomelo.js";
 import { type Bench, runBench } from "./support/bench.js";
 import { wasInterrupted } from "./support/scope.js";
 
-const benches: readonly Bench[] = [fanout, pomelo];
+const benches: readonly Bench[] = [fanout, pomelo, managers];
 
 const program = new Command("npm run bench --")
   .description("Measures globalchannel. Each bench answers one question; all that it starts ends with it.")

@@ -3,7 +3,8 @@ import { serveParent } from "../../test/support/process.js";
 import { Arrivals } from "../support/arrivals.js";
 import { applyLoad, type Load, type LoadResult } from "../support/load.js";
 import { watchUsage } from "../support/process-usage.js";
-import { type Contender, type ContenderName, membersOf, message } from "./contender.js";
+import { membersOf, message } from "../support/pushes.js";
+import type { Contender, ContenderName } from "./contender.js";
 import { OriginalContender } from "./original.js";
 import { OursContender } from "./ours.js";
 import { RawContender } from "./raw.js";
@@ -36,7 +37,7 @@ const api = {
       if (delivered !== members) throw new Error(`${name}: ${delivered} of ${members} members have got a push`);
       await arrived;
     };
-    return applyLoad(push, load, () => contender.settled?.() ?? Promise.resolve());
+    return applyLoad(push, load, { settled: async () => contender.settled?.() });
   },
   usage,
 };

@@ -6,10 +6,11 @@ import type { FrontendApi, FrontendConfig } from "../support/frontend-process.js
 import type { Load, LoadResult } from "../support/load.js";
 import { sidsOf } from "../support/names.js";
 import { type ProcessUsage, processUsageBetween } from "../support/process-usage.js";
+import { membersOf } from "../support/pushes.js";
 import { readRedisUsage, redisUsageBetween } from "../support/redis-usage.js";
 import type { Scope } from "../support/scope.js";
 import type { BackendApi } from "./backend-process.js";
-import { type ContenderName, membersOf } from "./contender.js";
+import type { ContenderName } from "./contender.js";
 import type { Sample } from "./sample.js";
 
 /** Redis would cut off a frontend for which the original has more than 32 MB on the way. */

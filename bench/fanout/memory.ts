@@ -5,11 +5,12 @@ import { startRedis } from "../../test/support/redis-server.js";
 import type { Part } from "../support/bench.js";
 import { sidsOf } from "../support/names.js";
 import { progress } from "../support/progress.js";
+import { membersOf } from "../support/pushes.js";
 import type { Claim } from "../support/claims.js";
 import { inScope } from "../support/scope.js";
 import { format, round } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
-import { batches, membersOf } from "./contender.js";
+import { batches } from "./contender.js";
 import { originalKey } from "./original.js";
 
 /** Fills one Redis in the layout of this library and, flushed, in the original's. */

@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { RedisConnection, RedisTransport } from "../../src/redis/index.js";
-import { batches, type Contender, ROUTE, TIMEOUT_MS } from "./contender.js";
+import { ROUTE } from "../support/pushes.js";
+import { batches, type Contender, TIMEOUT_MS } from "./contender.js";
 
 /** Where the original keeps the members of a channel at a frontend: a plain set. */
 export function originalKey(name: string, sid: string): string {

@@ -1,7 +1,8 @@
 import { GlobalChannelService } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { STYPE } from "../support/names.js";
-import { batches, type Contender, ROUTE, TIMEOUT_MS } from "./contender.js";
+import { ROUTE } from "../support/pushes.js";
+import { batches, type Contender, TIMEOUT_MS } from "./contender.js";
 
 /** This library: `service.pushMessage`. */
 export class OursContender implements Contender {

@@ -1,3 +1,4 @@
+import { installMysql } from "../../test/support/find-mysql.js";
 import { installRedis } from "../../test/support/find-redis.js";
 import { type Claim, claimsTable, isKept } from "./claims.js";
 import { describeEnvironment, environmentText } from "./machine.js";
@@ -26,6 +27,8 @@ export interface Bench {
   readonly parts: Readonly<Record<string, Part<unknown>>>;
   /** Packages whose versions matter besides those that always do. @default none */
   readonly packages?: readonly string[];
+  /** Whether it measures MySQL where there is one. @default false */
+  readonly usesMysql?: boolean;
 }
 
 export interface RunOptions {
@@ -41,7 +44,11 @@ export interface RunOptions {
 
 /** Prints the results and writes them down; resolves whether every promise was kept. */
 export async function runBench(bench: Bench, { quick = false, part, json, commandLine }: RunOptions): Promise<boolean> {
-  const environment = describeEnvironment(commandLine, (await installRedis(console.error)).description, bench.packages);
+  const servers = {
+    redis: (await installRedis(console.error)).description,
+    ...(bench.usesMysql && { mysql: (await installMysql(console.error))?.description ?? "no MySQL" }),
+  };
+  const environment = describeEnvironment(commandLine, servers, bench.packages);
   const printed: string[] = [];
   const print = (text: string): void => {
     printed.push(text);

@@ -1,14 +1,17 @@
 // A frontend server of the benches.
 import { WebSocketConnector } from "../../src/connectors/websocket.js";
 import { type Connector, Frontend } from "../../src/index.js";
-import { redis } from "../../src/redis/index.js";
 import { serveParent } from "../../test/support/process.js";
+import { clusterAt } from "./cluster.js";
 import { STYPE } from "./names.js";
 import { watchUsage } from "./process-usage.js";
 import { RawSubscriber } from "./raw-subscriber.js";
 
 export interface FrontendConfig {
+  /** Of Redis. */
   url: string;
+  /** Where the members are, unless they are in Redis. */
+  mysql?: string;
   sid: string;
   /** `none`: what is handed to clients ends there; `websocket`: there are real ones. */
   clients: "none" | "websocket";
@@ -16,7 +19,7 @@ export interface FrontendConfig {
 
 export type FrontendApi = typeof api;
 
-const { url, sid, clients } = JSON.parse(process.argv[2]!) as FrontendConfig;
+const { url, mysql, sid, clients } = JSON.parse(process.argv[2]!) as FrontendConfig;
 const usage = watchUsage();
 const raw = new RawSubscriber(url, sid);
 
@@ -39,7 +42,7 @@ const webSocket =
 const frontend = new Frontend({
   sid,
   stype: STYPE,
-  cluster: redis(url),
+  cluster: clusterAt({ redis: url, mysql }),
   connector: webSocket ?? nowhere,
   leaseMs: 30_000,
 });

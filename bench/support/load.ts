@@ -18,11 +18,18 @@ export interface LoadResult {
   p99Ms: number;
 }
 
+interface LoadSteps {
+  /** Before each call: not part of its latency, but of the time that all take. @default nothing */
+  before?: () => Promise<unknown>;
+  /** Resolves when all that was called for is done, where the calls do not wait for that. @default at once */
+  settled?: () => Promise<unknown>;
+}
+
 /** Keeps `window` calls under way, each followed by the next one as soon as it is done. */
 export async function applyLoad(
   call: () => Promise<unknown>,
   { window, durationMs, maxCalls }: Load,
-  settled: () => Promise<unknown> = async () => {},
+  { before, settled }: LoadSteps = {},
 ): Promise<LoadResult> {
   const microseconds = build({ numberOfSignificantValueDigits: 3 });
   const startedAt = performance.now();
@@ -31,14 +38,18 @@ export async function applyLoad(
   const callRepeatedly = async (): Promise<void> => {
     for (let now = performance.now(); now < endAt && begun < maxCalls;) {
       begun++;
-      const calledAt = now;
+      let calledAt = now;
+      if (before) {
+        await before();
+        calledAt = performance.now();
+      }
       await call();
       now = performance.now();
       microseconds.recordValue(Math.round((now - calledAt) * 1000));
     }
   };
   await Promise.all(Array.from({ length: window }, callRepeatedly));
-  await settled();
+  await settled?.();
   const elapsedMs = performance.now() - startedAt;
   return {
     calls: begun,

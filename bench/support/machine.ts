@@ -6,14 +6,20 @@ export interface Environment {
   date: string;
   command: string;
   machine: { cpu: string; cores: number; memoryGiB: number; system: string; loadBefore: number };
-  /** What ran, `redis` and packages. */
-  versions: { redis: string } & Record<string, string>;
+  /** What ran, servers and packages. */
+  versions: Servers & Record<string, string>;
+}
+
+/** What the servers are, for people. */
+interface Servers {
+  redis: string;
+  mysql?: string;
 }
 
 const PACKAGES = ["ioredis", "ws"];
 
-/** @param redis what the Redis server is, for people @param packages besides those that all benches use */
-export function describeEnvironment(command: string, redis: string, packages: readonly string[] = []): Environment {
+/** @param packages besides those that all benches use */
+export function describeEnvironment(command: string, servers: Servers, packages: readonly string[] = []): Environment {
   const cores = cpus();
   return {
     date: new Date().toISOString(),
@@ -27,7 +33,7 @@ export function describeEnvironment(command: string, redis: string, packages: re
     },
     versions: {
       node: process.versions.node,
-      redis,
+      ...servers,
       ...Object.fromEntries(
         [...PACKAGES, ...packages].map((name) => [name, versionOf(`../../node_modules/${name}/package.json`)]),
       ),
@@ -39,9 +45,9 @@ export function describeEnvironment(command: string, redis: string, packages: re
 /** One paragraph of Markdown. */
 export function environmentText({ date, command, machine, versions }: Environment): string {
   const { cpu, cores, memoryGiB, system, loadBefore } = machine;
-  const { redis, ...packages } = versions;
+  const { redis, mysql, ...packages } = versions;
   const named = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
-  return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${named.join(", ")}.\n`;
+  return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${mysql === undefined ? "" : `${mysql}, `}${named.join(", ")}.\n`;
 }
 
 function versionOf(path: string): string {

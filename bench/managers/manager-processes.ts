@@ -1,0 +1,76 @@
+import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { Load } from "../support/load.js";
+import type { Scope } from "../support/scope.js";
+import { cpuMsOf } from "../support/server-cpu.js";
+import { CONTENDERS, type ContenderName, STORES } from "./contender.js";
+import type { ManagerApi, ManagerConfig } from "./manager-process.js";
+import type { OperationName } from "./operations.js";
+import type { Sample } from "./sample.js";
+import { startMysqlStore, startRedisStore } from "./stores.js";
+
+interface Started {
+  process: NodeProcess<ManagerApi>;
+  /** The process of its store, if it has one. */
+  storePid: number | undefined;
+}
+
+/** All contenders, each in a process of its own, and their stores. */
+export class ManagerProcesses {
+  readonly #started: ReadonlyMap<ContenderName, Started>;
+
+  private constructor(started: ReadonlyMap<ContenderName, Started>) {
+    this.#started = started;
+  }
+
+  /** Everything ends with `scope`. */
+  static async start(scope: Scope): Promise<ManagerProcesses> {
+    const [redis, mysql] = await Promise.all([startRedisStore(scope), startMysqlStore(scope)]);
+    const started = await Promise.all(
+      CONTENDERS.filter((contender) => mysql || STORES[contender] !== "mysql").map(async (contender) => {
+        const store = STORES[contender];
+        const url = store === "mysql" ? await mysql!.createUrl() : redis.url;
+        const storePid = store === "mysql" ? mysql!.pid : store === "redis" ? redis.pid : undefined;
+        const process = await start(scope, { contender, url });
+        await process.call("start");
+        return [contender, { process, storePid }] as const;
+      }),
+    );
+    return new ManagerProcesses(new Map(started));
+  }
+
+  /** Puts in what the reads are to find. */
+  async fill(): Promise<void> {
+    for (const { process } of this.#started.values()) await process.call("fill");
+  }
+
+  /** Those that can do all of this, in the order in which they take turns. */
+  async able(...operations: OperationName[]): Promise<ContenderName[]> {
+    const able: ContenderName[] = [];
+    for (const [contender, { process }] of this.#started) {
+      const answers = await Promise.all(operations.map((operation) => process.call("can", operation)));
+      if (answers.every(Boolean)) able.push(contender);
+    }
+    return able;
+  }
+
+  async run(contender: ContenderName, operation: OperationName, load: Load): Promise<Sample> {
+    const { process, storePid } = this.#started.get(contender)!;
+    const before = storePid === undefined ? undefined : await cpuMsOf(storePid);
+    const { cpuMs, ...result } = await process.call("run", operation, load);
+    const after = storePid === undefined ? undefined : await cpuMsOf(storePid);
+    const isKnown = before !== undefined && after !== undefined;
+    return {
+      ...result,
+      cpuMsPerCall: cpuMs / result.calls,
+      storeCpuMsPerCall: isKnown ? (after - before) / result.calls : undefined,
+    };
+  }
+}
+
+async function start(scope: Scope, config: ManagerConfig): Promise<NodeProcess<ManagerApi>> {
+  const child = await startProcess<ManagerApi>(new URL("manager-process.ts", import.meta.url), {
+    args: [JSON.stringify(config)],
+  });
+  scope.defer(() => child.kill());
+  return child;
+}

@@ -1,0 +1,34 @@
+import { startMysql } from "../../test/support/mysql-server.js";
+import { startRedis } from "../../test/support/redis-server.js";
+import type { Scope } from "../support/scope.js";
+
+/** A server program that was started for a bench. */
+export interface Store {
+  url: string;
+  pid: number;
+}
+
+/**
+ * What MariaDB has if nobody sets it; servers of tests have less, to start quickly. What is committed is on the disk, as it is
+ * by default.
+ */
+const MYSQL_ARGS = ["--loose-innodb-buffer-pool-size=128M", "--loose-innodb-log-file-size=96M"];
+
+export async function startRedisStore(scope: Scope): Promise<Store> {
+  const server = await startRedis();
+  scope.defer(() => server.stop());
+  return { url: server.url, pid: server.pid! };
+}
+
+/** With an empty database at each of the URLs; undefined where there is no such program. */
+export async function startMysqlStore(
+  scope: Scope,
+): Promise<{ pid: number; createUrl(): Promise<string> } | undefined> {
+  const server = await startMysql({ args: MYSQL_ARGS });
+  if (!server) return undefined;
+  scope.defer(() => server.stop());
+  return { pid: server.pid!, createUrl: () => server.createDatabase() };
+}
+
+/** What the tables say of a MySQL that is missing. */
+export const NO_MYSQL = "MySQL is left out: there is no MariaDB or MySQL server program here (`npm run mysql`).\n";
