@@ -8,6 +8,13 @@ export const ALL_CAPABILITIES: Readonly<ManagerCapabilities> = Object.freeze({
   presence: true,
   eviction: true,
   events: true,
+  userIndex: true,
+});
+
+/** For managers whose users' channels are known to the frontends only: an index of them would be one more entry for each membership. */
+export const ALL_BUT_USER_INDEX: Readonly<ManagerCapabilities> = Object.freeze({
+  ...ALL_CAPABILITIES,
+  userIndex: false,
 });
 
 /** The methods that each capability brings. */
@@ -18,4 +25,5 @@ export const CAPABILITY_METHODS = {
   presence: ["connect", "disconnect", "getSessions", "countUsers"],
   eviction: ["getServers", "evict"],
   events: ["watchAll"],
+  userIndex: ["getMembershipsByUid"],
 } as const satisfies Record<keyof ManagerCapabilities, readonly (keyof ChannelManager)[]>;

@@ -29,6 +29,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   getSessions: aList,
   countUsers: aList,
   getServers: aList,
+  getMembershipsByUid: aList,
 };
 
 /**

@@ -107,7 +107,7 @@ export interface ManagerCapabilities {
   queries: boolean;
   /**
    * `getMemberSets`, `readMemberSet`, `getChannelsBySid`, `watch`, `leaveIfUnchanged`. Without:
-   * - `getChannels` and `leaveAll` are refused
+   * - `getChannels` and `leaveAll` are refused, unless there is a `userIndex`
    * - `count` reads all members at every live frontend, 1 call each
    * - a push does that too, and carries the uids: 1 call for each channel and live frontend of the type, O(members)
    * - users do not leave their channels when their sessions close or a push does not find them (`autoLeave`): such a member
@@ -116,18 +116,24 @@ export interface ManagerCapabilities {
    */
   versions: boolean;
   /**
-   * `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `getChannels` and `pushToUsers` are refused; the
+   * `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `pushToUsers` and, unless there is a `userIndex`, `getChannels` are refused; the
    * report of a `broadcast` does not count the users of a frontend that fails (`isUncounted`).
    */
   presence: boolean;
   /**
-   * `getServers`, `evict`. Without: no service removes what a dead frontend has left. Its members stay in the store, as its
-   * entry does in the registry, and count again once its sid is live again; no `leave` is told of them. A frontend that stops
-   * takes its members out itself, as far as `versions` let it know them; without those they stay then, too.
+   * `getServers`, `evict`. Without: no service removes what a dead frontend has left: its members stay in the store, as its
+   * entry does in the registry, until a frontend starts with its sid. A frontend that starts or stops takes out its sid's
+   * members itself, with `versions`, O(members); without those they stay, and count again once the sid is live again. The
+   * sessions of a dead frontend stay, too.
    */
   eviction: boolean;
   /** `watchAll`. Without: no `join` and `leave` events; a service that has a listener says so on the diagnostics channel. */
   events: boolean;
+  /**
+   * `getMembershipsByUid`. Without: `leaveAll` and `getChannels` ask the frontends where the user is, 1 round trip each, which
+   * know it once they are told of it (see `watch`), and need `versions`; `getChannels` needs `presence`, too.
+   */
+  userIndex: boolean;
 }
 
 /** A Node callback of a manager. */
@@ -260,6 +266,9 @@ export interface ChannelManager {
    * many members it took out itself.
    */
   evict?(frontend: FrontendId, reason: LeaveReason): Awaitable<number>;
+
+  /** `userIndex`: the memberships of a user, at `sid` or at any frontend, dead ones too, in no order. 1 round trip. */
+  getMembershipsByUid?(uid: string, sid?: string): Awaitable<Membership[]>;
 
   /** `events`: {@link watch} for the member sets of all frontends. */
   watchAll?(listener: ChangeListener): Awaitable<Unsubscribe>;

@@ -16,6 +16,7 @@ import { presenceCases } from "./managers/presence.js";
 import { queryCases } from "./managers/queries.js";
 import { raceCases } from "./managers/races.js";
 import { setCases } from "./managers/sets.js";
+import { userIndexCases } from "./managers/user-index.js";
 import { versionCases } from "./managers/versions.js";
 import { watchedChangeCases } from "./managers/watch-changes.js";
 import { watchLifeCases } from "./managers/watch-lives.js";
@@ -40,6 +41,7 @@ export function channelManagerConformance(): ConformanceCase<ChannelManager>[] {
     ...eventCases,
     ...presenceCases,
     ...evictionCases,
+    ...userIndexCases,
     ...raceCases,
     ...endCases,
     ...largeChannelCases,

@@ -68,11 +68,17 @@ export class Residents {
     this.#evictsAll = true;
   }
 
-  /** Takes every member here out, as far as they are known: for managers that cannot evict. */
+  /** Takes every member here out: for managers that cannot evict. Without `versions` nobody knows who they are. */
   async leaveAll(reason: LeaveReason): Promise<void> {
-    const memberships = this.#mirror?.memberships() ?? [];
-    for (let start = 0; start < memberships.length; start += BATCH) {
-      await leaveMany(this.#manager, memberships.slice(start, start + BATCH), reason);
+    if (!this.#manager.capabilities?.versions) return;
+    const { sid } = this.#frontend;
+    // As the store has it: changes may not have been told of yet.
+    for (const name of (await this.#manager.getChannelsBySid?.(sid)) ?? []) {
+      const uids = await this.#manager.getMembersBySid(name, sid);
+      for (let start = 0; start < uids.length; start += BATCH) {
+        const batch = uids.slice(start, start + BATCH).map((uid) => ({ name, uid, sid }));
+        await leaveMany(this.#manager, batch, reason);
+      }
     }
   }
 

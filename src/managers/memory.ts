@@ -16,6 +16,8 @@ import { groupBySet } from "../member-sets.js";
 import { firstVersion, nextVersion } from "../version.js";
 
 interface MemberSet {
+  name: string;
+  sid: string;
   version: Version;
   uids: Set<string>;
 }
@@ -32,6 +34,8 @@ export class MemoryChannelManager implements ChannelManager {
   readonly #channels = new Map<string, Map<string, MemberSet>>();
   /** sid -> channels with members there. */
   readonly #channelsBySid = new Map<string, Set<string>>();
+  /** uid -> the sets that it is in. */
+  readonly #setsByUid = new Map<string, Set<MemberSet>>();
   /** uid -> sid -> incarnation at which the user has sessions. */
   readonly #sessions = new Map<string, Map<string, string>>();
   readonly #watchers = new Map<string, Set<ChangeListener>>();
@@ -42,6 +46,7 @@ export class MemoryChannelManager implements ChannelManager {
   clean(): void {
     this.#channels.clear();
     this.#channelsBySid.clear();
+    this.#setsByUid.clear();
     this.#sessions.clear();
   }
 
@@ -61,8 +66,10 @@ export class MemoryChannelManager implements ChannelManager {
     const sets = this.#channels.get(name);
     if (!sets) return 0;
     let removed = 0;
-    for (const [sid, { uids }] of [...sets]) {
+    for (const [sid, set] of [...sets]) {
+      const { uids } = set;
       removed += uids.size;
+      for (const uid of uids) this.#unindex(uid, set);
       this.#drop(name, sid);
       this.#tell({ type: "clear", name, sid });
       this.#tell({ type: "leave", name, sid, version: undefined, uids: [...uids], reason: "destroyed" });
@@ -161,6 +168,11 @@ export class MemoryChannelManager implements ChannelManager {
     return sids.map((sid) => counts.get(sid) ?? 0);
   }
 
+  getMembershipsByUid(uid: string, at?: string): Membership[] {
+    const memberships = [...(this.#setsByUid.get(uid) ?? [])].map(({ name, sid }) => ({ name, uid, sid }));
+    return at === undefined ? memberships : memberships.filter(({ sid }) => sid === at);
+  }
+
   getServers(): string[] {
     return [...this.#channelsBySid.keys()];
   }
@@ -179,13 +191,14 @@ export class MemoryChannelManager implements ChannelManager {
     if (set) {
       set.version = nextVersion(set.version);
     } else {
-      set = { version: firstVersion(), uids: new Set() };
+      set = { name, sid, version: firstVersion(), uids: new Set() };
       const sets = this.#channels.get(name) ?? new Map<string, MemberSet>();
       this.#channels.set(name, sets.set(sid, set));
       const channels = this.#channelsBySid.get(sid) ?? new Set();
       this.#channelsBySid.set(sid, channels.add(name));
     }
     const joined = uids.filter((uid) => !set.uids.has(uid) && set.uids.add(uid));
+    for (const uid of joined) this.#setsByUid.set(uid, (this.#setsByUid.get(uid) ?? new Set()).add(set));
     this.#tell({ type: "join", name, sid, version: set.version, uids: joined, reason });
     return joined.length;
   }
@@ -194,6 +207,7 @@ export class MemoryChannelManager implements ChannelManager {
     const set = this.#set(name, sid);
     const left = set ? uids.filter((uid) => set.uids.delete(uid)) : [];
     if (!set || left.length === 0) return 0;
+    for (const uid of left) this.#unindex(uid, set);
     set.version = nextVersion(set.version);
     if (set.uids.size === 0) this.#drop(name, sid);
     this.#tell({ type: "leave", name, sid, version: set.version, uids: left, reason });
@@ -202,6 +216,12 @@ export class MemoryChannelManager implements ChannelManager {
 
   #set(name: string, sid: string): MemberSet | undefined {
     return this.#channels.get(name)?.get(sid);
+  }
+
+  #unindex(uid: string, set: MemberSet): void {
+    const sets = this.#setsByUid.get(uid);
+    sets?.delete(set);
+    if (sets?.size === 0) this.#setsByUid.delete(uid);
   }
 
   #drop(name: string, sid: string): void {

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { ChannelManager, MemberSetInfo, Version } from "../types.js";
+import { SharedReads } from "./shared-reads.js";
 
 /** The members of a channel at one frontend. */
 export interface MemberCopy {
@@ -17,21 +18,17 @@ const MAX_KEPT = 32 * 1024 * 1024;
 /** What a uid, and what an entry takes besides, in characters. */
 const [UID_OVERHEAD, ENTRY_OVERHEAD] = [16, 200];
 
-/** A read that has not been sent yet, so that others may still join it. */
-interface Read {
-  sids: Set<string>;
-  copies: Promise<MemberCopies>;
-}
-
 /**
  * Reads the members of channels, for pushes that have to name them. What was read is kept, and used again for as long as the
- * store says that it is at the same version, so that a channel that does not change costs no list of members. The reads of a
- * channel that are called for in one tick are one.
+ * store says that it is at the same version, so that a channel that does not change costs no list of members. Pushes to one
+ * channel share their reads.
  */
 export class MemberReader {
   readonly #manager: ChannelManager;
   readonly #kept = new LRUCache<string, MemberCopies>({ maxSize: MAX_KEPT, sizeCalculation: sizeOf });
-  readonly #unsent = new Map<string, Read>();
+  readonly #reads = new SharedReads((name) => this.#readNow(name));
+  /** The frontends that the next read of a channel is for. */
+  readonly #wanted = new Map<string, Set<string>>();
 
   constructor(manager: ChannelManager) {
     this.#manager = manager;
@@ -42,24 +39,16 @@ export class MemberReader {
    * does not give along.
    */
   read(name: string, sids: readonly string[]): Promise<MemberCopies> {
-    let read = this.#unsent.get(name);
-    if (!read) {
-      const joined = new Set<string>();
-      read = { sids: joined, copies: this.#readAtTickEnd(name, joined) };
-      this.#unsent.set(name, read);
-    }
-    for (const sid of sids) read.sids.add(sid);
-    return read.copies;
+    const wanted = this.#wanted.get(name) ?? new Set();
+    this.#wanted.set(name, wanted);
+    for (const sid of sids) wanted.add(sid);
+    return this.#reads.read(name);
   }
 
-  #readAtTickEnd(name: string, sids: ReadonlySet<string>): Promise<MemberCopies> {
-    return new Promise((resolve, reject) => {
-      process.nextTick(() => {
-        this.#unsent.delete(name);
-        const copies = this.#manager.capabilities?.versions ? this.#readChanged(name, sids) : this.#readAll(name, sids);
-        copies.then(resolve, reject);
-      });
-    });
+  #readNow(name: string): Promise<MemberCopies> {
+    const sids = this.#wanted.get(name) ?? new Set();
+    this.#wanted.delete(name);
+    return this.#manager.capabilities?.versions ? this.#readChanged(name, sids) : this.#readAll(name, sids);
   }
 
   async #readAll(name: string, sids: ReadonlySet<string>): Promise<MemberCopies> {

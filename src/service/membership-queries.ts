@@ -1,6 +1,6 @@
 import { invalid } from "../arguments.js";
 import { isGlobalChannelError } from "../errors.js";
-import type { Cluster, FrontendId, FrontendInfo, Member } from "../types.js";
+import type { Cluster, FrontendId, FrontendInfo, Member, Membership } from "../types.js";
 
 /** A page of members. */
 export interface MemberPage {
@@ -87,15 +87,30 @@ export class MembershipQueries {
     return places.map(({ sid }) => sid);
   }
 
-  /** A user's channels, as the frontends where it has sessions know them. */
+  /** A user's channels where it has sessions: as the manager knows them, or else the frontends there. */
   async channels(uid: string): Promise<string[]> {
+    const { manager, registry } = this.#cluster;
+    if (manager.capabilities?.userIndex && manager.getMembershipsByUid) {
+      const reading = manager.capabilities.presence ? this.#places(uid) : registry.list();
+      const [places, memberships] = await Promise.all([reading, manager.getMembershipsByUid(uid)]);
+      const sids = new Set(places.map(({ sid }) => sid));
+      return [...new Set(memberships.filter(({ sid }) => sids.has(sid)).map(({ name }) => name))];
+    }
     const places = await this.#places(uid);
-    const names = await Promise.all(places.map(({ sid }) => this.channelsAt(uid, sid)));
+    const names = await Promise.all(places.map(({ sid }) => this.#channelsAt(uid, sid)));
     return [...new Set(names.flat())];
   }
 
+  /** A user's memberships at one frontend, live or not. */
+  async membershipsAt(uid: string, sid: string): Promise<Membership[]> {
+    const { manager } = this.#cluster;
+    if (manager.capabilities?.userIndex && manager.getMembershipsByUid) return manager.getMembershipsByUid(uid, sid);
+    const names = await this.#channelsAt(uid, sid);
+    return names.map((name) => ({ name, uid, sid }));
+  }
+
   /** A user's channels at one frontend: as it knows them, or as the store does where the frontend does not answer. */
-  async channelsAt(uid: string, sid: string): Promise<string[]> {
+  async #channelsAt(uid: string, sid: string): Promise<string[]> {
     const { manager, transport } = this.#cluster;
     try {
       const { names } = await transport.request(sid, { type: "channels", uid }, { timeoutMs: this.#timeoutMs });

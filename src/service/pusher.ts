@@ -1,9 +1,19 @@
 import { timedOut } from "../errors.js";
-import type { ChannelPush, Cluster, FrontendId, FrontendInfo, FrontendRequest, PushTarget, ReplyTo } from "../types.js";
+import type {
+  ChannelPush,
+  Cluster,
+  FrontendId,
+  FrontendInfo,
+  FrontendRequest,
+  MemberSetInfo,
+  PushTarget,
+  ReplyTo,
+} from "../types.js";
 import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
 import { MemberReader, type MemberCopies } from "./member-reader.js";
 import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
+import { SharedReads } from "./shared-reads.js";
 import { Turnstile } from "./turnstile.js";
 
 /** A push as all its ways share it. */
@@ -25,6 +35,7 @@ export class Pusher {
   readonly #autoLeave: boolean;
   readonly #report: (error: unknown) => void;
   readonly #members: MemberReader;
+  readonly #sets: SharedReads<MemberSetInfo[]>;
   /** Reads of different pushes may take different times; what they send keeps the order of the calls. */
   readonly #turnstile = new Turnstile();
 
@@ -33,6 +44,7 @@ export class Pusher {
     this.#autoLeave = autoLeave;
     this.#report = report;
     this.#members = new MemberReader(cluster.manager);
+    this.#sets = new SharedReads(async (name) => (await cluster.manager.getMemberSets?.(name)) ?? []);
   }
 
   /** Pushes to the members of channels, one copy per user. */
@@ -92,10 +104,9 @@ export class Pusher {
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
   #sendVersions(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
-    const { manager, registry } = this.#cluster;
     const reads = Promise.all([
-      registry.list(),
-      Promise.all(push.names.map((name) => manager.getMemberSets?.(name) ?? [])),
+      this.#cluster.registry.list(),
+      Promise.all(push.names.map((name) => this.#sets.read(name))),
     ]);
     return this.#inTurn(push.names, deadline, reads, ([live, sets]) => {
       const targets = new Map(

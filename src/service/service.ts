@@ -127,20 +127,16 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   }
 
   /**
-   * Takes `uid` at `sid` out of every channel. Resolves how many those were. 2 round trips: the frontend says which channels
-   * they are, or the store if the frontend does not answer, which then costs O(members at `sid`).
+   * Takes `uid` at `sid` out of every channel. Resolves how many those were. 2 round trips: the manager says which channels
+   * they are where it has a `userIndex`; else the frontend, or the store if the frontend does not answer, which then costs
+   * O(members at `sid`).
    */
   leaveAll(uid: Uid, sid: Sid, callback?: Callback<number>): Promise<number> {
     return this.#call(callback, async () => {
       const user = checkId("uid", uid);
       const place = checkId("sid", sid);
-      this.#require("versions", "leaveAll");
-      const names = await this.#queries.channelsAt(user, place);
-      return leaveMany(
-        this.#cluster.manager,
-        names.map((name) => ({ name, uid: user, sid: place })),
-        "leave",
-      );
+      if (!this.#hasUserIndex) this.#require("versions", "leaveAll");
+      return leaveMany(this.#cluster.manager, await this.#queries.membershipsAt(user, place), "leave");
     });
   }
 
@@ -159,12 +155,17 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     return this.#call(callback, () => this.#queries.membersByType(checkName("stype", stype), checkName("name", name)));
   }
 
-  /** The channels of a user who has a session somewhere, each once, in no order. 3 round trips. Needs `presence` and `versions`. */
+  /**
+   * The channels of a user at frontends where it has a session, each once, in no order. 1 round trip where the manager has a
+   * `userIndex`; else 3, and it needs `presence` and `versions`. Without `presence` every live frontend counts.
+   */
   getChannels(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
     return this.#call(callback, () => {
       const user = checkId("uid", uid);
-      this.#require("versions", "getChannels");
-      this.#require("presence", "getChannels");
+      if (!this.#hasUserIndex) {
+        this.#require("versions", "getChannels");
+        this.#require("presence", "getChannels");
+      }
       return this.#queries.channels(user);
     });
   }
@@ -351,6 +352,10 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       );
     }
     return push;
+  }
+
+  get #hasUserIndex(): boolean {
+    return this.#cluster.manager.capabilities?.userIndex === true;
   }
 
   #require(capability: keyof ManagerCapabilities, method: string): void {

@@ -21,7 +21,11 @@ test.alone("a frontend stays live while it takes long to register its members ag
   await service.addMany(members);
   // The frontend knows them all once it answers for the last change.
   await service.add("hall", "1", "s1");
-  await eventually(async () => (await service.leaveAll("1", "s1")) === 2, 3000);
+  const known = async () =>
+    (await cluster.transport.request("s1", { type: "channels", uid: "1" }, { timeoutMs: 1000 })).names.length;
+  await eventually(async () => (await known()) === 2, 3000);
+  t.is(await service.leaveAll("1", "s1"), 2);
+  await eventually(async () => (await known()) === 0, 3000);
   const isListed = async () => (await service.getMembersBySid("room", "s1")).length;
 
   // What a store that restarts empty does.

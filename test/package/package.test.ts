@@ -8,6 +8,15 @@ import test from "ava";
 
 import { COMMANDS, CORE, EXPORTS, IMPORTS, makeConsumer } from "./consumer.js";
 
+/** What a manager in MySQL is made with. */
+const MYSQL = ["mysql2", "p-retry"] as const;
+
+/** What failed, as a test prints it. */
+interface Failure {
+  code: string;
+  message: string;
+}
+
 /** What the frameworks load by path. */
 const LOADED = ["dist/cjs/pomelo/components/globalChannel.js", "dist/cjs/pinus/remoters/globalChannelRemote.js"];
 
@@ -33,7 +42,7 @@ test("exports › every file that is named is in the package, and every file in 
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, "ioredis", "ws"]);
+  const consumer = await makeConsumer(t, [...CORE, "ioredis", ...MYSQL, "ws"]);
   // Pomelo's is only there in CommonJS, where a module has no default.
   const list = JSON.stringify(IMPORTS.filter((path) => path !== "globalchannel/pomelo"));
 
@@ -55,18 +64,42 @@ test("exports › import and require give the same names", async (t) => {
 });
 
 for (const [path, needed] of [
-  ["globalchannel", undefined],
-  ["globalchannel/conformance", undefined],
-  ["globalchannel/redis", "ioredis"],
-  ["globalchannel/websocket", "ws"],
-  ["globalchannel/pomelo", undefined],
-  ["globalchannel/pinus", "ioredis"],
+  ["globalchannel", []],
+  ["globalchannel/conformance", []],
+  ["globalchannel/redis", ["ioredis"]],
+  ["globalchannel/mysql", MYSQL],
+  ["globalchannel/websocket", ["ws"]],
+  ["globalchannel/pomelo", []],
+  ["globalchannel/pinus", ["ioredis"]],
 ] as const) {
-  test(`${path} › loads where ${needed ?? "nothing"} is installed besides what the core needs`, async (t) => {
-    const consumer = await makeConsumer(t, needed ? [...CORE, needed] : CORE);
+  test(`${path} › loads where ${needed.join(", ") || "nothing"} is installed besides what the core needs`, async (t) => {
+    const consumer = await makeConsumer(t, [...CORE, ...needed]);
 
     t.true(await consumer.run("load.mjs", `await import("${path}"); console.log(true);`));
     t.true(await consumer.run("load.cjs", `require("${path}"); console.log(true);`));
+  });
+}
+
+for (const [path, missing] of [
+  ["globalchannel/mysql", "mysql2"],
+  ["globalchannel/websocket", "ws"],
+] as const) {
+  test(`${path} › says what is missing where ${missing} is not installed`, async (t) => {
+    const consumer = await makeConsumer(
+      t,
+      [...CORE, "ioredis", ...MYSQL, "ws"].filter((name) => name !== missing),
+    );
+    const said = "({ code, message }) => console.log(JSON.stringify({ code, message: message.split('\\n')[0] }))";
+
+    const imported = (await consumer.run("load.mjs", `import("${path}").catch(${said});`)) as Failure;
+    const required = (await consumer.run(
+      "load.cjs",
+      `try { require("${path}"); } catch (error) { (${said})(error); }`,
+    )) as Failure;
+
+    t.is(imported.code, "ERR_MODULE_NOT_FOUND");
+    t.regex(imported.message, new RegExp(`^Cannot find package '${missing}' imported from `));
+    t.deepEqual(required, { code: "MODULE_NOT_FOUND", message: `Cannot find module '${missing}'` });
   });
 }
 
@@ -147,15 +180,20 @@ test("errors › isGlobalChannelError knows the errors of the other module forma
 });
 
 test("types › resolve for import and for require, and refuse what is wrong", async (t) => {
-  const consumer = await makeConsumer(t, ["ioredis", "@ioredis/commands", "ws", "@types/node", "@types/ws"]);
+  const consumer = await makeConsumer(t, [
+    ...["ioredis", "@ioredis/commands", "mysql2", "sql-escaper", "ws", "@types/node", "@types/ws"],
+  ]);
   const source = `
     import { GlobalChannelService, memory, type Cluster, type ErrorCode } from "globalchannel";
     import { channelManagerConformance, type ConformanceCase } from "globalchannel/conformance";
+    import { MysqlChannelManager, mysqlTables } from "globalchannel/mysql";
     import { redis } from "globalchannel/redis";
     import { WebSocketConnector } from "globalchannel/websocket";
 
     export const code: ErrorCode = "GC_CLOSED";
-    export const clusters: Cluster[] = [memory(), redis("redis://localhost")];
+    const manager = new MysqlChannelManager("mysql://localhost/game", { pollMs: 200 });
+    export const clusters: Cluster[] = [memory(), redis("redis://localhost"), { ...memory(), manager }];
+    export const tables: string = mysqlTables("game");
     export const service = new GlobalChannelService({ cluster: memory() });
     export const report = service.pushMessage("connector", "onChat", { text: "hi" }, "room");
     export const added: Promise<boolean> = service.add("room", "alice", "connector-1");
@@ -168,6 +206,8 @@ test("types › resolve for import and for require, and refuse what is wrong", a
     new GlobalChannelService({});
     // @ts-expect-error a number is no Redis
     redis(1);
+    // @ts-expect-error no such option
+    new MysqlChannelManager("mysql://localhost/game", { pollMS: 200 });
     // @ts-expect-error no such option
     new WebSocketConnector({ port: 0, authenticate: () => "alice", nonsense: true });
   `;

@@ -75,7 +75,7 @@ for (const [starter, make] of Object.entries(MAKERS)) {
         t.is(
           error.message,
           `cluster.manager: there is no capability "${name}"${meant ? ` (did you mean ${meant}?)` : ""}; ` +
-            "there are bulk, queries, versions, presence, eviction, events",
+            "there are bulk, queries, versions, presence, eviction, events, userIndex",
         );
       }
     }

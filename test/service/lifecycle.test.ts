@@ -156,7 +156,7 @@ test.alone("stop waits for a push that nobody answers until its deadline, with f
       .pushMessage("connector", "chat", 1, "room")
       .catch((error: unknown) => (error as { report: PushReport }).report),
   );
-  await forced.isMember("room", "ann");
+  await eventually(() => clients.holding === 2, 3000);
   let startedAt = performance.now();
   await forced.stop(true);
   const forcedMs = performance.now() - startedAt;

@@ -25,12 +25,16 @@ const CALLS: Record<string, (service: GlobalChannelService) => Promise<unknown>>
   scanMembers: (service) => service.listMembers("room"),
   getSessions: (service) => service.getSids("ann"),
   getChannelsBySid: (service) => service.leaveAll("ann", "s1"),
+  getMembershipsByUid: (service) => service.getChannels("ann"),
 };
 
 /** A started service of a cluster in memory with a frontend, some methods of whose manager are others. */
 async function startWith(t: ExecutionContext, methods: Partial<Record<keyof ChannelManager, unknown>>) {
   const { manager, registry, transport } = memory();
-  const shared = { registry, transport, manager: replacing(manager, methods as Partial<ChannelManager>) };
+  // Where there is an index of users, nobody asks for the channels of a frontend.
+  const capabilities = { ...manager.capabilities, userIndex: !("getChannelsBySid" in methods) };
+  const replaced = replacing(manager, { capabilities, ...(methods as Partial<ChannelManager>) });
+  const shared = { registry, transport, manager: replaced };
   // Where no frontend answers, the store is asked for a user's channels.
   const silent = replacing(transport, { request: () => Promise.reject(new Error("not today")) });
   const service = new GlobalChannelService({ cluster: { ...shared, transport: silent } });

@@ -103,7 +103,7 @@ test("a set that is too large to come along is read apart", async (t, stage) => 
   const report = await service.pushMessage("connector", "chat", 1, "room");
 
   t.like(report, { targeted: 10_001, delivered: 1, failed: 10_000 });
-  t.deepEqual(reads.lists, stage.kind === "redis" ? ["s1"] : []);
+  t.deepEqual(reads.lists, stage.kind === "memory" ? [] : ["s1"]);
 });
 
 test("who has no session is taken out by the push, and who was added again stays", async (t, stage) => {

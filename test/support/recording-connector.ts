@@ -53,9 +53,14 @@ export class RecordingConnector implements Connector {
     this.#held ??= [];
   }
 
+  /** How many deliveries wait for {@link resume}. */
+  get holding(): number {
+    return this.#held?.length ?? 0;
+  }
+
   /** Whether a delivery waits for {@link resume}. */
   get isHolding(): boolean {
-    return (this.#held?.length ?? 0) > 0;
+    return this.holding > 0;
   }
 
   resume(): void {

@@ -13,8 +13,10 @@ import {
   type Membership,
   type ServerRegistry,
 } from "../../src/index.js";
+import { MysqlChannelManager } from "../../src/managers/mysql/index.js";
 import { redis } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
+import { mysqlTest, useMysql, type TestDatabase } from "./mysql-tests.js";
 import { RecordingConnector } from "./recording-connector.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
@@ -26,23 +28,33 @@ export interface StagedFrontend {
 
 /** One cluster for one test, all of which ends with it. */
 export class Stage {
-  readonly kind: "memory" | "redis";
+  readonly kind: "memory" | "redis" | "mysql";
   /** How to reach the same cluster: as another process would, where that is possible. */
   readonly cluster: () => Cluster;
-  /** Where its Redis is, or undefined in memory. */
+  /** Where its Redis is, or undefined if there is none. */
   readonly url: string | undefined;
   readonly #t: ExecutionContext;
   readonly #prefix = randomUUID();
 
-  constructor(t: ExecutionContext, server: RedisServer | undefined) {
+  /** @param store where the members are: in memory if there is none; a MySQL is one for the members alone */
+  constructor(t: ExecutionContext, store?: { redis: RedisServer } | { mysql: TestDatabase }) {
     this.#t = t;
-    this.kind = server ? "redis" : "memory";
-    this.url = server?.url;
     const shared = memory();
-    this.cluster = server ? () => redis(server.url, { prefix: this.#prefix }) : () => shared;
+    if (!store) {
+      this.kind = "memory";
+      this.cluster = () => shared;
+    } else if ("redis" in store) {
+      this.kind = "redis";
+      this.url = store.redis.url;
+      this.cluster = () => redis(store.redis.url, { prefix: this.#prefix });
+    } else {
+      this.kind = "mysql";
+      const source = { uri: store.mysql.url, connectionLimit: 2 };
+      this.cluster = () => ({ ...shared, manager: new MysqlChannelManager(source, { pollMs: 25 }) });
+    }
   }
 
-  /** A cluster for one frontend that can crash: on Redis its connections break for good, in memory its lease ends. */
+  /** A cluster for one frontend that can crash: on Redis its connections break for good, elsewhere its lease ends. */
   crashing(): { cluster: Cluster; crash(): void } {
     if (this.url === undefined) {
       const { cluster, cut } = cuttable(this.cluster());
@@ -105,7 +117,7 @@ type Body = (t: ExecutionContext, stage: Stage) => Promise<void>;
 
 type Declare = (title: string, body: Body) => void;
 
-/** Declares tests that run in memory and on a real Redis, one server for the file. */
+/** Declares tests that run in memory, on a real Redis and, where there is one, on a real MySQL, one server each for the file. */
 export function onEveryStage(): Declare & {
   /** No other test of the file runs meanwhile: for what is about time. */
   alone: Declare;
@@ -113,20 +125,29 @@ export function onEveryStage(): Declare & {
   onRedisAlone: Declare;
 } {
   let server: RedisServer;
+  const mysql = useMysql();
   test.before(async () => {
     server = await startRedis();
   });
   test.after.always(() => server?.stop());
-  const inMemory = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, undefined));
-  const onRedis = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, server));
+  const inMemory = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t));
+  const onRedis = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redis: server }));
+  const onMysql = (body: Body) => async (t: ExecutionContext) => {
+    const database = await mysql.createDatabase();
+    // Torn down in the opposite order: this after all that uses it.
+    t.teardown(() => database.drop());
+    await body(t, new Stage(t, { mysql: database }));
+  };
   const declare: Declare = (title, body) => {
     test(`in memory: ${title}`, inMemory(body));
     test(`on Redis: ${title}`, onRedis(body));
+    mysqlTest(`on MySQL: ${title}`, onMysql(body));
   };
   const onRedisAlone: Declare = (title, body) => test.serial(`on Redis: ${title}`, onRedis(body));
   const alone: Declare = (title, body) => {
     test.serial(`in memory: ${title}`, inMemory(body));
     onRedisAlone(title, body);
+    mysqlTest(`on MySQL: ${title}`, onMysql(body));
   };
   return Object.assign(declare, { alone, onRedisAlone });
 }

@@ -250,6 +250,16 @@ export class MysqlChannelManager implements ChannelManager {
     return rows.map(([sid]) => String(sid));
   }
 
+  async getMembershipsByUid(uid: string, sid?: string): Promise<Membership[]> {
+    const { sets, members } = this.#tables;
+    const where = sid === undefined ? "" : sql`AND s.sid_key = ${keyOf(sid)}`;
+    const rows = await this.#database.read(
+      sql`SELECT CAST(s.name AS BINARY), CAST(s.sid AS BINARY) FROM ${members} m JOIN ${sets} s ON s.id = m.set_id
+        WHERE m.uid_key = ${keyOf(uid)} ${where}`,
+    );
+    return rows.map(([name, place]) => ({ name: String(name), uid, sid: String(place) }));
+  }
+
   /** It cannot see the registry. Sets that are begun meanwhile are left alone. */
   async evict({ sid }: FrontendId, reason: LeaveReason): Promise<number> {
     await Promise.all([this.#jobs.settled(NOTHING), this.#sessions.notes.settled([])]);

@@ -61,7 +61,14 @@ export function createTables(prefix: string): string[] {
       "UNIQUE KEY by_name (name_key, sid_key)",
       "KEY by_sid (sid_key)",
     ),
-    create(members, `set_id ${ID}`, `uid_key ${KEY}`, `uid ${NAME}`, "PRIMARY KEY (set_id, uid_key)"),
+    create(
+      members,
+      `set_id ${ID}`,
+      `uid_key ${KEY}`,
+      `uid ${NAME}`,
+      "PRIMARY KEY (set_id, uid_key)",
+      "KEY by_user (uid_key)",
+    ),
     create(
       destroyed,
       `set_id ${ID} PRIMARY KEY`,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { invalid } from "../../arguments.js";
-import { ALL_CAPABILITIES } from "../../capabilities.js";
+import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { groupBySet } from "../../member-sets.js";
 import { BATCH, type RedisConnection } from "../../redis/connection.js";
@@ -31,7 +31,7 @@ const MAX_ALONG = 10_000;
 
 /** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
 export class RedisChannelManager implements ChannelManager {
-  readonly capabilities = ALL_CAPABILITIES;
+  readonly capabilities = ALL_BUT_USER_INDEX;
   readonly #connection: RedisConnection;
   readonly #changes: TickChanges;
 

@@ -20,6 +20,8 @@ export interface DocumentedApplication {
   usage: string;
   /** What Pomelo's chat handler does with `app`, `uid`, `sid` and `next`. @default what the one in `documented/` does */
   say?: string;
+  /** Whether there is no Redis, and none in the code. @default false */
+  isWithoutRedis?: boolean;
 }
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -56,10 +58,9 @@ app.configure('production', 'connector', () => {
 /** Starts an application of a master, a connector and a backend, all of which use the plugin. They end with the test. */
 export async function startApplication(
   t: ExecutionContext,
-  { framework, usage, say }: DocumentedApplication,
+  { framework, usage, say, isWithoutRedis = false }: DocumentedApplication,
 ): Promise<ConnectorAddress> {
-  const redis = await startRedis();
-  t.teardown(() => redis.stop());
+  const used = isWithoutRedis ? usage : await useRedis(t, usage);
   const [masterPort, connectorPort, clientPort, chatPort] = (await freePorts(4)) as [number, number, number, number];
   const master = { id: "master", host: HOST, port: masterPort };
   const connector = {
@@ -73,7 +74,6 @@ export async function startApplication(
   const base = await createApplicationFolder(framework, master, [connector, chat]);
   t.teardown(() => removeApplicationFolder(base));
   await cp(DOCUMENTED, base, { recursive: true });
-  const used = replaceOnce(usage, "port: 6379", `port: ${redis.port}`);
   await writeFile(join(base, "app.js"), `${BEGINNINGS[framework]}\n${used}\napp.start();\n`);
   if (say !== undefined) await writeFile(join(base, "app/servers/chat/handler/chatHandler.js"), chatHandler(say));
   // As npm installs them, or links them.
@@ -108,6 +108,13 @@ export async function sayHello(
   }, START_TIMEOUT_MS);
   await eventually(() => client.of(route).length > 0, 5000);
   return { answer, pushes: client.of(route) };
+}
+
+/** The code with the port of a Redis of the test's own. */
+async function useRedis(t: ExecutionContext, usage: string): Promise<string> {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  return replaceOnce(usage, "port: 6379", `port: ${redis.port}`);
 }
 
 export function replaceOnce(text: string, what: string, by: string): string {

@@ -35,6 +35,33 @@ export const brokenBulk = [
   })),
 ];
 
+export const brokenUserIndex = [
+  broken("getMembershipsByUid is deaf to the frontend", ["getMembershipsByUid"], (sound) => ({
+    getMembershipsByUid: (uid) => sound.getMembershipsByUid(uid),
+  })),
+  broken("getMembershipsByUid stops at 100", ["getMembershipsByUid"], (sound) => ({
+    getMembershipsByUid: (uid, sid) => sound.getMembershipsByUid(uid, sid).slice(0, 100),
+  })),
+  broken("getMembershipsByUid takes users of a similar name for one", ["getMembershipsByUid"], (sound) => ({
+    getMembershipsByUid: (uid, sid) => sound.getMembershipsByUid(uid.trim().toLowerCase(), sid),
+  })),
+  broken("an eviction leaves the index of users as it was", ["getMembershipsByUid"], (sound) => {
+    const evicted: { name: string; uid: string; sid: string }[] = [];
+    return {
+      evict({ sid, incarnation }, reason) {
+        for (const name of sound.getChannelsBySid(sid)) {
+          for (const uid of sound.getMembersBySid(name, sid)) evicted.push({ name, uid, sid });
+        }
+        return sound.evict({ sid, incarnation }, reason);
+      },
+      getMembershipsByUid: (uid, sid) => [
+        ...sound.getMembershipsByUid(uid, sid),
+        ...evicted.filter((member) => member.uid === uid && (sid === undefined || member.sid === sid)),
+      ],
+    };
+  }),
+];
+
 export const brokenQueries = [
   broken("findMember finds one frontend only", ["findMember"], (sound) => ({
     findMember: (name, uid) => sound.findMember(name, uid).slice(0, 1),

@@ -60,7 +60,7 @@ for (const when of ["before", "after"] satisfies Cut[]) {
       await manager.start();
       await manager.watch("s1", { change: (change) => void changes.push(change) });
       const broken = async <T>(call: () => Promise<T>): Promise<T> => {
-        proxy.cutAt("COMMIT", when);
+        proxy.cutAtCommit(when);
         const result = await call();
         t.true(proxy.hasCut);
         return result;

@@ -4,12 +4,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** When a connection is cut: before the server gets what is sent, or after it has answered, which nobody then learns. */
 export type Cut = "before" | "after";
 
-/** A TCP proxy before a database that counts what is asked, and can break a connection at a word that is sent. */
+/** A TCP proxy before a database that counts what is asked, and can break a connection at a commit. */
 export class MysqlProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: URL;
-  #cut: { at: string; when: Cut } | undefined;
+  #cut: Cut | undefined;
   /** How many packets with statements were sent. */
   statements = 0;
 
@@ -31,9 +31,9 @@ export class MysqlProxy {
     return String(url);
   }
 
-  /** Breaks the next connection on which this word is sent. */
-  cutAt(at: string, when: Cut): void {
-    this.#cut = { at, when };
+  /** Breaks the next connection on which a transaction is committed. */
+  cutAtCommit(when: Cut): void {
+    this.#cut = when;
   }
 
   /** Whether the connection was broken that was to be. */
@@ -66,8 +66,8 @@ export class MysqlProxy {
     client.on("data", (data) => {
       // A packet begins with its length and its number, which is 0 for a command; 3 is COM_QUERY.
       if (data[3] === 0 && data[4] === 3) this.statements++;
-      if (this.#cut && data.includes(this.#cut.at)) {
-        const { when } = this.#cut;
+      if (this.#cut && data.subarray(-6).equals(Buffer.from("COMMIT"))) {
+        const when = this.#cut;
         this.#cut = undefined;
         if (when === "before") {
           end();
@@ -78,7 +78,8 @@ export class MysqlProxy {
       server.write(data);
     });
     server.on("data", (data) => {
-      if (isCut) end();
+      // The answer may come in parts, the commit's being the last.
+      if (isCut) setTimeout(end, 50);
       else client.write(data);
     });
   }
