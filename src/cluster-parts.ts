@@ -9,6 +9,8 @@ interface Startable {
 
 /** How many services and frontends of this process use a part, and its start. */
 const uses = new WeakMap<Startable, { count: number; started: Promise<unknown> }>();
+/** The stops that are under way. */
+const stopping = new WeakMap<Startable, Promise<unknown>>();
 
 /**
  * Starts the parts of a cluster that are not started yet: services and frontends of one process may share them.
@@ -44,7 +46,7 @@ function partsOf({ manager, registry, transport }: Cluster): Startable[] {
 
 async function startPart(part: Startable): Promise<void> {
   let use = uses.get(part);
-  if (!use) uses.set(part, (use = { count: 0, started: Promise.resolve(part.start?.()) }));
+  if (!use) uses.set(part, (use = { count: 0, started: start(part) }));
   use.count++;
   try {
     await use.started;
@@ -59,5 +61,17 @@ async function stopPart(part: Startable, force: boolean): Promise<void> {
   const use = uses.get(part);
   if (!use || --use.count > 0) return;
   uses.delete(part);
-  await part.stop?.(force);
+  const stopped = Promise.resolve(part.stop?.(force));
+  stopping.set(part, stopped);
+  try {
+    await stopped;
+  } finally {
+    if (stopping.get(part) === stopped) stopping.delete(part);
+  }
+}
+
+/** Starts a part; one that is being stopped, after that. */
+async function start(part: Startable): Promise<void> {
+  await stopping.get(part)?.catch(() => {});
+  await part.start?.();
 }

@@ -62,8 +62,8 @@ export function invalidOption(owner: string, option: string, value: unknown, all
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** A time in milliseconds. */
-export function milliseconds(defaultMs: number, min = 1): Resolver<number> {
-  return (option, value) => checkNumber(option, value ?? defaultMs, { min, max: MAX_TIMER_MS });
+export function milliseconds(defaultMs: number, min = 1, max = MAX_TIMER_MS): Resolver<number> {
+  return (option, value) => checkNumber(option, value ?? defaultMs, { min, max });
 }
 
 /** How long a push waits for answers. */

@@ -25,8 +25,13 @@ export class SharedReads<T> {
 
   async #readNext(key: string): Promise<T> {
     const before = this.#underWay.get(key);
-    if (before) await atMost(before, PATIENCE_MS);
-    else await new Promise(process.nextTick);
+    if (before) {
+      await atMost(before, PATIENCE_MS);
+    } else {
+      await new Promise<void>((resolve) => {
+        process.nextTick(resolve);
+      });
+    }
     this.#gathering.delete(key);
     const reading = this.#read(key);
     this.#underWay.set(key, reading);

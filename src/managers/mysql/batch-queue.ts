@@ -3,6 +3,8 @@ import { GlobalChannelError } from "../../errors.js";
 interface BatchQueueOptions<J, R> {
   /** How much a job counts. */
   sizeOf(job: J): number;
+  /** Whether it is a batch of its own. @default no job is */
+  isAlone?(job: J): boolean;
   /** How much goes into one batch; a single job may be more. */
   maxBatch: number;
   /** How much may wait. */
@@ -56,7 +58,7 @@ export class BatchQueue<J, R> {
     });
   }
 
-  /** Resolves when everything is done, or has failed, that was called for before; `nothing` is a job without work. */
+  /** Resolves when what was called for before is done or has failed, `timeoutMs` at most; `nothing` is a job without work. */
   async settled(nothing: J): Promise<void> {
     await this.push(nothing).catch(() => {});
   }
@@ -88,9 +90,11 @@ export class BatchQueue<J, R> {
     const batch: Waiting<J, R>[] = [];
     let room = this.#options.maxBatch;
     for (const waiting of this.#waiting) {
-      if (batch.length > 0 && waiting.size > room) break;
+      const isAlone = this.#options.isAlone?.(waiting.job) ?? false;
+      if (batch.length > 0 && (isAlone || waiting.size > room)) break;
       batch.push(waiting);
       this.#take(waiting);
+      if (isAlone) break;
       room -= waiting.size;
     }
     return batch;

@@ -1,8 +1,9 @@
 import { reportError } from "../../diagnostics.js";
 import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
-import type { MysqlDatabase, Row } from "./database.js";
+import type { MysqlDatabase } from "./database.js";
+import type { Row } from "./session.js";
 import { keyOf, keyText, list, literal, sql } from "./sql.js";
-import type { Tables } from "./tables.js";
+import { CHANGES_SECONDS, type Tables } from "./tables.js";
 
 /** What has been read of the changes at one frontend. */
 interface Cursor {
@@ -35,6 +36,7 @@ export class ChangeFeed {
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
   #isPollWanted = false;
+  #polledAt = -Infinity;
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
@@ -72,7 +74,7 @@ export class ChangeFeed {
   poke(): void {
     if (!this.#isWatched) return;
     this.#isPollWanted = true;
-    this.#polling ??= this.#poll().finally(() => (this.#polling = undefined));
+    this.#polling ??= this.#poll();
   }
 
   async stop(): Promise<void> {
@@ -107,6 +109,7 @@ export class ChangeFeed {
       for (const [key, { sid }] of this.#cursors) if (!this.#listeners.has(sid)) this.#cursors.delete(key);
     }
     if (this.#isWatched) {
+      if (!this.#timer) this.#polledAt = performance.now();
       this.#timer ??= setInterval(() => this.poke(), this.#options.pollMs).unref();
     } else {
       clearInterval(this.#timer);
@@ -123,6 +126,8 @@ export class ChangeFeed {
         this.#options.report(error);
       }
     }
+    // In the same turn as the last look: who pokes now begins anew.
+    this.#polling = undefined;
   }
 
   async #pollOnce(): Promise<void> {
@@ -133,19 +138,25 @@ export class ChangeFeed {
     const frontends = await database.read(
       sql`SELECT sid_key, CAST(sid AS BINARY), began, seq FROM ${tables.frontends} ${where}`,
     );
+    // Nobody knows what became of rows that were there when this process was last awake.
+    const isLate = performance.now() - this.#polledAt > CHANGES_SECONDS * 1000;
+    this.#polledAt = performance.now();
     const moved: { cursor: Cursor; to: number }[] = [];
     for (const [key, sid, began, seq] of frontends) {
       const isNew = !this.#cursors.has(keyText(key as Buffer));
       // Nobody watches this one any more.
-      if (isNew && !isAllWatched) continue;
+      if (isNew && !(isAllWatched && this.#listenersOfAll.size > 0)) continue;
       const cursor = this.#cursorOf(key as Buffer, String(sid), Number(began));
       // It was read meanwhile where this one begins: what has been read here may be older.
-      if (!isNew && !known.has(cursor)) continue;
+      if (!isNew && !known.delete(cursor)) continue;
       // The row is new: there is nothing before it that was not told of.
-      if (cursor.seq < Number(began)) cursor.seq = Number(began);
+      if (cursor.seq < Number(began) && isLate) this.#skip(cursor, Number(began));
+      cursor.seq = Math.max(cursor.seq, Number(began));
       if (cursor.seq > Number(seq)) this.#skip(cursor, Number(seq));
       else if (cursor.seq < Number(seq)) moved.push({ cursor, to: Number(seq) });
     }
+    // The database has forgotten them.
+    for (const { key, sid } of known) if (!this.#listeners.has(sid)) this.#cursors.delete(keyText(key));
     if (moved.length > 0) await this.#read(moved);
   }
 

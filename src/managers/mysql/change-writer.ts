@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { GlobalChannelError } from "../../errors.js";
+import { isGlobalChannelError } from "../../errors.js";
 import type { Awaitable, MemberSetChange } from "../../types.js";
-import type { MysqlDatabase, Row, Session } from "./database.js";
+import { type MysqlDatabase, unknownOutcome } from "./database.js";
 import { isRefusal } from "./failures.js";
+import type { Row, Session } from "./session.js";
 import { insert, keyOf, keyText, list, sql, text } from "./sql.js";
 import type { Tables } from "./tables.js";
 
@@ -34,8 +35,8 @@ interface Uncertain<T> {
 /**
  * Changes member sets, each change as a whole, once, and with a log of it for those who watch.
  *
- * Whoever changes a member set holds the lock of its frontend's row, taken in the order of the keys, so that there are no
- * deadlocks, and the changes at one frontend are numbered in the order in which they are committed. A transaction whose
+ * Whoever changes a member set holds the lock of its frontend's row, taken in the order of the keys, so that
+ * deadlocks are rare, and the changes at one frontend are numbered in the order in which they are committed. A transaction whose
  * connection breaks while it is committed is looked for in the log before it is done again.
  */
 export class ChangeWriter {
@@ -55,7 +56,6 @@ export class ChangeWriter {
   /** @throws `GC_TIMEOUT` whether it was done is not known; what {@link MysqlDatabase.run} throws: it was not done */
   async write<T>(plan: Plan<T>): Promise<T> {
     let uncertain: Uncertain<T> | undefined;
-    let lastError: unknown;
     const attempt = async (session: Session): Promise<T> => {
       const { seqs, results } = await this.#lock(session, plan);
       if (uncertain && (await this.#isCommitted(session, uncertain))) {
@@ -67,25 +67,22 @@ export class ChangeWriter {
       const token = randomBytes(16);
       const log = this.#log(changes, seqs, token);
       const [first] = log.rows;
-      if (first) uncertain = { result, sidKey: first[0], seq: first[1], token };
-      await session.run([...statements, ...log.statements, "COMMIT"]);
+      try {
+        await session.run([...statements, ...log.statements, "COMMIT"], () => {
+          if (first) uncertain = { result, sidKey: first[0], seq: first[1], token };
+        });
+      } catch (error) {
+        if (isRefusal(error)) uncertain = undefined;
+        throw error;
+      }
       return result;
     };
     try {
-      const result = await this.#database.run(async (session) => {
-        try {
-          return await attempt(session);
-        } catch (error) {
-          lastError = error;
-          throw error;
-        }
-      });
+      const result = await this.#database.run(attempt);
       this.#written();
       return result;
     } catch (error) {
-      if (!uncertain || isRefusal(lastError)) throw error;
-      const message = "the connection broke while the change was committed; whether it was done is not known";
-      throw new GlobalChannelError("GC_TIMEOUT", message, { cause: error });
+      throw uncertain && !isClosed(error) ? unknownOutcome(error) : error;
     }
   }
 
@@ -98,6 +95,7 @@ export class ChangeWriter {
     const keys = new Map([...new Set(sids)].map((sid) => [keyText(keyOf(sid)), { sid, key: keyOf(sid) }]));
     const sorted = [...keys.values()].toSorted((one, other) => one.key.compare(other.key));
     for (;;) {
+      if (this.#knownSids.size > MAX_KNOWN) this.#knownSids.clear();
       const unknown = sorted.filter(({ sid }) => !this.#knownSids.has(sid));
       const creations = insert(
         `INSERT IGNORE INTO ${frontends} (sid_key, sid, began, seq, changed_at)`,
@@ -170,7 +168,14 @@ export class ChangeWriter {
   }
 }
 
+/** How many frontends are kept in mind. */
+const MAX_KNOWN = 10_000;
+
 /** Numbers go on from the clock, so that they are above where an earlier row of the same frontend has ended. */
 const FIRST_SEQ = "UNIX_TIMESTAMP() * 1000000 + MICROSECOND(NOW(6))";
 
 const CLEAR = { version: undefined, reason: "destroyed", uids: [] } as const;
+
+function isClosed(error: unknown): boolean {
+  return isGlobalChannelError(error) && error.code === "GC_CLOSED";
+}

@@ -1,12 +1,10 @@
 import type { MysqlDatabase } from "./database.js";
 import type { MemberSets } from "./member-sets.js";
-import { sql } from "./sql.js";
-import type { Tables } from "./tables.js";
+import { list, sql } from "./sql.js";
+import { CHANGES_SECONDS, type Tables } from "./tables.js";
 
 /** How often what is no longer needed is looked for, in milliseconds. */
 const INTERVAL_MS = 15_000;
-/** For how long changes are kept for those who watch, in seconds: longer than any call takes, and any watcher sleeps. */
-const CHANGES_SECONDS = 60;
 /** After how long somebody else goes on with telling of a destroyed channel, in seconds. */
 const DESTROYED_SECONDS = 60;
 /** After how long a frontend without members is forgotten, in seconds. */
@@ -57,16 +55,32 @@ export class Housekeeping {
     for (const [id, name, sid] of destroyed) {
       await memberSets.tellDestroyed({ id: Number(id), name: String(name), sid: String(sid) });
     }
-    await this.#deleteAll(
-      sql`DELETE FROM ${tables.frontends} WHERE changed_at < UNIX_TIMESTAMP() - ${FRONTEND_SECONDS}
-        AND NOT EXISTS (SELECT 1 FROM ${tables.sets} s WHERE s.sid_key = ${tables.frontends}.sid_key)
-        AND NOT EXISTS (SELECT 1 FROM ${tables.changes} c WHERE c.sid_key = ${tables.frontends}.sid_key) LIMIT ${STEP}`,
+    await this.#forgetFrontends();
+  }
+
+  async #forgetFrontends(): Promise<void> {
+    const { database, tables } = this.#options;
+    const isOld = sql`changed_at < UNIX_TIMESTAMP() - ${FRONTEND_SECONDS}`;
+    // Looked for before they are locked: a deletion that looks for them itself locks the others, too.
+    const rows = await database.read(
+      sql`SELECT f.sid_key FROM ${tables.frontends} f WHERE ${isOld}
+        AND NOT EXISTS (SELECT 1 FROM ${tables.sets} s WHERE s.sid_key = f.sid_key)
+        AND NOT EXISTS (SELECT 1 FROM ${tables.changes} c WHERE c.sid_key = f.sid_key) LIMIT ${STEP}`,
     );
+    if (rows.length === 0) return;
+    const keys = list(rows.map(([key]) => key as Buffer));
+    await this.#delete(sql`DELETE FROM ${tables.frontends} WHERE sid_key IN ${keys} AND ${isOld}`);
   }
 
   async #deleteAll(statement: string): Promise<void> {
-    let deleted: number;
-    do deleted = await this.#options.database.run((session) => session.affect(statement));
-    while (deleted === STEP);
+    while ((await this.#delete(statement)) === STEP);
+  }
+
+  #delete(statement: string): Promise<number> {
+    return this.#options.database.run(async (session) => {
+      // So that it locks no gaps, into which others write.
+      await session.run(["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"]);
+      return session.affect(statement);
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { invalid } from "../../arguments.js";
+import { checkInteger, invalid } from "../../arguments.js";
 import { ALL_CAPABILITIES } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
@@ -27,10 +27,14 @@ import { Sessions } from "./sessions.js";
 import { keyOf, list, sql } from "./sql.js";
 import { type Tables, tables } from "./tables.js";
 
-/** How many memberships are changed in one transaction. */
-const BATCH = 10_000;
-/** How many may wait. */
-const MAX_WAITING = 1_000_000;
+/** How much is changed in one transaction, in characters of names: 10,000 memberships, but fewer where the names are long. */
+const BATCH = 2_000_000;
+/** What each membership, and each member set, counts besides its names. */
+const OVERHEAD = 64;
+/** How much may wait. */
+const MAX_WAITING = 100 * BATCH;
+/** How many rows are deleted at once. */
+const STEP = 10_000;
 /** How many members may come along where versions are asked for. */
 const MAX_ALONG = 10_000;
 
@@ -58,6 +62,7 @@ export class MysqlChannelManager implements ChannelManager {
   readonly #sessions: Sessions;
   readonly #feed: ChangeFeed;
   readonly #housekeeping: Housekeeping;
+  readonly #longCalls = new Set<Promise<void>>();
 
   /**
    * @param source a URL, options of `mysql2`, or a pool of `mysql2` or `mysql2/promise`, which is never closed here
@@ -72,8 +77,8 @@ export class MysqlChannelManager implements ChannelManager {
     this.#feed = new ChangeFeed({ database, tables: names, pollMs, report });
     this.#memberSets = new MemberSets(database, names, new ChangeWriter(database, names, () => this.#feed.poke()));
     this.#jobs = new BatchQueue({
-      // The end of a channel is a batch of its own.
-      sizeOf: (job) => (job.type === "destroy" ? BATCH : sizeOf(job.requests)),
+      sizeOf,
+      isAlone: ({ type }) => type === "destroy",
       maxBatch: BATCH,
       maxWaiting: MAX_WAITING,
       timeoutMs,
@@ -106,15 +111,18 @@ export class MysqlChannelManager implements ChannelManager {
       for (const queue of queues) queue.refuse(error);
       await this.#database.close(true);
     }
+    await Promise.allSettled(this.#longCalls);
     await Promise.all([...queues.map((queue) => queue.idle()), this.#housekeeping.stop(), this.#feed.stop()]);
     if (!force) await this.#database.close(false);
   }
 
-  async clean(): Promise<void> {
-    for (const table of Object.values(this.#tables) as string[]) {
-      const deleteSome = sql`DELETE FROM ${table} LIMIT ${BATCH}`;
-      while ((await this.#database.run((session) => session.affect(deleteSome))) === BATCH);
-    }
+  clean(): Promise<void> {
+    return this.#long(async () => {
+      for (const table of Object.values(this.#tables) as string[]) {
+        const deleteSome = sql`DELETE FROM ${table} LIMIT ${STEP}`;
+        while ((await this.#database.run((session) => session.affect(deleteSome))) === STEP);
+      }
+    });
   }
 
   async add(name: string, uid: string, sid: string): Promise<boolean> {
@@ -125,12 +133,12 @@ export class MysqlChannelManager implements ChannelManager {
     return (await this.#request([{ type: "leave", name, sid, uids: [uid], reason: "leave" }])) === 1;
   }
 
-  /** Up to 10,000 are one transaction, of all or nothing. */
+  /** Those that go into one transaction, 10,000 unless their names are long, are all made or none of them. */
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
     return this.#requestMany(memberships, (set) => ({ type: "join", ...set, reason }));
   }
 
-  /** Up to 10,000 are one transaction, of all or nothing. */
+  /** Those that go into one transaction, 10,000 unless their names are long, are all made or none of them. */
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
     return this.#requestMany(memberships, (set) => ({ type: "leave", ...set, reason }));
   }
@@ -139,13 +147,15 @@ export class MysqlChannelManager implements ChannelManager {
     return this.#request([{ type: "leave", name, sid, uids, reason: "disconnect", expected: version }]);
   }
 
-  async destroyChannel(name: string): Promise<number> {
-    const { members, destroyed } = (await this.#jobs.push({ type: "destroy", name })) as Destruction;
-    for (const set of destroyed) {
-      // The channel has ended; if nobody can be told now, the housekeeping does it.
-      await this.#memberSets.tellDestroyed(set).catch((error: unknown) => reportError(this, error));
-    }
-    return members;
+  destroyChannel(name: string): Promise<number> {
+    return this.#long(async () => {
+      const { members, destroyed } = (await this.#jobs.push({ type: "destroy", name })) as Destruction;
+      for (const set of destroyed) {
+        // The channel has ended; if nobody can be told now, the housekeeping does it.
+        await this.#memberSets.tellDestroyed(set).catch((error: unknown) => reportError(this, error));
+      }
+      return members;
+    });
   }
 
   async getMembersBySid(name: string, sid: string): Promise<string[]> {
@@ -168,6 +178,7 @@ export class MysqlChannelManager implements ChannelManager {
     cursor: string,
     limit: number,
   ): Promise<{ uids: string[]; cursor: string }> {
+    checkInteger("limit", limit, { min: 1, max: Number.MAX_SAFE_INTEGER });
     if (!/^([0-9a-f]{64})?$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
     const { sets, members } = this.#tables;
     const rows = await this.#database.read(
@@ -261,20 +272,19 @@ export class MysqlChannelManager implements ChannelManager {
   }
 
   /** It cannot see the registry. Sets that are begun meanwhile are left alone. */
-  async evict({ sid }: FrontendId, reason: LeaveReason): Promise<number> {
-    await Promise.all([this.#jobs.settled(NOTHING), this.#sessions.notes.settled([])]);
-    await this.#sessions.forget(sid);
-    return this.#memberSets.evict(sid, reason);
+  evict({ sid }: FrontendId, reason: LeaveReason): Promise<number> {
+    return this.#long(async () => {
+      await Promise.all([this.#jobs.settled(NOTHING), this.#sessions.notes.settled([])]);
+      await this.#sessions.forget(sid);
+      return this.#memberSets.evict(sid, reason);
+    });
   }
 
   #requestMany(
     memberships: readonly Membership[],
     request: (set: { name: string; sid: string; uids: string[] }) => SetRequest,
   ): Promise<number> {
-    const parts: Promise<number>[] = [];
-    for (let start = 0; start < memberships.length; start += BATCH) {
-      parts.push(this.#request(groupBySet(memberships.slice(start, start + BATCH)).map(request)));
-    }
+    const parts = inBatches(memberships).map((batch) => this.#request(groupBySet(batch).map(request)));
     return Promise.all(parts).then((counts) => counts.reduce((total, count) => total + count, 0));
   }
 
@@ -284,14 +294,26 @@ export class MysqlChannelManager implements ChannelManager {
     return changed.flat().filter(Boolean).length;
   }
 
+  /** Does the jobs of a batch: the end of a channel, which is alone, or changes. */
   async #run(jobs: readonly Job[]): Promise<(boolean[][] | Destruction)[]> {
     const [first] = jobs;
-    const destroyed = first?.type === "destroy" ? [await this.#memberSets.destroy(first.name)] : [];
+    if (first?.type === "destroy") return [await this.#memberSets.destroy(first.name)];
     const changes = jobs.map((job) => (job.type === "change" ? job.requests : []));
     const changed = await this.#memberSets.change(changes.flat());
     let next = 0;
-    const results = changes.map((requests) => changed.slice(next, (next += requests.length)));
-    return [...destroyed, ...results.slice(destroyed.length)];
+    return changes.map((requests) => changed.slice(next, (next += requests.length)));
+  }
+
+  /** A call of several steps, between which {@link stop} must not come. */
+  #long<T>(call: () => Promise<T>): Promise<T> {
+    const result = call();
+    const ended = result.then(
+      () => {},
+      () => {},
+    );
+    this.#longCalls.add(ended);
+    void ended.then(() => this.#longCalls.delete(ended));
+    return result;
   }
 
   /** The members and versions of sets, by their id, as they are now. */
@@ -314,6 +336,30 @@ export class MysqlChannelManager implements ChannelManager {
   }
 }
 
-function sizeOf(requests: readonly SetRequest[]): number {
-  return requests.reduce((total, { uids }) => total + uids.length, 0);
+function sizeOf(job: Job): number {
+  if (job.type === "destroy") return job.name.length;
+  let size = 0;
+  for (const { name, sid, uids } of job.requests) {
+    size += name.length + sid.length + OVERHEAD;
+    for (const uid of uids) size += uid.length + OVERHEAD;
+  }
+  return size;
+}
+
+/** Memberships as many at a time as go into one batch. */
+function inBatches(memberships: readonly Membership[]): Membership[][] {
+  const batches: Membership[][] = [];
+  let room = 0;
+  for (const membership of memberships) {
+    const { name, uid, sid } = membership;
+    // As much as it may count if it is alone in its set.
+    const size = name.length + sid.length + uid.length + 2 * OVERHEAD;
+    if (size > room) {
+      batches.push([]);
+      room = BATCH;
+    }
+    batches.at(-1)!.push(membership);
+    room -= size;
+  }
+  return batches;
 }

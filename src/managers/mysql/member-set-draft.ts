@@ -1,8 +1,8 @@
 import { newEpoch } from "../../version.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 
-/** How many uids one change tells of, and how many characters of them. */
-const [MAX_UIDS, MAX_CHARACTERS] = [1000, 256 * 1024];
+/** How many uids one change tells of, and how many characters of them: each can be 12 in SQL, and the smallest packets are 1 MB. */
+const [MAX_UIDS, MAX_CHARACTERS] = [1000, 64 * 1024];
 
 /** What the database says of a member set. */
 export interface StoredSet {
@@ -12,7 +12,7 @@ export interface StoredSet {
 }
 
 /** The row of a member set, as it is to be. */
-export interface DraftedSet extends StoredSet {
+interface DraftedSet extends StoredSet {
   name: string;
   sid: string;
 }
@@ -21,9 +21,9 @@ export interface DraftedSet extends StoredSet {
 export interface Amendments {
   begun: DraftedSet[];
   continued: DraftedSet[];
-  /** The ids of sets that are empty now. */
+  /** The ids of sets that have no members any more. */
   ended: number[];
-  /** By the id of the set. */
+  /** By the id of a set that goes on, or begins. */
   joined: Map<number, string[]>;
   left: Map<number, string[]>;
 }
@@ -84,9 +84,9 @@ export class MemberSetDraft {
     const [stored, current] = [this.#stored, this.#current];
     const isContinued = stored !== undefined && stored.id === current?.id;
     const joined = isContinued ? [...this.#uids].filter((uid) => !this.#storedUids.has(uid)) : [...this.#uids];
-    const left = [...this.#storedUids].filter((uid) => !isContinued || !this.#uids.has(uid));
-    if (stored && left.length > 0) amendments.left.set(stored.id, left);
+    const left = [...this.#storedUids].filter((uid) => !this.#uids.has(uid));
     if (stored && !isContinued) amendments.ended.push(stored.id);
+    else if (stored && left.length > 0) amendments.left.set(stored.id, left);
     if (!current) return;
     if (joined.length > 0) amendments.joined.set(current.id, joined);
     const drafted = { ...current, name: this.name, sid: this.sid };

@@ -1,9 +1,10 @@
 import { setKey } from "../../member-sets.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 import type { ChangeWriter, Draft } from "./change-writer.js";
-import type { MysqlDatabase, Row, Session } from "./database.js";
+import type { MysqlDatabase } from "./database.js";
 import { type Amendments, MemberSetDraft, type StoredSet } from "./member-set-draft.js";
-import { insert, keyOf, keyText, list, sql, text, wherePair } from "./sql.js";
+import type { Row, Session } from "./session.js";
+import { deletePairs, insert, keyOf, keyText, list, selectPairs, sql, text } from "./sql.js";
 import type { Tables } from "./tables.js";
 
 /** What is asked of one member set. */
@@ -76,7 +77,9 @@ export class MemberSets {
       const some = list(ids.slice(start, start + SETS));
       const reads = [
         sql`SELECT id, CAST(name AS BINARY), counter, members FROM ${sets} WHERE id IN ${some}`,
-        sql`SELECT set_id, CAST(uid AS BINARY) FROM ${members} WHERE set_id IN ${some} LIMIT ${STEP}`,
+        // Those of destroyed channels have no set any more.
+        sql`SELECT m.set_id, CAST(m.uid AS BINARY) FROM ${members} m JOIN ${sets} s ON s.id = m.set_id
+          WHERE m.set_id IN ${some} LIMIT ${STEP}`,
       ];
       evicted += await repeat(() =>
         this.#writer.write({
@@ -160,11 +163,11 @@ export class MemberSets {
       nameKeys.set(sid, there);
       there.push(keyOf(name));
     }
-    return wherePair(
-      `SELECT sid_key, name_key, id, counter, members FROM ${this.#tables.sets}`,
-      ["sid_key", "name_key"],
-      new Map([...nameKeys].map(([sid, there]) => [keyOf(sid), there])),
-    );
+    return selectPairs("t.sid_key, t.name_key, t.id, t.counter, t.members", {
+      table: this.#tables.sets,
+      columns: ["sid_key", "name_key"],
+      values: new Map([...nameKeys].map(([sid, there]) => [keyOf(sid), there])),
+    });
   }
 
   /** Which of these uids are members of which of these sets. */
@@ -183,7 +186,7 @@ export class MemberSets {
       keys.set(id, there);
     }
     const results = await session.run(
-      wherePair(`SELECT set_id, uid_key FROM ${this.#tables.members}`, ["set_id", "uid_key"], keys),
+      selectPairs("t.set_id, t.uid_key", { table: this.#tables.members, columns: ["set_id", "uid_key"], values: keys }),
     );
     const found = new Map<number | undefined, Set<string>>(asked.map(({ id }) => [id, new Set()]));
     for (const [id, key] of results.flat()) found.get(Number(id))!.add(uids.get(keyText(key as Buffer))!);
@@ -192,8 +195,7 @@ export class MemberSets {
 
   #draftEviction(sid: string, found: readonly Row[], rows: readonly Row[], reason: LeaveReason): Draft<number> {
     const uids = new Map<number, Set<string>>(found.map(([id]) => [Number(id), new Set()]));
-    // Of a channel that is being destroyed members are left, but no set.
-    for (const [id, uid] of rows) uids.get(Number(id))?.add(String(uid));
+    for (const [id, uid] of rows) uids.get(Number(id))!.add(String(uid));
     const changes: MemberSetChange[] = [];
     let left = 0;
     const drafts = found.map(([id, name, counter, count]) => {
@@ -237,6 +239,7 @@ export class MemberSets {
     const joined = [...amendments.joined].flatMap(([id, uids]) => uids.map((uid) => [id, keyOf(uid), text(uid)]));
     const statements = [
       ...this.#removeMembers(amendments.left),
+      ...this.#removeAllMembers(amendments.ended),
       ...this.#endSets(amendments.ended),
       ...insert(columns, rows(amendments.begun)),
       ...insert(
@@ -252,7 +255,11 @@ export class MemberSets {
 
   #removeMembers(uids: ReadonlyMap<number, readonly string[]>): string[] {
     const keys = new Map([...uids].map(([id, some]) => [id, some.map(keyOf)]));
-    return wherePair(`DELETE FROM ${this.#tables.members}`, ["set_id", "uid_key"], keys);
+    return deletePairs({ table: this.#tables.members, columns: ["set_id", "uid_key"], values: keys });
+  }
+
+  #removeAllMembers(ids: readonly number[]): string[] {
+    return ids.length > 0 ? [sql`DELETE FROM ${this.#tables.members} WHERE set_id IN ${list(ids)}`] : [];
   }
 
   #endSets(ids: readonly number[]): string[] {

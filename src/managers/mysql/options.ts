@@ -11,7 +11,7 @@ export interface MysqlChannelManagerOptions {
   prefix?: string;
   /**
    * How long a call may wait for its turn, and then how long the database may take, in milliseconds, all retries
-   * included. @default 5000
+   * included; at most 25000. @default 5000
    */
   timeoutMs?: number;
   /** How often a process that watches asks for changes, in milliseconds. @default 100 */
@@ -20,6 +20,9 @@ export interface MysqlChannelManagerOptions {
   createTables?: boolean;
 }
 
+/** Well below the time for which changes are kept, where one whose answer was lost is looked for. */
+const MAX_TIMEOUT_MS = 25_000;
+
 /** The longest prefix: names of tables have 64 characters. */
 const PREFIX = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
 
@@ -27,7 +30,7 @@ const PREFIX = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
 export function resolveMysqlOptions(options: unknown) {
   return resolveOptions("MysqlChannelManager", options, {
     prefix: checkPrefix,
-    timeoutMs: milliseconds(5000, 100),
+    timeoutMs: milliseconds(5000, 100, MAX_TIMEOUT_MS),
     pollMs: milliseconds(100),
     createTables: aBoolean(true),
   });

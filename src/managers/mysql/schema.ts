@@ -19,7 +19,8 @@ export async function prepareTables(database: MysqlDatabase, prefix: string, cre
     throw refused(`tables ${tableNames(prefix).join(", ")} are not all there (createTables is off): see mysqlTables()`);
   }
   await database.run((session) => session.run(createTables(prefix)));
-  await isPrepared(database, prefix);
+  if (!(await isPrepared(database, prefix)))
+    throw refused(`tables ${tableNames(prefix).join(", ")} were not all created`);
 }
 
 function checkVersion(version: string): void {

@@ -1,7 +1,7 @@
 import type { FrontendId } from "../../types.js";
 import { BatchQueue } from "./batch-queue.js";
 import type { MysqlDatabase } from "./database.js";
-import { insert, keyOf, keyText, list, literal, sql, text, wherePair } from "./sql.js";
+import { insert, keyOf, keyText, list, sql, text } from "./sql.js";
 import type { Tables } from "./tables.js";
 
 /** A session that has begun, or the last one that has ended. */
@@ -41,14 +41,16 @@ export class Sessions {
   async read(uids: readonly string[]): Promise<FrontendId[][]> {
     const places = new Map<string, FrontendId[]>(uids.map((uid) => [keyText(keyOf(uid)), []]));
     const keys = [...places.keys()].map((key) => Buffer.from(key, "latin1"));
+    const statements: string[] = [];
     for (let start = 0; start < keys.length; start += ASKED) {
-      const rows = await this.#database.read(
+      statements.push(
         sql`SELECT uid_key, CAST(sid AS BINARY), CAST(incarnation AS BINARY) FROM ${this.#tables.sessions}
           WHERE uid_key IN ${list(keys.slice(start, start + ASKED))}`,
       );
-      for (const [key, sid, incarnation] of rows) {
-        places.get(keyText(key as Buffer))!.push({ sid: String(sid), incarnation: String(incarnation) });
-      }
+    }
+    const results = await this.#database.run((session) => session.run(statements));
+    for (const [key, sid, incarnation] of results.flat()) {
+      places.get(keyText(key as Buffer))!.push({ sid: String(sid), incarnation: String(incarnation) });
     }
     return uids.map((uid) => places.get(keyText(keyOf(uid)))!.map((place) => ({ ...place })));
   }
@@ -63,9 +65,7 @@ export class Sessions {
   }
 
   async forget(sid: string): Promise<void> {
-    await this.#database.run((session) =>
-      session.run([sql`DELETE FROM ${this.#tables.sessions} WHERE sid_key = ${keyOf(sid)}`]),
-    );
+    await this.#database.write([sql`DELETE FROM ${this.#tables.sessions} WHERE sid_key = ${keyOf(sid)}`]);
   }
 
   /** Writes in the order of the calls, those of one kind that follow one another together. */
@@ -86,7 +86,7 @@ export class Sessions {
     );
     if (statements.length === 0) return;
     // Doing all of them twice is the same as once.
-    await this.#database.run((session) => session.run(["START TRANSACTION", ...statements, "COMMIT"]));
+    await this.#database.write(["START TRANSACTION", ...statements, "COMMIT"]);
   }
 
   #connect(notes: readonly Note[]): string[] {
@@ -110,12 +110,10 @@ export class Sessions {
       byFrontend.set(key, there);
       there.uids.push(uid);
     }
-    return [...byFrontend.values()].flatMap(({ frontend: { sid, incarnation }, uids }) =>
-      wherePair(
-        `DELETE FROM ${this.#tables.sessions}`,
-        [`incarnation = ${literal(text(incarnation))} AND sid_key`, "uid_key"],
-        new Map([[keyOf(sid), uids.map(keyOf)]]),
-      ),
+    return [...byFrontend.values()].map(
+      ({ frontend: { sid, incarnation }, uids }) =>
+        sql`DELETE FROM ${this.#tables.sessions} WHERE sid_key = ${keyOf(sid)} AND incarnation = ${text(incarnation)}
+          AND uid_key IN ${list(uids.map(keyOf))}`,
     );
   }
 }

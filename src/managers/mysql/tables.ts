@@ -3,6 +3,9 @@ import { checkPrefix } from "./options.js";
 /** The version of the tables' layout, which their comments tell. */
 export const LAYOUT = "globalchannel layout 1";
 
+/** For how long changes are kept for those who watch, in seconds: longer than any call may take. */
+export const CHANGES_SECONDS = 60;
+
 /** The names of the tables, quoted. */
 export interface Tables {
   /** One row for each frontend that has, or lately had, members: the lock of all its member sets, and the last change there. */

@@ -6,7 +6,7 @@ import { MysqlProxy } from "./proxy.js";
 const mysql = useMysql();
 
 /** What each call costs, in round trips: with several statements in one, and with single statements. */
-async function count(multipleStatements: boolean): Promise<Record<string, number>> {
+async function costsOf(multipleStatements: boolean): Promise<Record<string, number>> {
   const database = await mysql.createDatabase();
   const proxy = await MysqlProxy.start(database.url);
   const pool = createPool({ uri: proxy.url, multipleStatements });
@@ -59,7 +59,7 @@ const READS = {
 };
 
 test("round trips are few, and do not grow with the members or channels of a call", async (t) => {
-  const costs = await count(true);
+  const costs = await costsOf(true);
   t.log(JSON.stringify(costs));
 
   t.like(costs, { add: 3, "100 adds at once": 3, leave: 3, ...READS });
@@ -69,7 +69,7 @@ test("round trips are few, and do not grow with the members or channels of a cal
 });
 
 test("with single statements they are more, and grow no faster than what is sent", async (t) => {
-  const costs = await count(false);
+  const costs = await costsOf(false);
   t.log(JSON.stringify(costs));
 
   t.like(costs, { add: 10, "100 adds at once": 10, leave: 10, ...READS });

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
+import { createPool } from "mysql2";
 import { createConnection, type Connection } from "mysql2/promise";
+import { GlobalChannelService, memory } from "../../../src/index.js";
 import { MysqlChannelManager, type MysqlChannelManagerOptions } from "../../../src/managers/mysql/index.js";
 import type { MemberSetChange } from "../../../src/types.js";
 import { eventually, numbers } from "../../cluster/cluster.js";
@@ -47,7 +49,6 @@ for (const when of ["before", "after"] satisfies Cut[]) {
     mysqlTest(`a connection that breaks ${how}: everything is done once, and its result is true`, async (t) => {
       const database = await mysql.createDatabase();
       const proxy = await MysqlProxy.start(database.url);
-      const { createPool } = await import("mysql2");
       const pool = createPool({ uri: proxy.url, multipleStatements });
       const manager = new MysqlChannelManager(pool);
       const changes: MemberSetChange[] = [];
@@ -145,9 +146,9 @@ mysqlTest("a deadlock in which this side gives way is tried again", async (t) =>
 mysqlTest("connections that are killed again and again under load: every call is done once", async (t) => {
   const { database, manager } = await scene(t);
   const uids = [...numbers(2000)].map((number) => `u${number}`);
-  let isDone = false;
+  const end = new AbortController();
   const killing = (async () => {
-    while (!isDone) {
+    while (!end.signal.aborted) {
       await sleep(100);
       await database.cut();
     }
@@ -158,7 +159,7 @@ mysqlTest("connections that are killed again and again under load: every call is
     const some = uids.slice(start, start + 20);
     results.push(...(await Promise.all(some.map((uid) => manager.add("room", uid, "s1")))));
   }
-  isDone = true;
+  end.abort();
   await killing;
 
   t.true(results.every(Boolean));
@@ -177,9 +178,9 @@ mysqlTest("a server that is killed and restarted under load loses no add that wa
   for (const manager of managers) await manager.start();
   const acknowledged: string[] = [];
   let failed = 0;
-  let isDone = false;
+  const end = new AbortController();
   const writing = Array.from({ length: 20 }, async (_, writer) => {
-    for (let count = 0; !isDone; count++) {
+    for (let count = 0; !end.signal.aborted; count++) {
       const uid = `u${writer}-${count}`;
       try {
         t.true(await managers[writer % 2]!.add(`room${writer % 3}`, uid, `s${writer % 4}`));
@@ -196,7 +197,7 @@ mysqlTest("a server that is killed and restarted under load loses no add that wa
     await server.restart();
   }
   await sleep(500);
-  isDone = true;
+  end.abort();
   await Promise.all(writing);
 
   const members = new Set<string>();
@@ -318,3 +319,184 @@ async function lockFrontend(url: string): Promise<Connection> {
   await rival.query("SELECT 1 FROM gc_frontends FOR UPDATE");
   return rival;
 }
+
+mysqlTest("a lost answer whose later attempts are refused is not said to be undone", async (t) => {
+  const database = await mysql.createDatabase();
+  const proxy = await MysqlProxy.start(database.url);
+  const manager = new MysqlChannelManager(proxy.url, { timeoutMs: 1500 });
+  t.teardown(async () => {
+    await manager.stop(true);
+    await proxy.stop();
+    await database.drop();
+  });
+  await manager.start();
+  await manager.add("room", "ann", "s1");
+
+  proxy.cutAtCommit("after");
+  const add = t.throwsAsync(manager.add("room", "ben", "s1"), { code: "GC_TIMEOUT" });
+  await eventually(() => proxy.hasCut, 5000);
+  const rival = await createConnection(database.url);
+  await eventually(async () => {
+    await rival.query("START TRANSACTION");
+    await rival.query("SELECT 1 FROM gc_frontends FOR UPDATE");
+    return true;
+  }, 5000);
+  await add;
+  await rival.end();
+
+  t.deepEqual((await manager.getMembersBySid("room", "s1")).toSorted(), ["ann", "ben"]);
+});
+
+mysqlTest("a server that is full of callers who gave up serves others soon", async (t) => {
+  const { database, manager } = await scene(t, { timeoutMs: 300 });
+  await manager.add("room", "ann", "s1");
+  const rival = await lockFrontend(database.url);
+  for (let round = 0; round < 5; round++) await t.throwsAsync(manager.add("room", `u${round}`, "s1"));
+
+  const waiting = async () =>
+    (
+      await database.query(
+        "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%FOR UPDATE%'",
+      )
+    ).length;
+  // Locks are waited for as long as the caller waits, in whole seconds; this query is one of them.
+  await eventually(async () => (await waiting()) <= 1, 5000);
+  await rival.query("ROLLBACK");
+  await rival.end();
+  t.deepEqual(await manager.getMembersBySid("room", "s1"), ["ann"]);
+});
+
+mysqlTest("the end of a channel among jobs without work ends it", async (t) => {
+  const { manager } = await scene(t);
+  for (let round = 0; round < 5; round++) {
+    await manager.add("room", "ann", "s1");
+    const [, destroyed] = await Promise.all([
+      manager.evict({ sid: "s2", incarnation: "i1" }, "server-down"),
+      manager.destroyChannel("room"),
+      manager.leaveIfUnchanged("room", "s1", [], "none.1"),
+    ]);
+    t.is(destroyed, 1);
+    t.deepEqual(await manager.getMembersBySid("room", "s1"), []);
+  }
+});
+
+mysqlTest("an eviction is whole also where a channel is being destroyed there", async (t) => {
+  const { database, manager } = await scene(t);
+  const members = (name: string, count: number) =>
+    numbers(count).map((number) => ({ name, uid: `u${number}`, sid: "s1" }));
+  await manager.addMany([...members("large", 6000), ...members("room", 10), ...members("hall", 10)]);
+  // As it is between the two steps of an end.
+  await database.query(
+    "INSERT INTO gc_destroyed SELECT id, name, sid, UNIX_TIMESTAMP() FROM gc_sets WHERE name = 'large'",
+  );
+  await database.query("DELETE FROM gc_sets WHERE name = 'large'");
+
+  t.is(await manager.evict({ sid: "s1", incarnation: "i1" }, "server-down"), 20);
+  t.deepEqual(await manager.getServers(), []);
+});
+
+mysqlTest("stop waits for calls under way, whatever they are", async (t) => {
+  const { manager } = await scene(t);
+  const all = numbers(6000).map((number) => ({ name: `room${number % 5}`, uid: `u${number}`, sid: "s1" }));
+  await manager.addMany(all);
+  const calls = [
+    manager.getMembersBySid("room1", "s1"),
+    manager.watch("s1", { change() {} }),
+    manager.evict({ sid: "s1", incarnation: "i1" }, "server-down"),
+    ...numbers(30).map(() => manager.findMember("room1", "u1")),
+  ];
+
+  await manager.stop();
+
+  const results = await Promise.allSettled(calls);
+  t.true(results.every(({ status }) => status === "fulfilled"));
+  t.is((results[2] as PromiseFulfilledResult<unknown>).value, 6000);
+  await t.throwsAsync(async () => manager.getMembersBySid("room1", "s1"), { code: "GC_CLOSED" });
+});
+
+mysqlTest("a manager that is being stopped by its last user serves who starts meanwhile", async (t) => {
+  const { manager } = await scene(t);
+  const { registry, transport } = memory();
+  await manager.stop();
+  const cluster = { manager, registry, transport };
+  const [first, second] = [new GlobalChannelService({ cluster }), new GlobalChannelService({ cluster })];
+  await first.start();
+
+  const stopped = first.stop();
+  await second.start();
+  await stopped;
+
+  t.true(await second.add("room", "ann", "s1"));
+  await second.stop();
+});
+
+mysqlTest("the largest names in the largest calls fit into packets and into the time", async (t) => {
+  const { manager } = await scene(t);
+  const long = (prefix: string, number: number) => `${prefix}${number}`.padEnd(1024, "x");
+  const all = numbers(3000).map((number) => ({
+    name: long("n", number),
+    uid: long("u", number),
+    sid: long("s", number % 3),
+  }));
+
+  t.is(await manager.addMany(all), 3000);
+  t.is(await manager.leaveMany(all), 3000);
+  // Each of these takes 6 characters in JSON.
+  const control = numbers(1000).map((number) => ({
+    name: "room",
+    uid: `${"\u0001".repeat(1000)}${number}`,
+    sid: "s1",
+  }));
+  t.is(await manager.addMany(control), 1000);
+  t.is(await manager.destroyChannel("room"), 1000);
+});
+
+mysqlTest("a server of small packets takes everything", async (t) => {
+  const server = (await startMysql({ args: ["--max-allowed-packet=1M"] }))!;
+  const manager = new MysqlChannelManager(await server.createDatabase());
+  t.teardown(async () => {
+    await manager.stop(true);
+    await server.stop();
+  });
+  await manager.start();
+  const names = ["\u0001", "日", "x"].flatMap((character) =>
+    numbers(1000).map((number) => `${number}${character.repeat(1000 / Buffer.byteLength(character))}`),
+  );
+
+  t.is(await manager.addMany(names.map((uid) => ({ name: "room", uid, sid: "s1" }))), 3000);
+  t.is((await manager.getMembersBySid("room", "s1")).length, 3000);
+  t.is(await manager.evict({ sid: "s1", incarnation: "i1" }, "server-down"), 3000);
+});
+
+for (const [what, setting, message] of [
+  ["autocommit off", "autocommit = 0", /autocommit on/],
+  ["READ UNCOMMITTED", "TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", /isolation level above/],
+] as const) {
+  mysqlTest(`a pool with ${what} is refused`, async (t) => {
+    const database = await mysql.createDatabase();
+    const pool = createPool({ uri: database.url, connectionLimit: 1 });
+    pool.on("connection", (connection) => void connection.query(`SET SESSION ${setting}`));
+    t.teardown(async () => {
+      pool.end(() => {});
+      await database.drop();
+    });
+
+    await t.throwsAsync(async () => new MysqlChannelManager(pool).start(), { code: "GC_INVALID_OPTION", message });
+  });
+}
+
+mysqlTest("a pool that has no connection to give is asked again", async (t) => {
+  const database = await mysql.createDatabase();
+  const pool = createPool({ uri: database.url, connectionLimit: 1, waitForConnections: false });
+  const manager = new MysqlChannelManager(pool);
+  t.teardown(async () => {
+    await manager.stop(true);
+    pool.end(() => {});
+    await database.drop();
+  });
+  await manager.start();
+
+  const added = await Promise.all([manager.add("room", "ann", "s1"), ...numbers(5).map(() => manager.getServers())]);
+
+  t.true(added[0]);
+});
