@@ -10,7 +10,7 @@ export const ERROR_CODES = {
   GC_SID_IN_USE: "a live frontend holds this `sid`; `holder` says which",
   GC_SID_TAKEN: "another incarnation took this frontend's `sid`; this one has stopped",
   GC_STORE_UNAVAILABLE: "the store cannot be reached now (temporary)",
-  GC_STORE_ERROR: "the store answered with an error",
+  GC_STORE_ERROR: "the store answered with an error, or the channel manager broke its contract",
   GC_TIMEOUT: "no answer before the deadline: whether it was done is not known (temporary)",
   GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
   GC_FRONTEND_ERROR: "the frontend could not do what it was asked",

@@ -189,7 +189,7 @@ export interface ChannelManager {
   start?(): Awaitable<void>;
   /** Ends what `start` began, once nobody of this process uses it. `force`: do not wait for calls. @default nothing to do */
   stop?(force?: boolean): Awaitable<void>;
-  /** Removes everything that this manager has stored; watchers are not told. Not for a cluster that runs. @default refused */
+  /** Removes everything that this manager has stored; watchers are not told. Not for a cluster that runs. @default cannot be done */
   clean?(): Awaitable<void>;
 
   /**

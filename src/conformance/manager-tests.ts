@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { adaptManager } from "../adapted-manager.js";
+import { adaptManager } from "../cluster/adapted-manager.js";
 import type { CallbackManager, ChannelManager } from "../types.js";
 import { missingCapabilities } from "./case.js";
 import { channelManagerConformance } from "./managers.js";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { checkName } from "../arguments.js";
-import { checkCluster } from "../check-cluster.js";
-import { startParts, stopParts } from "../cluster-parts.js";
+import { checkCluster } from "../cluster/check-cluster.js";
+import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
 import { aBoolean, aFunction, leaseMs, optional, resolveOptions } from "../options.js";

@@ -1,6 +1,6 @@
 import { invalid } from "../arguments.js";
 import { GlobalChannelError } from "../errors.js";
-import { managerError, managerResult } from "../manager-results.js";
+import { managerError, managerResult } from "../cluster/manager-results.js";
 import { milliseconds, missingMethod, PART_METHODS, resolveOptions } from "../options.js";
 import type { CallbackManager, ChannelManager, ManagerCallback, ManagerCapabilities } from "../types.js";
 

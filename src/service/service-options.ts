@@ -1,4 +1,4 @@
-import { checkCluster } from "../check-cluster.js";
+import { checkCluster } from "../cluster/check-cluster.js";
 import { aBoolean, amount, graceMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
 import type { ClusterInput } from "../types.js";
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { checkList, checkName, checkInteger, checkId, encodeMessage } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
-import { startParts, stopParts } from "../cluster-parts.js";
+import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
 import { optional, resolveOptions } from "../options.js";

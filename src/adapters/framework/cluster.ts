@@ -1,4 +1,4 @@
-import { adaptManager } from "../../adapted-manager.js";
+import { adaptManager } from "../../cluster/adapted-manager.js";
 import { invalidOption, missingMethod, PART_METHODS } from "../../options.js";
 import { redis } from "../../redis/index.js";
 import type { ChannelManager, Cluster, RpcTransport } from "../../types.js";

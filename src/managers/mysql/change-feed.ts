@@ -15,6 +15,8 @@ interface Cursor {
 
 /** How many changes are read at once, each of up to 1,000 uids. */
 const PAGE = 200;
+/** From how many frontends: the time that a condition of many ranges takes grows with the square of their number. */
+const RANGES = 20;
 
 interface ChangeFeedOptions {
   database: MysqlDatabase;
@@ -157,7 +159,7 @@ export class ChangeFeed {
     }
     // The database has forgotten them.
     for (const { key, sid } of known) if (!this.#listeners.has(sid)) this.#cursors.delete(keyText(key));
-    if (moved.length > 0) await this.#read(moved);
+    for (let start = 0; start < moved.length; start += RANGES) await this.#read(moved.slice(start, start + RANGES));
   }
 
   /** Reads and tells the changes of these frontends. */

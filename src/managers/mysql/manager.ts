@@ -48,9 +48,13 @@ const NOTHING: Job = { type: "change", requests: [] };
  * that there is.
  *
  * A change is a transaction, of 3 round trips (10 on a pool without `multipleStatements`) and one write to the disk, which all
- * calls that wait at that moment share; a read is one statement. Calls that fail for the moment (deadlock, broken connection, a server
- * that restarts) are made again until `timeoutMs` is over; one whose connection breaks while it is committed is looked for first,
- * so that nothing is done twice. Those who watch learn of changes within `pollMs`.
+ * calls that wait at that moment share; a read is one statement, or two. Those who watch learn of changes within `pollMs`. All
+ * processes must talk to one primary.
+ *
+ * Calls that fail for the moment (deadlock, broken connection, a server that restarts) are made again until `timeoutMs` is over;
+ * one whose connection breaks while it is committed is looked for first, so that nothing is done twice. Then they reject with
+ * `GC_STORE_UNAVAILABLE` (nothing was done) or `GC_TIMEOUT` (that is not known); what the database refuses, with
+ * `GC_STORE_ERROR`; too many calls that wait, with `GC_OVERLOADED`.
  */
 export class MysqlChannelManager implements ChannelManager {
   readonly capabilities = ALL_CAPABILITIES;

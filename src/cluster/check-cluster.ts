@@ -1,7 +1,7 @@
 import { adaptManager } from "./adapted-manager.js";
-import { invalid } from "./arguments.js";
-import { missingMethod, PART_METHODS } from "./options.js";
-import type { Cluster, ClusterInput } from "./types.js";
+import { invalid } from "../arguments.js";
+import { missingMethod, PART_METHODS } from "../options.js";
+import type { Cluster, ClusterInput } from "../types.js";
 
 /**
  * A cluster as services and frontends use it: its manager is an adapted one, and a fused push is there only where it is one of

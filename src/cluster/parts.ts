@@ -1,6 +1,6 @@
 import { asAdapted } from "./adapted-manager.js";
 import { checkCapabilities } from "./check-capabilities.js";
-import type { Cluster } from "./types.js";
+import type { Cluster } from "../types.js";
 
 interface Startable {
   start?(): unknown;

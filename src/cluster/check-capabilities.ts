@@ -1,9 +1,9 @@
-import { describe } from "./arguments.js";
-import { CallbackChannelManager } from "./managers/callback.js";
-import { CAPABILITY_METHODS } from "./capabilities.js";
-import { GlobalChannelError } from "./errors.js";
-import { suggest } from "./options.js";
-import type { ChannelManager } from "./types.js";
+import { describe } from "../arguments.js";
+import { CallbackChannelManager } from "../managers/callback.js";
+import { CAPABILITY_METHODS } from "../capabilities.js";
+import { GlobalChannelError } from "../errors.js";
+import { suggest } from "../options.js";
+import type { ChannelManager } from "../types.js";
 
 /** @throws `GC_INVALID_OPTION` unless what the manager declares is there: each capability, with each of its methods */
 export function checkCapabilities(manager: ChannelManager): void {

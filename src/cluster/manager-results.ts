@@ -1,5 +1,5 @@
-import { describe } from "./arguments.js";
-import { GlobalChannelError, isGlobalChannelError } from "./errors.js";
+import { describe } from "../arguments.js";
+import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 
 /** What a result must be. */
 interface Shape {

@@ -1,8 +1,8 @@
-import { CallbackChannelManager, callsBack } from "./managers/callback.js";
-import { CAPABILITY_METHODS } from "./capabilities.js";
+import { CallbackChannelManager, callsBack } from "../managers/callback.js";
+import { CAPABILITY_METHODS } from "../capabilities.js";
 import { managerError, managerResult } from "./manager-results.js";
-import { PART_METHODS } from "./options.js";
-import type { CallbackManager, ChannelManager } from "./types.js";
+import { PART_METHODS } from "../options.js";
+import type { CallbackManager, ChannelManager } from "../types.js";
 
 const METHODS = [
   "start",
