@@ -26,9 +26,9 @@ const OPTIONS = [
   ...(process.getuid?.() === 0 ? ["--user=root"] : []),
   "--skip-name-resolve",
   "--skip-log-bin",
-  // Small, to start quickly: these sizes are what is written to disk, and copied.
-  "--loose-innodb-log-file-size=8M",
-  "--loose-innodb-buffer-pool-size=16M",
+  // The log is small, to start quickly: it is what is written to disk, and copied. The pool is as large as by default.
+  "--loose-innodb-log-file-size=32M",
+  "--loose-innodb-buffer-pool-size=128M",
   "--loose-aria-pagecache-buffer-size=8M",
   "--loose-performance-schema=OFF",
   // With it, some containers refuse the second server.
