@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 
 /** For how long a read may hold up the next one, in milliseconds: one that hangs is not to stop everybody. */
 const PATIENCE_MS = 1000;
 
 /**
  * Reads that callers share: while one of a key is under way, those who ask for that key wait together for the next one, which
- * begins after they have asked, so that it tells them of all that was done before. Without any under way, those of one tick
- * are one.
+ * begins after they have asked, so that it tells them of all that was done before. Without any under way, those of one turn
+ * of the event loop are one; and whoever asks without end, of a store that answers at once, leaves others their turn.
  */
 export class SharedReads<T> {
   readonly #read: (key: string) => Promise<T>;
@@ -25,13 +25,8 @@ export class SharedReads<T> {
 
   async #readNext(key: string): Promise<T> {
     const before = this.#underWay.get(key);
-    if (before) {
-      await atMost(before, PATIENCE_MS);
-    } else {
-      await new Promise<void>((resolve) => {
-        process.nextTick(resolve);
-      });
-    }
+    if (before) await atMost(before, PATIENCE_MS);
+    else await setImmediate();
     this.#gathering.delete(key);
     const reading = this.#read(key);
     this.#underWay.set(key, reading);
