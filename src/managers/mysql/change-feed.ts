@@ -1,3 +1,4 @@
+import { chunks } from "../../batches.js";
 import { reportError } from "../../diagnostics.js";
 import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
 import type { MysqlDatabase } from "./database.js";
@@ -159,7 +160,7 @@ export class ChangeFeed {
     }
     // The database has forgotten them.
     for (const { key, sid } of known) if (!this.#listeners.has(sid)) this.#cursors.delete(keyText(key));
-    for (let start = 0; start < moved.length; start += RANGES) await this.#read(moved.slice(start, start + RANGES));
+    for (const some of chunks(moved, RANGES)) await this.#read(some);
   }
 
   /** Reads and tells the changes of these frontends. */

@@ -1,3 +1,4 @@
+import { chunks, repeat } from "../../batches.js";
 import { setKey } from "../../member-sets.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 import type { ChangeWriter, Draft } from "./change-writer.js";
@@ -73,8 +74,8 @@ export class MemberSets {
     const rows = await this.#database.read(sql`SELECT id FROM ${sets} WHERE sid_key = ${keyOf(sid)}`);
     const ids = rows.map(([id]) => Number(id));
     let evicted = 0;
-    for (let start = 0; start < ids.length; start += SETS) {
-      const some = list(ids.slice(start, start + SETS));
+    for (const chunk of chunks(ids, SETS)) {
+      const some = list(chunk);
       const reads = [
         sql`SELECT id, CAST(name AS BINARY), counter, members FROM ${sets} WHERE id IN ${some}`,
         // Those of destroyed channels have no set any more.
@@ -211,11 +212,9 @@ export class MemberSets {
   #draftFarewell({ id, name, sid }: DestroyedSet, rows: readonly Row[]): Draft<number> {
     const { destroyed } = this.#tables;
     const uids = rows.map(([uid]) => String(uid));
-    const changes: MemberSetChange[] = [];
-    for (let start = 0; start < uids.length; start += TOLD) {
-      const some = uids.slice(start, start + TOLD);
-      changes.push({ type: "leave", name, sid, version: undefined, uids: some, reason: "destroyed" });
-    }
+    const changes = chunks(uids, TOLD).map((some): MemberSetChange => {
+      return { type: "leave", name, sid, version: undefined, uids: some, reason: "destroyed" };
+    });
     return {
       result: uids.length,
       statements:
@@ -288,11 +287,4 @@ function askedSets(requests: readonly SetRequest[]): Map<string, AskedSet> {
 
 function pairText(one: Buffer, other: Buffer): string {
   return keyText(one) + keyText(other);
-}
-
-/** Repeats a step until it has nothing left to do; resolves how much it did. */
-async function repeat(step: () => Promise<number>): Promise<number> {
-  let total = 0;
-  for (let count = await step(); count > 0; count = await step()) total += count;
-  return total;
 }

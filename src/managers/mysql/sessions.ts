@@ -1,3 +1,4 @@
+import { chunks } from "../../batches.js";
 import type { FrontendId } from "../../types.js";
 import { BatchQueue } from "./batch-queue.js";
 import type { MysqlDatabase } from "./database.js";
@@ -41,13 +42,11 @@ export class Sessions {
   async read(uids: readonly string[]): Promise<FrontendId[][]> {
     const places = new Map<string, FrontendId[]>(uids.map((uid) => [keyText(keyOf(uid)), []]));
     const keys = [...places.keys()].map((key) => Buffer.from(key, "latin1"));
-    const statements: string[] = [];
-    for (let start = 0; start < keys.length; start += ASKED) {
-      statements.push(
+    const statements = chunks(keys, ASKED).map(
+      (some) =>
         sql`SELECT uid_key, CAST(sid AS BINARY), CAST(incarnation AS BINARY) FROM ${this.#tables.sessions}
-          WHERE uid_key IN ${list(keys.slice(start, start + ASKED))}`,
-      );
-    }
+          WHERE uid_key IN ${list(some)}`,
+    );
     const results = await this.#database.run((session) => session.run(statements));
     for (const [key, sid, incarnation] of results.flat()) {
       places.get(keyText(key as Buffer))!.push({ sid: String(sid), incarnation: String(incarnation) });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { chunks } from "../../batches.js";
 
 /*
  * Every value is written into SQL as a number or as hexadecimal bytes, and never as a quoted string: that is safe, and keeps
@@ -117,10 +118,4 @@ function eachOf(
     statements.push(statement.joined(`(SELECT ${rows}) w`, `t.${first} = w.one AND t.${second} = w.other`));
   }
   return statements;
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const result: T[][] = [];
-  for (let start = 0; start < items.length; start += size) result.push(items.slice(start, start + size));
-  return result;
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { invalid } from "../../arguments.js";
+import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { groupBySet } from "../../member-sets.js";
@@ -202,7 +203,7 @@ export class RedisChannelManager implements ChannelManager {
   async getSessions(uids: readonly string[]): Promise<FrontendId[][]> {
     const { keys } = this.#connection;
     const replies = await Promise.all(
-      chunks(uids).map((chunk) =>
+      chunks(uids, BATCH).map((chunk) =>
         this.#connection.run<string[][]>(
           scripts.sessions,
           chunk.map((uid) => keys.user(uid)),
@@ -262,7 +263,7 @@ export class RedisChannelManager implements ChannelManager {
 
   async #forgetSessions(sid: string, incarnation: string): Promise<void> {
     const { keys } = this.#connection;
-    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)))) {
+    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)), BATCH)) {
       await this.#connection.run(
         scripts.forgetSessions,
         [keys.usersAt(sid), keys.servers, ...uids.map((uid) => keys.user(uid))],
@@ -346,24 +347,11 @@ function pairs<T>(flat: readonly T[]): [T, T][] {
 
 function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {
   return groupBySet(memberships).flatMap(({ name, sid, uids }) =>
-    chunks(uids).map((chunk) => ({ name, sid, uids: chunk })),
+    chunks(uids, BATCH).map((chunk) => ({ name, sid, uids: chunk })),
   );
-}
-
-function chunks<T>(items: readonly T[]): T[][] {
-  const result: T[][] = [];
-  for (let start = 0; start < items.length; start += BATCH) result.push(items.slice(start, start + BATCH));
-  return result;
 }
 
 async function sum<T>(items: readonly T[], value: (item: T) => Promise<number>): Promise<number> {
   const values = await Promise.all(items.map(value));
   return values.reduce((total, count) => total + count, 0);
-}
-
-/** Repeats a step until it has nothing left to do; resolves how much it did. */
-async function repeat(step: () => Promise<number>): Promise<number> {
-  let total = 0;
-  for (let count = await step(); count > 0; count = await step()) total += count;
-  return total;
 }
