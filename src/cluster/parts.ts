@@ -25,7 +25,8 @@ export async function startParts(cluster: Cluster): Promise<void> {
       started.push(part);
     }
   } catch (error) {
-    for (const part of started.toReversed()) await stopPart(part, true);
+    // Why the start failed matters more.
+    for (const part of started.toReversed()) await stopPart(part, true).catch(() => {});
     throw error;
   }
 }

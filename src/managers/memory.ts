@@ -63,18 +63,19 @@ export class MemoryChannelManager implements ChannelManager {
   }
 
   destroyChannel(name: string): number {
-    const sets = this.#channels.get(name);
-    if (!sets) return 0;
-    let removed = 0;
-    for (const [sid, set] of [...sets]) {
-      const { uids } = set;
-      removed += uids.size;
-      for (const uid of uids) this.#unindex(uid, set);
-      this.#drop(name, sid);
-      this.#tell({ type: "clear", name, sid });
-      this.#tell({ type: "leave", name, sid, version: undefined, uids: [...uids], reason: "destroyed" });
+    const sets = [...(this.#channels.get(name)?.values() ?? [])];
+    for (const set of sets) {
+      for (const uid of set.uids) this.#unindex(uid, set);
+      this.#drop(name, set.sid);
     }
-    return removed;
+    // All at once, and when all of it is done: a listener may change the channel.
+    this.#tell(
+      ...sets.flatMap(({ sid, uids }): MemberSetChange[] => [
+        { type: "clear", name, sid },
+        { type: "leave", name, sid, version: undefined, uids: [...uids], reason: "destroyed" },
+      ]),
+    );
+    return sum(sets, ({ uids }) => uids.size);
   }
 
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): number {
@@ -233,11 +234,12 @@ export class MemoryChannelManager implements ChannelManager {
     if (channels?.size === 0) this.#channelsBySid.delete(sid);
   }
 
-  #tell(change: MemberSetChange): void {
-    this.#untold.push(change);
-    // A listener has made it, who was told of another one: the others are told of that one first.
-    if (this.#untold.length > 1) return;
-    for (let next: MemberSetChange | undefined = change; next; this.#untold.shift(), next = this.#untold[0]) {
+  #tell(...changes: MemberSetChange[]): void {
+    const isTelling = this.#untold.length > 0;
+    this.#untold.push(...changes);
+    // A listener has made them, who was told of another one: the others are told of that one first.
+    if (isTelling) return;
+    for (let next = this.#untold[0]; next; this.#untold.shift(), next = this.#untold[0]) {
       for (const listener of [...(this.#watchers.get(next.sid) ?? []), ...this.#watchersOfAll]) {
         try {
           listener.change(next);

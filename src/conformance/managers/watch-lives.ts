@@ -79,6 +79,37 @@ export const watchLifeCases = [
   ),
 
   managerCase(
+    "watch › who is told of the end of a channel may begin it anew, and stays in it",
+    ["versions"],
+    async ({ open }) => {
+      const manager = await open();
+      for (const sid of ["s1", "s2", "s3"]) await manager.add("room", "ann", sid);
+      const adds: unknown[] = [];
+      for (const sid of ["s1", "s3"]) {
+        await manager.watch(sid, {
+          change({ type, name }: MemberSetChange) {
+            if (type === "clear") adds.push(manager.add(name, "ben", "s2"));
+          },
+        });
+      }
+      const log = new ChangeLog();
+      await manager.watch("s2", log);
+
+      assert.equal(await manager.destroyChannel("room"), 3);
+      await eventually(() => assert.equal(adds.length, 2, "the end was not told"));
+      await Promise.all(adds);
+
+      assertSameItems(await manager.getMembersBySid("room", "s2"), ["ben"]);
+      const { version } = await manager.readMemberSet("room", "s2");
+      await eventually(() => {
+        const last = log.changes.findLast(({ type }) => type === "join");
+        assert.equal(last?.type === "join" && last.version, version);
+        assertSameItems(log.told("leave"), [{ name: "room", uid: "ann", sid: "s2", reason: "destroyed" }]);
+      });
+    },
+  ),
+
+  managerCase(
     "watch › that begins and ends many times at many frontends misses nothing",
     ["versions"],
     async (stage) => {

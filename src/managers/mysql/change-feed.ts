@@ -1,5 +1,6 @@
 import { chunks } from "../../batches.js";
 import { reportError } from "../../diagnostics.js";
+import { GlobalChannelError } from "../../errors.js";
 import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
 import type { MysqlDatabase } from "./database.js";
 import type { Row } from "./session.js";
@@ -39,6 +40,8 @@ export class ChangeFeed {
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
   #isPollWanted = false;
+  /** How often it was stopped: who began to watch before that does not watch after it. */
+  #stops = 0;
   #polledAt = -Infinity;
 
   constructor(options: ChangeFeedOptions) {
@@ -81,6 +84,7 @@ export class ChangeFeed {
   }
 
   async stop(): Promise<void> {
+    this.#stops++;
     this.#listeners.clear();
     this.#listenersOfAll.clear();
     this.#cursors.clear();
@@ -94,7 +98,9 @@ export class ChangeFeed {
 
   async #readLast(where: string): Promise<Cursor[]> {
     const { database, tables } = this.#options;
+    const stops = this.#stops;
     const rows = await database.read(sql`SELECT sid_key, CAST(sid AS BINARY), seq FROM ${tables.frontends} ${where}`);
+    if (stops !== this.#stops) throw new GlobalChannelError("GC_CLOSED", "this manager has been stopped");
     return rows.map(([key, sid, seq]) => ({ key: key as Buffer, sid: String(sid), seq: Number(seq) }));
   }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { isGlobalChannelError } from "../../errors.js";
 import type { Awaitable, MemberSetChange } from "../../types.js";
 import { type MysqlDatabase, unknownOutcome } from "./database.js";
 import { isRefusal } from "./failures.js";
@@ -82,7 +81,7 @@ export class ChangeWriter {
       this.#written();
       return result;
     } catch (error) {
-      throw uncertain && !isClosed(error) ? unknownOutcome(error) : error;
+      throw uncertain ? unknownOutcome(error) : error;
     }
   }
 
@@ -175,7 +174,3 @@ const MAX_KNOWN = 10_000;
 const FIRST_SEQ = "UNIX_TIMESTAMP() * 1000000 + MICROSECOND(NOW(6))";
 
 const CLEAR = { version: undefined, reason: "destroyed", uids: [] } as const;
-
-function isClosed(error: unknown): boolean {
-  return isGlobalChannelError(error) && error.code === "GC_CLOSED";
-}

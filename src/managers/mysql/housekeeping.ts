@@ -24,12 +24,14 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions;
   #timer: NodeJS.Timeout | undefined;
   #tidying: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
   }
 
   start(): void {
+    this.#isStopped = false;
     this.#timer = setInterval(() => {
       this.#tidying ??= this.tidy()
         .catch(this.#options.report)
@@ -40,6 +42,7 @@ export class Housekeeping {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isStopped = true;
     await this.#tidying;
   }
 
@@ -53,7 +56,11 @@ export class Housekeeping {
         WHERE destroyed_at < UNIX_TIMESTAMP() - ${DESTROYED_SECONDS}`,
     );
     for (const [id, name, sid] of destroyed) {
-      await memberSets.tellDestroyed({ id: Number(id), name: String(name), sid: String(sid) });
+      // Somebody else goes on, or this one after its next start.
+      if (this.#isStopped) return;
+      const told = memberSets.tellDestroyed({ id: Number(id), name: String(name), sid: String(sid) });
+      // One that cannot be done is not to keep all others waiting.
+      await told.catch(this.#options.report);
     }
     await this.#forgetFrontends();
   }
@@ -73,7 +80,7 @@ export class Housekeeping {
   }
 
   async #deleteAll(statement: string): Promise<void> {
-    while ((await this.#delete(statement)) === STEP);
+    while ((await this.#delete(statement)) === STEP && !this.#isStopped);
   }
 
   #delete(statement: string): Promise<number> {

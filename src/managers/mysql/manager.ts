@@ -1,7 +1,7 @@
 import { checkInteger, invalid } from "../../arguments.js";
 import { ALL_CAPABILITIES } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
-import { GlobalChannelError } from "../../errors.js";
+import { GlobalChannelError, isGlobalChannelError } from "../../errors.js";
 import { groupBySet } from "../../member-sets.js";
 import type {
   ChangeListener,
@@ -75,7 +75,7 @@ export class MysqlChannelManager implements ChannelManager {
   constructor(source: MysqlSource, options: MysqlChannelManagerOptions = {}) {
     this.#options = resolveMysqlOptions(options);
     const { prefix, timeoutMs, pollMs } = this.#options;
-    const report = (error: unknown): void => reportError(this, error);
+    const report = (error: unknown): void => this.#report(error);
     const database = (this.#database = new MysqlDatabase(source, timeoutMs));
     const names = (this.#tables = tables(prefix));
     this.#feed = new ChangeFeed({ database, tables: names, pollMs, report });
@@ -156,7 +156,7 @@ export class MysqlChannelManager implements ChannelManager {
       const { members, destroyed } = (await this.#jobs.push({ type: "destroy", name })) as Destruction;
       for (const set of destroyed) {
         // The channel has ended; if nobody can be told now, the housekeeping does it.
-        await this.#memberSets.tellDestroyed(set).catch((error: unknown) => reportError(this, error));
+        await this.#memberSets.tellDestroyed(set).catch((error: unknown) => this.#report(error));
       }
       return members;
     });
@@ -282,6 +282,11 @@ export class MysqlChannelManager implements ChannelManager {
       await this.#sessions.forget(sid);
       return this.#memberSets.evict(sid, reason);
     });
+  }
+
+  /** Tells of an error that no caller waits for, unless it is that of a stop by force. */
+  #report(error: unknown): void {
+    if (!isGlobalChannelError(error) || error.code !== "GC_CLOSED") reportError(this, error);
   }
 
   #requestMany(

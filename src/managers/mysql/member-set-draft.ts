@@ -4,6 +4,21 @@ import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../ty
 /** How many uids one change tells of, and how many characters of them: each can be 12 in SQL, and the smallest packets are 1 MB. */
 const [MAX_UIDS, MAX_CHARACTERS] = [1000, 64 * 1024];
 
+/** Uids as many at a time as one change tells of. */
+export function tellable(uids: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  let characters = Infinity;
+  for (const uid of uids) {
+    if (characters >= MAX_CHARACTERS || parts.at(-1)!.length === MAX_UIDS) {
+      parts.push([]);
+      characters = 0;
+    }
+    parts.at(-1)!.push(uid);
+    characters += uid.length;
+  }
+  return parts;
+}
+
 /** What the database says of a member set. */
 export interface StoredSet {
   id: number;

@@ -3,7 +3,7 @@ import { setKey } from "../../member-sets.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 import type { ChangeWriter, Draft } from "./change-writer.js";
 import type { MysqlDatabase } from "./database.js";
-import { type Amendments, MemberSetDraft, type StoredSet } from "./member-set-draft.js";
+import { type Amendments, MemberSetDraft, type StoredSet, tellable } from "./member-set-draft.js";
 import type { Row, Session } from "./session.js";
 import { deletePairs, insert, keyOf, keyText, list, selectPairs, sql, text } from "./sql.js";
 import type { Tables } from "./tables.js";
@@ -32,8 +32,6 @@ export interface Destruction {
 const STEP = 5000;
 /** How many sets at once. */
 const SETS = 500;
-/** How many uids one change tells of. */
-const TOLD = 1000;
 
 /** The changes of member sets as transactions. */
 export class MemberSets {
@@ -212,7 +210,7 @@ export class MemberSets {
   #draftFarewell({ id, name, sid }: DestroyedSet, rows: readonly Row[]): Draft<number> {
     const { destroyed } = this.#tables;
     const uids = rows.map(([uid]) => String(uid));
-    const changes = chunks(uids, TOLD).map((some): MemberSetChange => {
+    const changes = tellable(uids).map((some): MemberSetChange => {
       return { type: "leave", name, sid, version: undefined, uids: some, reason: "destroyed" };
     });
     return {

@@ -30,7 +30,13 @@ export function openPool(
   opened: Set<PoolConnection>,
 ): Pool {
   const where: PoolOptions = typeof source === "string" ? { uri: source } : source;
-  const pool = createPool({ connectTimeout: timeoutMs, ...where, multipleStatements: true });
+  const pool = createPool({
+    connectTimeout: timeoutMs,
+    ...where,
+    multipleStatements: true,
+    // It would undo what is set below.
+    ...("resetOnRelease" in where && { resetOnRelease: false }),
+  });
   const seconds = Math.ceil(timeoutMs / 1000);
   pool.on("connection", (connection) => {
     opened.add(connection);

@@ -13,7 +13,7 @@ export type SqlValue = number | Buffer | null;
 const MAX_STATEMENT_LENGTH = 512 * 1024;
 
 /** How many values are listed in one statement, where optimizers give up on longer lists, and how many are joined. */
-const [MAX_COMPARED, MAX_JOINED] = [2000, 1000];
+const [MAX_COMPARED, MAX_JOINED] = [2000, 250];
 /** How many values are worth a list of their own. */
 const MANY = 100;
 

@@ -7,6 +7,7 @@ import { MysqlChannelManager, type MysqlChannelManagerOptions } from "../../../s
 import type { MemberSetChange } from "../../../src/types.js";
 import { eventually, numbers } from "../../cluster/cluster.js";
 import { startMysql } from "../../support/mysql-server.js";
+import { errorsOf } from "../../support/stage.js";
 import { mysqlTest, openDatabase, useMysql, type TestDatabase } from "../../support/mysql-tests.js";
 import { MysqlProxy, type Cut } from "./proxy.js";
 
@@ -453,7 +454,8 @@ mysqlTest("the largest names in the largest calls fit into packets and into the 
 
 mysqlTest("a server of small packets takes everything", async (t) => {
   const server = (await startMysql({ args: ["--max-allowed-packet=1M"] }))!;
-  const manager = new MysqlChannelManager(await server.createDatabase());
+  const url = await server.createDatabase();
+  const manager = new MysqlChannelManager(url);
   t.teardown(async () => {
     await manager.stop(true);
     await server.stop();
@@ -466,6 +468,22 @@ mysqlTest("a server of small packets takes everything", async (t) => {
   t.is(await manager.addMany(names.map((uid) => ({ name: "room", uid, sid: "s1" }))), 3000);
   t.is((await manager.getMembersBySid("room", "s1")).length, 3000);
   t.is(await manager.evict({ sid: "s1", incarnation: "i1" }, "server-down"), 3000);
+  await manager.addMany(names.map((uid) => ({ name: "room", uid, sid: "s1" })));
+  t.is(await manager.destroyChannel("room"), 3000);
+  const database = await openDatabase(url);
+  t.deepEqual(await database.query("SELECT 1 FROM gc_destroyed UNION SELECT 1 FROM gc_members"), []);
+  await database.drop();
+});
+
+mysqlTest("who begins to watch while the manager stops is refused, and nothing is asked any more", async (t) => {
+  const { manager } = await scene(t, { pollMs: 20 });
+  const errors = errorsOf(t, manager);
+  const watching = [manager.watchAll({ change() {} }), manager.watch("s1", { change() {} })];
+
+  await Promise.all([manager.stop(true), ...watching.map((watch) => t.throwsAsync(watch, { code: "GC_CLOSED" }))]);
+
+  await sleep(200);
+  t.deepEqual(errors, []);
 });
 
 for (const [what, setting, message] of [
