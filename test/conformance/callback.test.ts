@@ -1,6 +1,7 @@
 import test from "ava";
 import { channelManagerConformance, missingCapabilities } from "../../src/conformance/index.js";
-import { CallbackChannelManager, type CallbackManager } from "../../src/managers/callback.js";
+import { CallbackChannelManager } from "../../src/managers/callback.js";
+import type { CallbackManager } from "../../src/types.js";
 
 type Done = (error?: unknown, result?: unknown) => void;
 

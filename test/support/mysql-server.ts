@@ -8,12 +8,10 @@ import { fileURLToPath } from "node:url";
 import { createConnection } from "mysql2/promise";
 
 import { findMysql, type FoundMysql } from "./find-mysql.js";
-import { expectOutput, isReadable, Keeper, type Child } from "./programs.js";
+import { expectOutput, isReadable, Keeper, randomPort, type Child } from "./programs.js";
 
 const HOST = "127.0.0.1";
 
-/** Below the ports that systems give to clients, so that nobody gets the port of a server that is down for a while. */
-const PORTS = { from: 10_000, to: 32_000 };
 const START_ATTEMPTS = 5;
 
 const START_TIMEOUT_MS = 60_000;
@@ -72,7 +70,7 @@ export async function startMysql({ args = [] }: StartOptions = {}): Promise<Mysq
   try {
     await makeData(program, keeper);
     for (let attempt = 1; ; attempt++) {
-      const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+      const port = randomPort();
       const server = new MysqlServer(program, keeper, port, args);
       try {
         await server.restart();
@@ -105,7 +103,7 @@ export async function openMysql(): Promise<
     },
     async stop() {
       for (const database of databases) {
-        await execute(url, `DROP DATABASE ${new URL(database).pathname.slice(1)}`);
+        await execute(url, `DROP DATABASE IF EXISTS ${new URL(database).pathname.slice(1)}`);
         databases.delete(database);
       }
     },

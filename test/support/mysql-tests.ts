@@ -3,10 +3,14 @@ import { createConnection, type Connection, type RowDataPacket } from "mysql2/pr
 import { findMysql } from "./find-mysql.js";
 import { openMysql } from "./mysql-server.js";
 
-const isThere = process.env["MYSQL_URL"] !== undefined || (await findMysql()) !== undefined;
+const isProgramThere = (await findMysql()) !== undefined;
+const isThere = process.env["MYSQL_URL"] !== undefined || isProgramThere;
 
 /** AVA's `test.serial`; where there is no MySQL, what is declared is skipped. */
 export const mysqlTest: TestFn["serial"] | TestFn["serial"]["skip"] = isThere ? anyTest.serial : anyTest.serial.skip;
+
+/** The same for tests that start a server of their own, to kill it or to have it to themselves: the one at `MYSQL_URL` is no use. */
+export const ownMysqlTest: typeof mysqlTest = isProgramThere ? anyTest.serial : anyTest.serial.skip;
 
 /** An empty database of its own, and a connection beside those that are tested. */
 export interface TestDatabase {

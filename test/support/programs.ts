@@ -141,3 +141,11 @@ export async function expectOutput(child: Child, name: string, timeoutMs: number
     clearTimeout(timer);
   }
 }
+
+/** Below the ports that systems give to clients, so that nobody gets the port of a server that is down for a while. */
+const PORTS = { from: 10_000, to: 32_000 };
+
+/** A port that is probably free. */
+export function randomPort(): number {
+  return PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+}

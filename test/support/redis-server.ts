@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { RedisMemoryServer } from "redis-memory-server";
 
 import { findRedis, installRedis, type Log } from "./find-redis.js";
+import { randomPort } from "./programs.js";
 
 const HOST = "127.0.0.1";
 
-/** Below the ports that systems give to clients, so that nobody gets the port of a server that is down for a while. */
-const PORTS = { from: 10_000, to: 32_000 };
 const START_ATTEMPTS = 5;
 
 export interface StartOptions {
@@ -25,7 +24,7 @@ export interface StartOptions {
 export async function startRedis({ args = [], port }: StartOptions = {}): Promise<RedisServer> {
   const { binary, description } = await findRedis();
   for (let attempt = 1; ; attempt++) {
-    const chosen = port ?? PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    const chosen = port ?? randomPort();
     try {
       return new RedisServer(await launch(binary, chosen, args), chosen, description);
     } catch (error) {

@@ -7,7 +7,14 @@ import { MysqlChannelManager } from "../../../src/managers/mysql/index.js";
 import { tables } from "../../../src/managers/mysql/tables.js";
 import type { MemberSetChange } from "../../../src/types.js";
 import { eventually } from "../../cluster/cluster.js";
-import { mysqlTest as test, useMysql, type TestDatabase } from "../../support/mysql-tests.js";
+import { startMysql } from "../../support/mysql-server.js";
+import {
+  mysqlTest as test,
+  openDatabase,
+  ownMysqlTest,
+  useMysql,
+  type TestDatabase,
+} from "../../support/mysql-tests.js";
 
 const mysql = useMysql();
 
@@ -16,8 +23,8 @@ interface Teardown {
 }
 
 /** A manager that watches, which has nothing to do with the one that writes. */
-async function scene(t: Teardown, pollMs = 50) {
-  const database = await mysql.createDatabase();
+async function scene(t: Teardown, pollMs = 50, given?: TestDatabase) {
+  const database = given ?? (await mysql.createDatabase());
   const [watcher, writer] = [1, 2].map(() => new MysqlChannelManager(database.url, { pollMs })) as [
     MysqlChannelManager,
     MysqlChannelManager,
@@ -131,8 +138,11 @@ test("housekeeping tells of a destroyed channel where the process that destroyed
   t.deepEqual(await database.query("SELECT 1 FROM gc_destroyed"), []);
 });
 
-test("nothing is asked while nobody watches, and one query each time while somebody does", async (t) => {
-  const { database, watcher, listener } = await scene(t, 20);
+ownMysqlTest("nothing is asked while nobody watches, and one query each time while somebody does", async (t) => {
+  // Others would ask, too.
+  const server = (await startMysql())!;
+  t.teardown(() => server.stop());
+  const { database, watcher, listener } = await scene(t, 20, await openDatabase(await server.createDatabase()));
   const asked = async () => Number((await database.query("SHOW GLOBAL STATUS LIKE 'Com_select'"))[0]!["Value"]);
   const during = async () => {
     const before = await asked();

@@ -8,7 +8,7 @@ import type { MemberSetChange } from "../../../src/types.js";
 import { eventually, numbers } from "../../cluster/cluster.js";
 import { startMysql } from "../../support/mysql-server.js";
 import { errorsOf } from "../../support/stage.js";
-import { mysqlTest, openDatabase, useMysql, type TestDatabase } from "../../support/mysql-tests.js";
+import { mysqlTest, openDatabase, ownMysqlTest, useMysql, type TestDatabase } from "../../support/mysql-tests.js";
 import { MysqlProxy, type Cut } from "./proxy.js";
 
 const mysql = useMysql();
@@ -168,7 +168,7 @@ mysqlTest("connections that are killed again and again under load: every call is
   t.deepEqual(members.toSorted(), uids.toSorted());
 });
 
-mysqlTest("a server that is killed and restarted under load loses no add that was acknowledged", async (t) => {
+ownMysqlTest("a server that is killed and restarted under load loses no add that was acknowledged", async (t) => {
   const server = (await startMysql())!;
   const url = await server.createDatabase();
   const managers = [1, 2].map(() => new MysqlChannelManager(url, { timeoutMs: 20_000 }));
@@ -221,7 +221,7 @@ mysqlTest("a server that is killed and restarted under load loses no add that wa
   await database.drop();
 });
 
-mysqlTest("a server that hangs: calls end in time with a code, and work goes on when it goes on", async (t) => {
+ownMysqlTest("a server that hangs: calls end in time with a code, and work goes on when it goes on", async (t) => {
   const server = (await startMysql())!;
   const url = await server.createDatabase();
   const manager = new MysqlChannelManager(url, { timeoutMs: 500 });
@@ -255,7 +255,7 @@ mysqlTest("a server that hangs: calls end in time with a code, and work goes on 
   t.true(await manager.add("room", "cal", "s1"));
 });
 
-mysqlTest("stop by force does not wait for a server that hangs", async (t) => {
+ownMysqlTest("stop by force does not wait for a server that hangs", async (t) => {
   const server = (await startMysql())!;
   const manager = new MysqlChannelManager(await server.createDatabase());
   t.teardown(() => {
@@ -276,7 +276,7 @@ mysqlTest("stop by force does not wait for a server that hangs", async (t) => {
   t.true(performance.now() - started < 2000);
 });
 
-mysqlTest("a server that is down: start fails with a code, and may be tried again", async (t) => {
+ownMysqlTest("a server that is down: start fails with a code, and may be tried again", async (t) => {
   const server = (await startMysql())!;
   const manager = new MysqlChannelManager(await server.createDatabase(), { timeoutMs: 500 });
   t.teardown(async () => {
@@ -452,7 +452,7 @@ mysqlTest("the largest names in the largest calls fit into packets and into the 
   t.is(await manager.destroyChannel("room"), 1000);
 });
 
-mysqlTest("a server of small packets takes everything", async (t) => {
+ownMysqlTest("a server of small packets takes everything", async (t) => {
   const server = (await startMysql({ args: ["--max-allowed-packet=1M"] }))!;
   const url = await server.createDatabase();
   const manager = new MysqlChannelManager(url);
