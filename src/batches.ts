@@ -5,6 +5,22 @@ export function chunks<T>(items: readonly T[], size: number): T[][] {
   return result;
 }
 
+/** Items as many at a time as have this size together; one that is larger is alone. */
+export function chunksBySize<T>(items: readonly T[], maxSize: number, sizeOf: (item: T) => number): T[][] {
+  const result: T[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const size = sizeOf(item);
+    if (size > room || result.length === 0) {
+      result.push([]);
+      room = maxSize;
+    }
+    result.at(-1)!.push(item);
+    room -= size;
+  }
+  return result;
+}
+
 /** Repeats a step until it has nothing left to do; resolves how much it did. */
 export async function repeat(step: () => Promise<number>): Promise<number> {
   let total = 0;

@@ -4,8 +4,6 @@ import { managerError, managerResult } from "../cluster/manager-results.js";
 import { milliseconds, missingMethod, PART_METHODS, resolveOptions } from "../options.js";
 import type { CallbackManager, ChannelManager, ManagerCallback, ManagerCapabilities } from "../types.js";
 
-export type { CallbackManager };
-
 export interface CallbackChannelManagerOptions {
   /** How long a method may take to call back, or to settle its promise, in milliseconds. @default 5000 */
   timeoutMs?: number;

@@ -13,6 +13,7 @@ import type {
 import { ALL_CAPABILITIES } from "../capabilities.js";
 import { reportError } from "../diagnostics.js";
 import { groupBySet } from "../member-sets.js";
+import { ChangeListeners } from "./change-listeners.js";
 import { firstVersion, nextVersion } from "../version.js";
 
 interface MemberSet {
@@ -38,8 +39,7 @@ export class MemoryChannelManager implements ChannelManager {
   readonly #setsByUid = new Map<string, Set<MemberSet>>();
   /** uid -> sid -> incarnation at which the user has sessions. */
   readonly #sessions = new Map<string, Map<string, string>>();
-  readonly #watchers = new Map<string, Set<ChangeListener>>();
-  readonly #watchersOfAll = new Set<ChangeListener>();
+  readonly #listeners = new ChangeListeners((error) => reportError(this, error));
   /** The change that is being told, and those that listeners have made meanwhile. */
   readonly #untold: MemberSetChange[] = [];
 
@@ -120,22 +120,11 @@ export class MemoryChannelManager implements ChannelManager {
   }
 
   watch(sid: string, listener: ChangeListener): Unsubscribe {
-    // An object of its own for each watch: the same listener may be given twice.
-    const watcher: ChangeListener = { change: (change) => listener.change(change) };
-    const watchers = this.#watchers.get(sid) ?? new Set();
-    this.#watchers.set(sid, watchers.add(watcher));
-    return () => {
-      watchers.delete(watcher);
-      if (watchers.size === 0 && this.#watchers.get(sid) === watchers) this.#watchers.delete(sid);
-    };
+    return this.#listeners.add(listener, sid);
   }
 
   watchAll(listener: ChangeListener): Unsubscribe {
-    const watcher: ChangeListener = { change: (change) => listener.change(change) };
-    this.#watchersOfAll.add(watcher);
-    return () => {
-      this.#watchersOfAll.delete(watcher);
-    };
+    return this.#listeners.add(listener);
   }
 
   leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): number {
@@ -240,14 +229,7 @@ export class MemoryChannelManager implements ChannelManager {
     // A listener has made them, who was told of another one: the others are told of that one first.
     if (isTelling) return;
     for (let next = this.#untold[0]; next; this.#untold.shift(), next = this.#untold[0]) {
-      for (const listener of [...(this.#watchers.get(next.sid) ?? []), ...this.#watchersOfAll]) {
-        try {
-          listener.change(next);
-        } catch (error) {
-          // The change is made: neither its maker nor the other listeners are to suffer.
-          reportError(this, error);
-        }
-      }
+      this.#listeners.tell(next);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { isGlobalChannelError } from "../errors.js";
+import { Periodic } from "../periodic.js";
 import type { Cluster } from "../types.js";
 import { findLeftovers, removeLeftovers } from "./leftovers.js";
 
@@ -17,30 +18,26 @@ export class Reaper {
   readonly #options: ReaperOptions;
   /** Sids that have members but are not live, and since when. */
   readonly #unlisted = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #sweep: Promise<void> | undefined;
+  readonly #sweeps: Periodic;
 
   constructor(options: ReaperOptions) {
     this.#options = options;
+    this.#sweeps = new Periodic(
+      () => this.sweep(),
+      options.intervalMs,
+      (error) => {
+        // A registry that has not been told of anybody yet: the next time it may have been.
+        if (!isGlobalChannelError(error) || error.code !== "GC_NOT_STARTED") options.report(error);
+      },
+    );
   }
 
   start(): void {
-    const { cluster, intervalMs, report } = this.#options;
-    if (!cluster.manager.capabilities?.eviction) return;
-    this.#timer = setInterval(() => {
-      this.#sweep ??= this.sweep()
-        .catch((error: unknown) => {
-          // A registry that has not been told of anybody yet: the next time it may have been.
-          if (!isGlobalChannelError(error) || error.code !== "GC_NOT_STARTED") report(error);
-        })
-        .finally(() => (this.#sweep = undefined));
-    }, intervalMs);
-    this.#timer.unref();
+    if (this.#options.cluster.manager.capabilities?.eviction) this.#sweeps.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#sweep;
+  stop(): Promise<void> {
+    return this.#sweeps.stop();
   }
 
   async sweep(): Promise<void> {

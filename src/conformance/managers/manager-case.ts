@@ -3,8 +3,6 @@ import { CAPABILITY_METHODS } from "../../capabilities.js";
 import type { ChannelManager, ManagerCapabilities } from "../../types.js";
 import { type ConformanceCase, type Stage, defineCase, missingCapabilities } from "../case.js";
 
-export { CAPABILITY_METHODS };
-
 /** A manager that has the methods of these capabilities. */
 export type ManagerWith<K extends keyof ManagerCapabilities> = ChannelManager &
   Required<Pick<ChannelManager, (typeof CAPABILITY_METHODS)[K][number]>>;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { CAPABILITY_METHODS } from "../../capabilities.js";
 import { assertSameItems, countTrue, numbered } from "../expect.js";
-import { CAPABILITY_METHODS, managerCase } from "./manager-case.js";
+import { managerCase } from "./manager-case.js";
 
 export const memberCases = [
   managerCase("capabilities › each one that is declared brings its methods", [], async ({ open }) => {

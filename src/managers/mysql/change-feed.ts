@@ -1,8 +1,8 @@
 import { chunks } from "../../batches.js";
 import { reportError } from "../../diagnostics.js";
-import { GlobalChannelError } from "../../errors.js";
 import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
-import type { MysqlDatabase } from "./database.js";
+import { ChangeListeners } from "../change-listeners.js";
+import { closed, type MysqlDatabase } from "./database.js";
 import type { Row } from "./session.js";
 import { keyOf, keyText, list, literal, sql } from "./sql.js";
 import { CHANGES_SECONDS, type Tables } from "./tables.js";
@@ -33,8 +33,7 @@ interface ChangeFeedOptions {
  */
 export class ChangeFeed {
   readonly #options: ChangeFeedOptions;
-  readonly #listeners = new Map<string, Set<ChangeListener>>();
-  readonly #listenersOfAll = new Set<ChangeListener>();
+  readonly #listeners = new ChangeListeners((error) => reportError(this, error));
   /** By the text of the sid's key. */
   readonly #cursors = new Map<string, Cursor>();
   #timer: NodeJS.Timeout | undefined;
@@ -49,36 +48,21 @@ export class ChangeFeed {
   }
 
   async watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
-    // An object of its own for each watch: the same listener may be given twice.
-    const own = copyOf(listener);
     const key = keyOf(sid);
     const [last] = await this.#readLast(sql`WHERE sid_key = ${key}`);
     // Nothing may come between this and the listener.
     this.#cursorOf(key, sid, last?.seq ?? 0);
-    const listeners = this.#listeners.get(sid) ?? new Set();
-    this.#listeners.set(sid, listeners.add(own));
-    this.#schedule();
-    return () => {
-      listeners.delete(own);
-      if (listeners.size === 0 && this.#listeners.get(sid) === listeners) this.#listeners.delete(sid);
-      this.#schedule();
-    };
+    return this.#listen(listener, sid);
   }
 
   async watchAll(listener: ChangeListener): Promise<Unsubscribe> {
-    const own = copyOf(listener);
     for (const { key, sid, seq } of await this.#readLast("")) this.#cursorOf(key, sid, seq);
-    this.#listenersOfAll.add(own);
-    this.#schedule();
-    return () => {
-      this.#listenersOfAll.delete(own);
-      this.#schedule();
-    };
+    return this.#listen(listener);
   }
 
   /** Asks at once: something has been written here. */
   poke(): void {
-    if (!this.#isWatched) return;
+    if (!this.#listeners.isAny) return;
     this.#isPollWanted = true;
     this.#polling ??= this.#poll();
   }
@@ -86,21 +70,25 @@ export class ChangeFeed {
   async stop(): Promise<void> {
     this.#stops++;
     this.#listeners.clear();
-    this.#listenersOfAll.clear();
     this.#cursors.clear();
     this.#schedule();
     await this.#polling;
   }
 
-  get #isWatched(): boolean {
-    return this.#listeners.size + this.#listenersOfAll.size > 0;
+  #listen(listener: ChangeListener, sid?: string): Unsubscribe {
+    const remove = this.#listeners.add(listener, sid);
+    this.#schedule();
+    return () => {
+      remove();
+      this.#schedule();
+    };
   }
 
   async #readLast(where: string): Promise<Cursor[]> {
     const { database, tables } = this.#options;
     const stops = this.#stops;
     const rows = await database.read(sql`SELECT sid_key, CAST(sid AS BINARY), seq FROM ${tables.frontends} ${where}`);
-    if (stops !== this.#stops) throw new GlobalChannelError("GC_CLOSED", "this manager has been stopped");
+    if (stops !== this.#stops) throw closed();
     return rows.map(([key, sid, seq]) => ({ key: key as Buffer, sid: String(sid), seq: Number(seq) }));
   }
 
@@ -114,10 +102,10 @@ export class ChangeFeed {
 
   /** Polls as long as somebody watches, and forgets the frontends that nobody watches. */
   #schedule(): void {
-    if (this.#listenersOfAll.size === 0) {
+    if (!this.#listeners.isForAll) {
       for (const [key, { sid }] of this.#cursors) if (!this.#listeners.has(sid)) this.#cursors.delete(key);
     }
-    if (this.#isWatched) {
+    if (this.#listeners.isAny) {
       if (!this.#timer) this.#polledAt = performance.now();
       this.#timer ??= setInterval(() => this.poke(), this.#options.pollMs).unref();
     } else {
@@ -127,7 +115,7 @@ export class ChangeFeed {
   }
 
   async #poll(): Promise<void> {
-    while (this.#isPollWanted && this.#isWatched) {
+    while (this.#isPollWanted && this.#listeners.isAny) {
       this.#isPollWanted = false;
       try {
         await this.#pollOnce();
@@ -142,7 +130,7 @@ export class ChangeFeed {
   async #pollOnce(): Promise<void> {
     const { database, tables } = this.#options;
     const known = new Set(this.#cursors.values());
-    const isAllWatched = this.#listenersOfAll.size > 0;
+    const isAllWatched = this.#listeners.isForAll;
     const where = isAllWatched ? "" : sql`WHERE sid_key IN ${list([...known].map(({ key }) => key))}`;
     const frontends = await database.read(
       sql`SELECT sid_key, CAST(sid AS BINARY), began, seq FROM ${tables.frontends} ${where}`,
@@ -154,7 +142,7 @@ export class ChangeFeed {
     for (const [key, sid, began, seq] of frontends) {
       const isNew = !this.#cursors.has(keyText(key as Buffer));
       // Nobody watches this one any more.
-      if (isNew && !(isAllWatched && this.#listenersOfAll.size > 0)) continue;
+      if (isNew && !(isAllWatched && this.#listeners.isForAll)) continue;
       const cursor = this.#cursorOf(key as Buffer, String(sid), Number(began));
       // It was read meanwhile where this one begins: what has been read here may be older.
       if (!isNew && !known.delete(cursor)) continue;
@@ -185,7 +173,7 @@ export class ChangeFeed {
       if (!cursor || seq <= cursor.seq) continue;
       if (seq > cursor.seq + 1) this.#skip(cursor, seq - 1);
       cursor.seq = seq;
-      this.#tell(changeOf(row, cursor.sid));
+      this.#listeners.tell(changeOf(row, cursor.sid));
     }
     if (rows.length === PAGE) {
       // There are more.
@@ -198,29 +186,8 @@ export class ChangeFeed {
   /** Goes on at another change than the next one. */
   #skip(cursor: Cursor, seq: number): void {
     cursor.seq = seq;
-    for (const listener of this.#listenersAt(cursor.sid)) this.#call(() => listener.gap?.());
+    this.#listeners.tellGap(cursor.sid);
   }
-
-  #tell(change: MemberSetChange): void {
-    for (const listener of this.#listenersAt(change.sid)) this.#call(() => listener.change(change));
-  }
-
-  #listenersAt(sid: string): ChangeListener[] {
-    return [...(this.#listeners.get(sid) ?? []), ...this.#listenersOfAll];
-  }
-
-  #call(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      // The other listeners are not to suffer.
-      reportError(this, error);
-    }
-  }
-}
-
-function copyOf(listener: ChangeListener): ChangeListener {
-  return { change: (change) => listener.change(change), gap: () => listener.gap?.() };
 }
 
 function changeOf([, , name, version, type, reason, uids]: Row, sid: string): MemberSetChange {

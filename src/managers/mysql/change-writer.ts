@@ -23,6 +23,13 @@ export interface Draft<T> {
   changes: readonly MemberSetChange[];
 }
 
+/** The row of a frontend, while nobody else may change it. */
+interface Lock {
+  key: Buffer;
+  /** The number of the last change there. */
+  seq: number;
+}
+
 /** A transaction of which nobody knows whether it was committed, and the first change that it has logged if it was. */
 interface Uncertain<T> {
   result: T;
@@ -56,7 +63,7 @@ export class ChangeWriter {
   async write<T>(plan: Plan<T>): Promise<T> {
     let uncertain: Uncertain<T> | undefined;
     const attempt = async (session: Session): Promise<T> => {
-      const { seqs, results } = await this.#lock(session, plan);
+      const { locks, results } = await this.#lock(session, plan);
       if (uncertain && (await this.#isCommitted(session, uncertain))) {
         await session.run(["ROLLBACK"]);
         return uncertain.result;
@@ -64,7 +71,7 @@ export class ChangeWriter {
       uncertain = undefined;
       const { result, statements, changes } = await plan.draft(results, session);
       const token = randomBytes(16);
-      const log = this.#log(changes, seqs, token);
+      const log = this.#log(changes, locks, token);
       const [first] = log.rows;
       try {
         await session.run([...statements, ...log.statements, "COMMIT"], () => {
@@ -85,14 +92,15 @@ export class ChangeWriter {
     }
   }
 
-  /** Begins a transaction that holds the locks of the frontends. Resolves the number of the last change of each, and what was read. */
+  /** Begins a transaction that holds the locks of the frontends. Resolves those, by their sid, and what was read. */
   async #lock(
     session: Session,
     { sids, reads }: Pick<Plan<unknown>, "sids" | "reads">,
-  ): Promise<{ seqs: Map<string, number>; results: Row[][] }> {
+  ): Promise<{ locks: Map<string, Lock>; results: Row[][] }> {
     const { frontends } = this.#tables;
-    const keys = new Map([...new Set(sids)].map((sid) => [keyText(keyOf(sid)), { sid, key: keyOf(sid) }]));
-    const sorted = [...keys.values()].toSorted((one, other) => one.key.compare(other.key));
+    const wanted = [...new Set(sids)].map((sid) => ({ sid, key: keyOf(sid) }));
+    const sorted = wanted.toSorted((one, other) => one.key.compare(other.key));
+    const byKey = new Map(sorted.map((frontend) => [keyText(frontend.key), frontend]));
     for (;;) {
       if (this.#knownSids.size > MAX_KNOWN) this.#knownSids.clear();
       const unknown = sorted.filter(({ sid }) => !this.#knownSids.has(sid));
@@ -111,11 +119,13 @@ export class ChangeWriter {
         ...reads,
       ]);
       const [locked = [], ...results] = answers.slice(creations.length + 2);
-      const seqs = new Map<string, number>();
-      for (const [key, seq] of locked) seqs.set(keys.get(keyText(key as Buffer))!.sid, Number(seq));
-      if (seqs.size === sorted.length) {
+      if (locked.length === sorted.length) {
         for (const { sid } of unknown) this.#knownSids.add(sid);
-        return { seqs, results };
+        const locks = locked.map(([key, seq]): [string, Lock] => {
+          const frontend = byKey.get(keyText(key as Buffer))!;
+          return [frontend.sid, { key: frontend.key, seq: Number(seq) }];
+        });
+        return { locks: new Map(locks), results };
       }
       // Rows of frontends that nothing was heard of for long are deleted.
       for (const { sid } of sorted) this.#knownSids.delete(sid);
@@ -131,16 +141,16 @@ export class ChangeWriter {
   }
 
   /** What writes the log. */
-  #log(changes: readonly MemberSetChange[], seqs: ReadonlyMap<string, number>, token: Buffer) {
+  #log(changes: readonly MemberSetChange[], locks: ReadonlyMap<string, Lock>, token: Buffer) {
     const { changes: table, frontends } = this.#tables;
-    const last = new Map(seqs);
-    const keys = new Map([...seqs.keys()].map((sid) => [sid, keyOf(sid)]));
+    const moved = new Map<string, Lock>();
     const rows = changes.map((change) => {
-      const seq = last.get(change.sid)! + 1;
-      last.set(change.sid, seq);
+      const { key, seq: last } = moved.get(change.sid) ?? locks.get(change.sid)!;
+      const seq = last + 1;
+      moved.set(change.sid, { key, seq });
       const { version, reason, uids } = change.type === "clear" ? CLEAR : change;
       return [
-        keys.get(change.sid)!,
+        key,
         seq,
         token,
         text(change.name),
@@ -150,7 +160,6 @@ export class ChangeWriter {
         text(JSON.stringify(uids)),
       ] as const;
     });
-    const moved = [...last].filter(([sid, seq]) => seq !== seqs.get(sid));
     const columns = "sid_key, seq, token, name, version, type, reason, uids";
     return {
       rows,
@@ -158,7 +167,7 @@ export class ChangeWriter {
         ...insert(`INSERT INTO ${table} (${columns}, made_at)`, rows, "UNIX_TIMESTAMP()"),
         ...insert(
           `INSERT INTO ${frontends} (sid_key, sid, began, seq, changed_at)`,
-          moved.map(([sid, seq]) => [keys.get(sid)!, text(sid), seq, seq]),
+          [...moved].map(([sid, { key, seq }]) => [key, text(sid), seq, seq]),
           "UNIX_TIMESTAMP()",
           "ON DUPLICATE KEY UPDATE seq = VALUES(seq), changed_at = VALUES(changed_at)",
         ),

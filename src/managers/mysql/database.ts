@@ -187,6 +187,7 @@ function asStoreError(error: unknown): GlobalChannelError {
   return new GlobalChannelError("GC_STORE_ERROR", `the database refused: ${message}`, { cause: error });
 }
 
-function closed(): GlobalChannelError {
+/** What is thrown after the stop. */
+export function closed(): GlobalChannelError {
   return new GlobalChannelError("GC_CLOSED", "this manager has been stopped");
 }

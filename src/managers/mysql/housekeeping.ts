@@ -1,3 +1,4 @@
+import { Periodic } from "../../periodic.js";
 import type { MysqlDatabase } from "./database.js";
 import type { MemberSets } from "./member-sets.js";
 import { list, sql } from "./sql.js";
@@ -22,28 +23,22 @@ interface HousekeepingOptions {
 /** Deletes what nobody needs any more, and ends what a process that died has begun. Any number of processes may do it at once. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #tidying: Promise<void> | undefined;
+  readonly #rounds: Periodic;
   #isStopped = false;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#rounds = new Periodic(() => this.tidy(), INTERVAL_MS, options.report);
   }
 
   start(): void {
     this.#isStopped = false;
-    this.#timer = setInterval(() => {
-      this.#tidying ??= this.tidy()
-        .catch(this.#options.report)
-        .finally(() => (this.#tidying = undefined));
-    }, INTERVAL_MS);
-    this.#timer.unref();
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
+  stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#tidying;
+    return this.#rounds.stop();
   }
 
   async tidy(): Promise<void> {

@@ -1,7 +1,8 @@
 import { checkInteger, invalid } from "../../arguments.js";
+import { chunksBySize } from "../../batches.js";
 import { ALL_CAPABILITIES } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
-import { GlobalChannelError, isGlobalChannelError } from "../../errors.js";
+import { isGlobalChannelError } from "../../errors.js";
 import { groupBySet } from "../../member-sets.js";
 import type {
   ChangeListener,
@@ -17,7 +18,7 @@ import type {
 import { BatchQueue } from "./batch-queue.js";
 import { ChangeFeed } from "./change-feed.js";
 import { ChangeWriter } from "./change-writer.js";
-import { MysqlDatabase } from "./database.js";
+import { closed, MysqlDatabase } from "./database.js";
 import { Housekeeping } from "./housekeeping.js";
 import { versionOf } from "./member-set-draft.js";
 import { type Destruction, MemberSets, type SetRequest } from "./member-sets.js";
@@ -111,8 +112,7 @@ export class MysqlChannelManager implements ChannelManager {
   async stop(force = false): Promise<void> {
     const queues = [this.#jobs, this.#sessions.notes];
     if (force) {
-      const error = new GlobalChannelError("GC_CLOSED", "this manager has been stopped");
-      for (const queue of queues) queue.refuse(error);
+      for (const queue of queues) queue.refuse(closed());
       await this.#database.close(true);
     }
     await Promise.allSettled(this.#longCalls);
@@ -209,20 +209,14 @@ export class MysqlChannelManager implements ChannelManager {
       room -= info.count;
       wanted.push(id);
     }
-    const along = await this.#readAlong(wanted);
+    const along = wanted.length > 0 ? await this.#readSets(sql`s.id IN ${list(wanted)}`) : new Map<number, ReadSet>();
     return found.map(({ id, info }) => ({ ...info, ...along.get(id) }));
   }
 
   async readMemberSet(name: string, sid: string): Promise<{ version: Version | undefined; uids: string[] }> {
-    const { sets, members } = this.#tables;
-    // One statement sees one state of the tables.
-    const rows = await this.#database.read(
-      sql`SELECT CAST(m.uid AS BINARY), s.id, s.counter FROM ${sets} s JOIN ${members} m ON m.set_id = s.id
-        WHERE s.name_key = ${keyOf(name)} AND s.sid_key = ${keyOf(sid)}`,
-    );
-    const [first] = rows;
-    const version = first && versionOf({ id: Number(first[1]), counter: Number(first[2]) });
-    return { version, uids: rows.map(([uid]) => String(uid)) };
+    const sets = await this.#readSets(sql`s.name_key = ${keyOf(name)} AND s.sid_key = ${keyOf(sid)}`);
+    const [set] = sets.values();
+    return { version: set?.version, uids: set?.uids ?? [] };
   }
 
   async getChannelsBySid(sid: string): Promise<string[]> {
@@ -293,7 +287,9 @@ export class MysqlChannelManager implements ChannelManager {
     memberships: readonly Membership[],
     request: (set: { name: string; sid: string; uids: string[] }) => SetRequest,
   ): Promise<number> {
-    const parts = inBatches(memberships).map((batch) => this.#request(groupBySet(batch).map(request)));
+    const parts = chunksBySize(memberships, BATCH, sizeOfMembership).map((batch) =>
+      this.#request(groupBySet(batch).map(request)),
+    );
     return Promise.all(parts).then((counts) => counts.reduce((total, count) => total + count, 0));
   }
 
@@ -325,24 +321,31 @@ export class MysqlChannelManager implements ChannelManager {
     return result;
   }
 
-  /** The members and versions of sets, by their id, as they are now. */
-  async #readAlong(ids: readonly number[]): Promise<Map<number, { version: Version; count: number; uids: string[] }>> {
-    const along = new Map<number, { version: Version; count: number; uids: string[] }>();
-    if (ids.length === 0) return along;
+  /** The members and versions of sets, by their id, as they are now: one statement sees one state of the tables. */
+  async #readSets(where: string): Promise<Map<number, ReadSet>> {
     const { sets, members } = this.#tables;
     const rows = await this.#database.read(
-      sql`SELECT CAST(m.uid AS BINARY), s.id, s.counter FROM ${sets} s JOIN ${members} m ON m.set_id = s.id
-        WHERE s.id IN ${list(ids)}`,
+      sql`SELECT CAST(m.uid AS BINARY), s.id, s.counter FROM ${sets} s JOIN ${members} m ON m.set_id = s.id WHERE ${where}`,
     );
+    const read = new Map<number, ReadSet>();
     for (const [uid, id, counter] of rows) {
-      const set = { id: Number(id), counter: Number(counter) };
-      const found = along.get(set.id) ?? { version: versionOf(set), count: 0, uids: [] };
-      along.set(set.id, found);
-      found.count++;
-      found.uids.push(String(uid));
+      let set = read.get(Number(id));
+      if (!set) {
+        set = { version: versionOf({ id: Number(id), counter: Number(counter) }), count: 0, uids: [] };
+        read.set(Number(id), set);
+      }
+      set.count++;
+      set.uids.push(String(uid));
     }
-    return along;
+    return read;
   }
+}
+
+/** A member set that was read. */
+interface ReadSet {
+  version: Version;
+  count: number;
+  uids: string[];
 }
 
 function sizeOf(job: Job): number {
@@ -355,20 +358,7 @@ function sizeOf(job: Job): number {
   return size;
 }
 
-/** Memberships as many at a time as go into one batch. */
-function inBatches(memberships: readonly Membership[]): Membership[][] {
-  const batches: Membership[][] = [];
-  let room = 0;
-  for (const membership of memberships) {
-    const { name, uid, sid } = membership;
-    // As much as it may count if it is alone in its set.
-    const size = name.length + sid.length + uid.length + 2 * OVERHEAD;
-    if (size > room) {
-      batches.push([]);
-      room = BATCH;
-    }
-    batches.at(-1)!.push(membership);
-    room -= size;
-  }
-  return batches;
+/** How much a membership may count: as much as if it is alone in its set. */
+function sizeOfMembership({ name, uid, sid }: Membership): number {
+  return name.length + uid.length + sid.length + 2 * OVERHEAD;
 }

@@ -4,19 +4,22 @@ import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../ty
 /** How many uids one change tells of, and how many characters of them: each can be 12 in SQL, and the smallest packets are 1 MB. */
 const [MAX_UIDS, MAX_CHARACTERS] = [1000, 64 * 1024];
 
+/** What one change tells of. */
+interface Told {
+  uids: string[];
+  characters: number;
+}
+
 /** Uids as many at a time as one change tells of. */
 export function tellable(uids: readonly string[]): string[][] {
-  const parts: string[][] = [];
-  let characters = Infinity;
+  const parts: Told[] = [];
   for (const uid of uids) {
-    if (characters >= MAX_CHARACTERS || parts.at(-1)!.length === MAX_UIDS) {
-      parts.push([]);
-      characters = 0;
-    }
-    parts.at(-1)!.push(uid);
-    characters += uid.length;
+    let last = parts.at(-1);
+    if (!last || isFull(last)) parts.push((last = { uids: [], characters: 0 }));
+    last.uids.push(uid);
+    last.characters += uid.length;
   }
-  return parts;
+  return parts.map((part) => part.uids);
 }
 
 /** What the database says of a member set. */
@@ -52,7 +55,8 @@ export class MemberSetDraft {
   readonly #uids: Set<string>;
   #current: StoredSet | undefined;
   readonly #log: MemberSetChange[];
-  #last: { change: MemberSetChange & { type: "join" | "leave"; uids: string[] }; characters: number } | undefined;
+  /** The change that uids may still join, and those of it. */
+  #last: (Told & { type: "join" | "leave"; reason: JoinReason | LeaveReason }) | undefined;
 
   /**
    * @param uids those of the members who will be spoken of
@@ -115,16 +119,18 @@ export class MemberSetDraft {
 
   /** Counts who joins or leaves, as a part of the last change if that is of the same kind, else as a change of its own. */
   #note(type: "join" | "leave", uids: readonly string[], reason: JoinReason | LeaveReason): void {
-    const characters = uids.reduce((total, uid) => total + uid.length, 0);
-    if (this.#last?.change.type !== type || this.#last.change.reason !== reason || isFull(this.#last)) {
+    if (this.#last?.type !== type || this.#last.reason !== reason || isFull(this.#last)) {
       this.#current ??= { id: idOf(newEpoch()), counter: 0, members: 0 };
       this.#current.counter++;
-      const change = { type, name: this.name, sid: this.sid, version: versionOf(this.#current), uids: [], reason };
-      this.#last = { change: change as MemberSetChange & { type: "join" | "leave"; uids: string[] }, characters: 0 };
-      this.#log.push(this.#last.change);
+      this.#last = { type, reason, uids: [], characters: 0 };
+      const { name, sid } = this;
+      const change = { type, name, sid, version: versionOf(this.#current), uids: this.#last.uids, reason };
+      this.#log.push(change as MemberSetChange);
     }
-    this.#last.change.uids.push(...uids);
-    this.#last.characters += characters;
+    for (const uid of uids) {
+      this.#last.uids.push(uid);
+      this.#last.characters += uid.length;
+    }
     const current = this.#current!;
     current.members += type === "join" ? uids.length : -uids.length;
     // Whoever joins next begins a set anew.
@@ -145,6 +151,6 @@ function idOf(epoch: string): number {
   return Buffer.from(epoch, "base64url").readUIntBE(0, EPOCH_BYTES);
 }
 
-function isFull({ change, characters }: { change: { uids: readonly string[] }; characters: number }): boolean {
-  return change.uids.length >= MAX_UIDS || characters >= MAX_CHARACTERS;
+function isFull({ uids, characters }: Told): boolean {
+  return uids.length >= MAX_UIDS || characters >= MAX_CHARACTERS;
 }

@@ -1,4 +1,5 @@
 import type { PoolConnection } from "mysql2";
+import { chunksBySize } from "../../batches.js";
 
 /** A row, its columns in the order of the statement: text as bytes, since a connection may have any character set. */
 export type Row = (number | string | Buffer | null)[];
@@ -34,11 +35,11 @@ export class Session {
   async run(statements: readonly string[], beforeLast?: () => void): Promise<Row[][]> {
     const results: Row[][] = [];
     const all = this.#limits.takesMany
-      ? packets(statements, this.#limits.packetBytes)
+      ? chunksBySize(statements, this.#limits.packetBytes, ({ length }) => length + SEPARATOR.length)
       : statements.map((statement) => [statement]);
     for (const [index, packet] of all.entries()) {
       if (index === all.length - 1) beforeLast?.();
-      const answer = await this.#query(packet.join(";\n"));
+      const answer = await this.#query(packet.join(SEPARATOR));
       if (packet.length === 1) results.push(rowsOf(answer));
       else results.push(...(answer as unknown[]).map(rowsOf));
     }
@@ -82,6 +83,9 @@ export class Session {
   }
 }
 
+/** What is between two statements. */
+const SEPARATOR = ";\n";
+
 const ER_PARSE_ERROR = 1064;
 
 function asUsual(_field: unknown, next: () => unknown): unknown {
@@ -91,19 +95,4 @@ function asUsual(_field: unknown, next: () => unknown): unknown {
 /** Rows, or none where the statement gives none. */
 function rowsOf(answer: unknown): Row[] {
   return Array.isArray(answer) ? (answer as Row[]) : [];
-}
-
-/** Statements in as few packets as they go into. */
-function packets(statements: readonly string[], maxBytes: number): string[][] {
-  const result: string[][] = [];
-  let room = 0;
-  for (const statement of statements) {
-    if (statement.length + 2 > room) {
-      result.push([]);
-      room = maxBytes;
-    }
-    result.at(-1)!.push(statement);
-    room -= statement.length + 2;
-  }
-  return result;
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { chunks } from "../../batches.js";
+import { hash } from "node:crypto";
+import { chunks, chunksBySize } from "../../batches.js";
 
 /*
  * Every value is written into SQL as a number or as hexadecimal bytes, and never as a quoted string: that is safe, and keeps
@@ -33,7 +33,7 @@ export function sql(parts: TemplateStringsArray, ...values: (SqlValue | string)[
 
 /** What is compared instead of a name. */
 export function keyOf(name: string): Buffer {
-  return createHash("sha256").update(name).digest();
+  return hash("sha256", name, "buffer");
 }
 
 /** A key as it can be told from others in a map. */
@@ -56,17 +56,9 @@ export function list(values: readonly SqlValue[]): string {
  * @param tail SQL after the rows
  */
 export function insert(head: string, rows: readonly (readonly SqlValue[])[], last = "", tail = ""): string[] {
-  const statements: string[] = [];
-  let statement = "";
-  for (const row of rows) {
-    const values = `(${row.map(literal).join(",")}${last && `,${last}`})`;
-    if (statement !== "" && statement.length + values.length > MAX_STATEMENT_LENGTH) {
-      statements.push(`${statement} ${tail}`);
-      statement = "";
-    }
-    statement += statement === "" ? `${head} VALUES ${values}` : `,${values}`;
-  }
-  return statement === "" ? statements : [...statements, `${statement} ${tail}`];
+  const values = rows.map((row) => `(${row.map(literal).join(",")}${last && `,${last}`})`);
+  const batches = chunksBySize(values, MAX_STATEMENT_LENGTH - head.length, ({ length }) => length + 1);
+  return batches.map((some) => `${head} VALUES ${some.join(",")} ${tail}`);
 }
 
 /** The columns of a table, and pairs of values of them: second ones by the first one. */
