@@ -21,6 +21,8 @@ installs if need be.`;
 
 /** How long the demo may take. */
 const DEMO_TIMEOUT_MS = 25_000;
+/** How long after a failure the death that caused it may be noticed. */
+const NOTICE_MS = 2000;
 
 interface Options {
   stay: boolean;
@@ -93,7 +95,13 @@ async function run({ stay, port, memory }: Options): Promise<void> {
 
   const startedAt = performance.now();
   const servers = await startServers(launcher);
-  await Promise.race([runDemo(servers, cleanup), anyDeath(servers), timeout()]);
+  const death = anyDeath(servers);
+  const story = runDemo(servers, cleanup).catch(async (error: unknown) => {
+    // A server's clients may notice its death first; then it is the death that has to be told.
+    await Promise.race([death, sleep(NOTICE_MS, undefined, { ref: false })]);
+    throw error;
+  });
+  await Promise.race([story, death, timeout()]);
   console.log(`\nAll as expected, in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
   if (!page) return;
 
