@@ -17,7 +17,3 @@ export const TIMEOUT_MS = 60_000;
 
 /** How many are written in one call. */
 export const FILL_BATCH = 10_000;
-
-export function* batches<T>(items: readonly T[], size: number = FILL_BATCH): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
-}

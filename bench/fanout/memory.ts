@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { chunks } from "../../src/batches.js";
 import { GlobalChannelService } from "../../src/index.js";
 import { redis as redisCluster } from "../../src/redis/index.js";
 import { startRedis } from "../../test/support/redis-server.js";
@@ -10,7 +11,7 @@ import type { Claim } from "../support/claims.js";
 import { inScope } from "../support/scope.js";
 import { format, round } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
-import { batches } from "./contender.js";
+import { FILL_BATCH } from "./contender.js";
 import { originalKey } from "./original.js";
 
 /** Fills one Redis in the layout of this library and, flushed, in the original's. */
@@ -98,15 +99,14 @@ async function usedMemory(client: Redis): Promise<number> {
 
 function* batchesOf({ channels, members }: Shape): Generator<Membership[]> {
   if (channels === 1) {
-    for (const batch of batches(membersOf(members, SIDS))) yield batch.map((member) => ({ ...member, name: "room-1" }));
+    const batches = chunks(membersOf(members, SIDS), FILL_BATCH);
+    for (const batch of batches) yield batch.map((member) => ({ ...member, name: "room-1" }));
     return;
   }
   const users = membersOf(channels * members, SIDS);
   const size = members * 100;
-  for (let start = 0; start < users.length; start += size) {
-    yield users
-      .slice(start, start + size)
-      .map((user, index) => ({ ...user, name: `room-${Math.floor((start + index) / members)}` }));
+  for (const [part, some] of chunks(users, size).entries()) {
+    yield some.map((user, index) => ({ ...user, name: `room-${Math.floor((part * size + index) / members)}` }));
   }
 }
 

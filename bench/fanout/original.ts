@@ -1,7 +1,8 @@
 import { Redis } from "ioredis";
+import { chunks } from "../../src/batches.js";
 import { RedisConnection, RedisTransport } from "../../src/redis/index.js";
 import { ROUTE } from "../support/pushes.js";
-import { batches, type Contender, TIMEOUT_MS } from "./contender.js";
+import { type Contender, FILL_BATCH, TIMEOUT_MS } from "./contender.js";
 
 /** Where the original keeps the members of a channel at a frontend: a plain set. */
 export function originalKey(name: string, sid: string): string {
@@ -31,7 +32,7 @@ export class OriginalContender implements Contender {
   async fill(name: string, members: readonly { uid: string; sid: string }[]): Promise<void> {
     for (const sid of this.#sids) {
       const uids = members.filter((member) => member.sid === sid).map(({ uid }) => uid);
-      for (const batch of batches(uids)) await this.#redis.sadd(originalKey(name, sid), ...batch);
+      for (const batch of chunks(uids, FILL_BATCH)) await this.#redis.sadd(originalKey(name, sid), ...batch);
     }
   }
 

@@ -1,8 +1,9 @@
+import { chunks } from "../../src/batches.js";
 import { GlobalChannelService } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { STYPE } from "../support/names.js";
 import { ROUTE } from "../support/pushes.js";
-import { batches, type Contender, TIMEOUT_MS } from "./contender.js";
+import { type Contender, FILL_BATCH, TIMEOUT_MS } from "./contender.js";
 
 /** This library: `service.pushMessage`. */
 export class OursContender implements Contender {
@@ -26,7 +27,7 @@ export class OursContender implements Contender {
   }
 
   async fill(name: string, members: readonly { uid: string; sid: string }[]): Promise<void> {
-    for (const batch of batches(members)) {
+    for (const batch of chunks(members, FILL_BATCH)) {
       await this.#service.addMany(batch.map((member) => ({ ...member, name })));
     }
   }

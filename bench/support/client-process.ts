@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
+import { chunks } from "../../src/batches.js";
 import { serveParent } from "../../test/support/process.js";
 
 export interface ClientPlace {
@@ -24,9 +25,7 @@ let arrivals: Socket | undefined;
 const api = {
   async connect(places: readonly ClientPlace[]): Promise<void> {
     total = places.length;
-    for (let start = 0; start < places.length; start += CONNECTING) {
-      await Promise.all(places.slice(start, start + CONNECTING).map((place) => connectClient(place)));
-    }
+    for (const some of chunks(places, CONNECTING)) await Promise.all(some.map((place) => connectClient(place)));
   },
   /** From now on the {@link Arrivals} at this port are told which messages all the clients have got. */
   async reportTo(port: number): Promise<void> {

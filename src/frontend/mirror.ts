@@ -1,3 +1,4 @@
+import { chunks } from "../batches.js";
 import type { ChangeListener, ChannelManager, Membership, MemberSetChange, Unsubscribe, Version } from "../types.js";
 import { isAtLeast, isFirst, nextVersion } from "../version.js";
 
@@ -123,9 +124,7 @@ export class Mirror {
     const names = new Set(await this.#source.getChannelsBySid(this.#sid));
     for (const name of this.#copies.keys()) names.add(name);
     const wanted = [...names].filter((name) => this.versionOf(name) === undefined);
-    for (let start = 0; start < wanted.length; start += CATCH_UP_BATCH) {
-      await Promise.all(wanted.slice(start, start + CATCH_UP_BATCH).map((name) => this.#read(name)));
-    }
+    for (const some of chunks(wanted, CATCH_UP_BATCH)) await Promise.all(some.map((name) => this.#read(name)));
     this.#missesCaughtUp = misses;
   }
 

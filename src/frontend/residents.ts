@@ -1,3 +1,4 @@
+import { chunks } from "../batches.js";
 import { addMany, leaveMany } from "../bulk.js";
 import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
 import type { Mirror } from "./mirror.js";
@@ -75,8 +76,8 @@ export class Residents {
     // As the store has it: changes may not have been told of yet.
     for (const name of (await this.#manager.getChannelsBySid?.(sid)) ?? []) {
       const uids = await this.#manager.getMembersBySid(name, sid);
-      for (let start = 0; start < uids.length; start += BATCH) {
-        const batch = uids.slice(start, start + BATCH).map((uid) => ({ name, uid, sid }));
+      for (const some of chunks(uids, BATCH)) {
+        const batch = some.map((uid) => ({ name, uid, sid }));
         await leaveMany(this.#manager, batch, reason);
       }
     }
@@ -163,9 +164,9 @@ export class Residents {
   async #restore(): Promise<void> {
     const { sid } = this.#frontend;
     const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
-    for (let start = 0; start < memberships.length; start += BATCH) {
+    for (const some of chunks(memberships, BATCH)) {
       // Who has left meanwhile is no longer among the lost.
-      const batch = memberships.slice(start, start + BATCH).filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
+      const batch = some.filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
       await addMany(this.#manager, batch, "restored");
       for (const { name, uid } of batch) {
         const names = this.#lost.get(uid);

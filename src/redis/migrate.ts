@@ -1,4 +1,5 @@
 import { checkName, describe, invalid } from "../arguments.js";
+import { chunks } from "../batches.js";
 import { isGlobalChannelError } from "../errors.js";
 import { RedisChannelManager } from "../managers/redis/manager.js";
 import { aFunction, optional, resolveOptions } from "../options.js";
@@ -185,9 +186,9 @@ class Migration {
       const [next, page] = await this.#connection.command((client) => client.sscanBuffer(key, from, "COUNT", BATCH));
       const uids = page.flatMap((bytes) => this.#readUid(key, bytes) ?? []);
       // A page is larger than asked for where Redis keeps the set in one piece.
-      for (let start = 0; start < uids.length; start += BATCH) {
+      for (const some of chunks(uids, BATCH)) {
         this.#signal.throwIfAborted();
-        await this.#addMissing(name, sid, uids.slice(start, start + BATCH));
+        await this.#addMissing(name, sid, some);
       }
       cursor = next.toString();
     } while (cursor !== "0");

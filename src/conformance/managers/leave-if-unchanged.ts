@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Version } from "../../types.js";
+import type { Awaitable, Version } from "../../types.js";
 import { assertSameItems, numbered, sum } from "../expect.js";
 import { type ManagerWith, managerCase } from "./manager-case.js";
 
@@ -9,6 +9,38 @@ async function filled(manager: ManagerWith<"versions">, uids: readonly string[])
   const { version } = await manager.readMemberSet("room", "s1");
   assert.ok(version !== undefined, "the set has no version");
   return version;
+}
+
+/** What an add has to resolve whose members, all but ann new, came before ann was taken out, and after that. */
+interface RacingAdd<M, R> {
+  uids: readonly string[];
+  add: (manager: M, name: string) => Awaitable<R>;
+  results: { first: R; last: R };
+}
+
+/** Takes ann out while others add her, in many channels at the same time: she is a member in the end. */
+async function raceWithAdd<M extends ManagerWith<"versions">, R>(
+  open: () => Promise<M>,
+  { uids, add, results }: RacingAdd<M, R>,
+): Promise<void> {
+  const [manager, other] = [await open(), await open()];
+  const names = numbered("room", 50);
+
+  await Promise.all(
+    names.map(async (name, index) => {
+      await manager.add(name, "ann", "s1");
+      const { version } = await manager.readMemberSet(name, "s1");
+      const adding = () => add(other, name);
+      const leaving = () => manager.leaveIfUnchanged(name, "s1", ["ann"], version ?? "");
+      const [left, added] =
+        index % 2 === 0
+          ? await Promise.all([leaving(), adding()])
+          : (await Promise.all([adding(), leaving()])).toReversed();
+      assert.deepEqual([left, added], added === results.last ? [1, results.last] : [0, results.first]);
+    }),
+  );
+
+  for (const name of names) assertSameItems(await manager.getMembersBySid(name, "s1"), uids, name);
 }
 
 export const leaveIfUnchangedCases = [
@@ -130,23 +162,22 @@ export const leaveIfUnchangedCases = [
   managerCase(
     "leaveIfUnchanged › who is added at the same time is a member in the end, whichever came first",
     ["versions"],
-    async ({ open }) => {
-      const [manager, other] = [await open(), await open()];
-      const names = numbered("room", 50);
+    ({ open }) =>
+      raceWithAdd(open, {
+        uids: ["ann"],
+        add: (manager, name) => manager.add(name, "ann", "s1"),
+        results: { first: false, last: true },
+      }),
+  ),
 
-      await Promise.all(
-        names.map(async (name, index) => {
-          await manager.add(name, "ann", "s1");
-          const { version } = await manager.readMemberSet(name, "s1");
-          const add = () => other.add(name, "ann", "s1");
-          const leave = () => manager.leaveIfUnchanged(name, "s1", ["ann"], version ?? "");
-          const [left, added] =
-            index % 2 === 0 ? await Promise.all([leave(), add()]) : (await Promise.all([add(), leave()])).toReversed();
-          assert.deepEqual([left, added], added ? [1, true] : [0, false]);
-        }),
-      );
-
-      for (const name of names) assertSameItems(await manager.getMembersBySid(name, "s1"), ["ann"], name);
-    },
+  managerCase(
+    "leaveIfUnchanged › who is added in bulk at the same time is a member in the end, whichever came first",
+    ["bulk", "versions"],
+    ({ open }) =>
+      raceWithAdd(open, {
+        uids: ["ann", "ben"],
+        add: (manager, name) => manager.addMany(["ann", "ben"].map((uid) => ({ name, uid, sid: "s1" }))),
+        results: { first: 1, last: 2 },
+      }),
   ),
 ];

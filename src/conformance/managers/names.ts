@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { assertSameItems } from "../expect.js";
 import { AWKWARD_NAMES, COLLIDING_PAIRS } from "../samples.js";
 import { managerCase } from "./manager-case.js";
+import { readPages } from "./pages.js";
 
 const everyName = (call: (name: string, index: number) => unknown) => Promise.all(AWKWARD_NAMES.map(call));
 
@@ -71,13 +72,7 @@ export const nameCases = [
     const manager = await open();
     await everyName((uid) => manager.add("room", uid, "s1"));
 
-    const found = new Set<string>();
-    let cursor = "";
-    do {
-      const page = await manager.scanMembers("room", "s1", cursor, 7);
-      for (const uid of page.uids) found.add(uid);
-      cursor = page.cursor;
-    } while (cursor !== "");
+    const found = new Set((await readPages(manager, { limit: 7 })).flat());
 
     assertSameItems([...found], AWKWARD_NAMES);
     await everyName(async (uid) => assert.deepEqual(await manager.findMember("room", uid), ["s1"], uid));

@@ -1,23 +1,16 @@
 import assert from "node:assert/strict";
 import { assertSameItems, numbered } from "../expect.js";
 import { type ManagerWith, managerCase } from "./manager-case.js";
+import { readPages } from "./pages.js";
 
-/** The uids on the pages of `room` at `s1`, from the first page to the last. */
+/** The uids on the pages of `room` at `s1`. */
 async function scan(
   manager: ManagerWith<"queries">,
   limit: number,
-  betweenPages?: (page: number) => Promise<unknown> | undefined,
+  betweenPages?: (pages: number) => Promise<unknown> | undefined,
 ): Promise<Set<string>> {
-  const found = new Set<string>();
-  let [cursor, pages] = ["", 0];
-  do {
-    const page = await manager.scanMembers("room", "s1", cursor, limit);
-    for (const uid of page.uids) found.add(uid);
-    cursor = page.cursor;
-    assert.ok(++pages < 10_000, "the cursor never comes to the end");
-    if (cursor !== "") await betweenPages?.(pages);
-  } while (cursor !== "");
-  return found;
+  const pages = await readPages(manager, { limit, betweenPages });
+  return new Set(pages.flat());
 }
 
 const fill = (manager: ManagerWith<"queries">, uids: readonly string[]) =>
@@ -89,8 +82,8 @@ export const pagingCases = [
       const [before, after] = [numbered("before", 1_000), numbered("after", 1_000)];
       await fill(manager, before);
 
-      const found = await scan(manager, 50, async (page) => {
-        if (page !== 2) return;
+      const found = await scan(manager, 50, async (pages) => {
+        if (pages !== 2) return;
         await other.destroyChannel("room");
         await fill(other, after);
       });

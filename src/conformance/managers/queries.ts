@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
 import { assertSameItems, numbered } from "../expect.js";
-import { type ManagerWith, managerCase } from "./manager-case.js";
+import { managerCase } from "./manager-case.js";
+import { readPages } from "./pages.js";
 
 const PAGE_LIMIT = 100;
-
-/** All pages of `room` at `s1`, from the first to the last. */
-async function scanAll(manager: ManagerWith<"queries">, betweenPages?: () => Promise<unknown>): Promise<string[][]> {
-  const pages: string[][] = [];
-  let cursor = "";
-  do {
-    const page = await manager.scanMembers("room", "s1", cursor, PAGE_LIMIT);
-    pages.push(page.uids);
-    cursor = page.cursor;
-    assert.ok(pages.length < 10_000, "the cursor never comes to the end");
-    await betweenPages?.();
-  } while (cursor !== "");
-  return pages;
-}
 
 export const queryCases = [
   managerCase(
@@ -58,7 +45,7 @@ export const queryCases = [
     await Promise.all(uids.map((uid) => manager.add("room", uid, "s1")));
     await manager.add("room", "elsewhere", "s2");
 
-    const pages = await scanAll(manager);
+    const pages = await readPages(manager, { limit: PAGE_LIMIT });
 
     assertSameItems([...new Set(pages.flat())], uids);
     for (const page of pages) assert.ok(page.length <= 10 * PAGE_LIMIT, `${page.length} is not about ${PAGE_LIMIT}`);
@@ -67,10 +54,10 @@ export const queryCases = [
   managerCase("scanMembers › an empty set has no members on any page", ["queries"], async ({ open }) => {
     const manager = await open();
 
-    assert.deepEqual((await scanAll(manager)).flat(), []);
+    assert.deepEqual((await readPages(manager, { limit: PAGE_LIMIT })).flat(), []);
     await manager.add("room", "ann", "s1");
     await manager.leave("room", "ann", "s1");
-    assert.deepEqual((await scanAll(manager)).flat(), []);
+    assert.deepEqual((await readPages(manager, { limit: PAGE_LIMIT })).flat(), []);
   }),
 
   managerCase(
@@ -85,12 +72,14 @@ export const queryCases = [
       );
       const coming = numbered("comes", 1_000);
 
-      const pages = await scanAll(manager, () =>
-        Promise.all([
-          ...leaving.splice(0, 50).map((uid) => manager.leave("room", uid, "s1")),
-          ...coming.splice(0, 50).map((uid) => manager.add("room", uid, "s1")),
-        ]),
-      );
+      const pages = await readPages(manager, {
+        limit: PAGE_LIMIT,
+        betweenPages: () =>
+          Promise.all([
+            ...leaving.splice(0, 50).map((uid) => manager.leave("room", uid, "s1")),
+            ...coming.splice(0, 50).map((uid) => manager.add("room", uid, "s1")),
+          ]),
+      });
 
       const found = new Set(pages.flat());
       assertSameItems(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chunks } from "../../batches.js";
 import type { MemberSetInfo, Version } from "../../types.js";
 import { assertSameItems, eventually, numbered, sum } from "../expect.js";
 import { ChangeLog, parseVersion } from "./change-log.js";
@@ -243,8 +244,7 @@ export const versionCases = [
       await manager.watch("s1", log);
 
       const write = async () => {
-        for (let start = 0; start < 1_000; start += 50) {
-          const some = uids.slice(start, start + 50);
+        for (const some of chunks(uids.slice(0, 1_000), 50)) {
           await Promise.all(some.map((uid) => writer.leave("room", uid, "s1")));
           await Promise.all(some.slice(0, 25).map((uid) => writer.add("room", uid, "s1")));
           await Promise.all(some.map((uid) => writer.add("room", `${uid}-new`, "s1")));

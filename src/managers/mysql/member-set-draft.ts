@@ -1,25 +1,13 @@
+import { chunks, chunksBySize } from "../../batches.js";
 import { newEpoch } from "../../version.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 
 /** How many uids one change tells of, and how many characters of them: each can be 12 in SQL, and the smallest packets are 1 MB. */
 const [MAX_UIDS, MAX_CHARACTERS] = [1000, 64 * 1024];
 
-/** What one change tells of. */
-interface Told {
-  uids: string[];
-  characters: number;
-}
-
 /** Uids as many at a time as one change tells of. */
 export function tellable(uids: readonly string[]): string[][] {
-  const parts: Told[] = [];
-  for (const uid of uids) {
-    let last = parts.at(-1);
-    if (!last || isFull(last)) parts.push((last = { uids: [], characters: 0 }));
-    last.uids.push(uid);
-    last.characters += uid.length;
-  }
-  return parts.map((part) => part.uids);
+  return chunks(uids, MAX_UIDS).flatMap((some) => chunksBySize(some, MAX_CHARACTERS, ({ length }) => length));
 }
 
 /** What the database says of a member set. */
@@ -56,7 +44,7 @@ export class MemberSetDraft {
   #current: StoredSet | undefined;
   readonly #log: MemberSetChange[];
   /** The change that uids may still join, and those of it. */
-  #last: (Told & { type: "join" | "leave"; reason: JoinReason | LeaveReason }) | undefined;
+  #last: { type: "join" | "leave"; reason: JoinReason | LeaveReason; uids: string[]; characters: number } | undefined;
 
   /**
    * @param uids those of the members who will be spoken of
@@ -119,7 +107,8 @@ export class MemberSetDraft {
 
   /** Counts who joins or leaves, as a part of the last change if that is of the same kind, else as a change of its own. */
   #note(type: "join" | "leave", uids: readonly string[], reason: JoinReason | LeaveReason): void {
-    if (this.#last?.type !== type || this.#last.reason !== reason || isFull(this.#last)) {
+    const isFull = this.#last && (this.#last.uids.length >= MAX_UIDS || this.#last.characters >= MAX_CHARACTERS);
+    if (this.#last?.type !== type || this.#last.reason !== reason || isFull) {
       this.#current ??= { id: idOf(newEpoch()), counter: 0, members: 0 };
       this.#current.counter++;
       this.#last = { type, reason, uids: [], characters: 0 };
@@ -149,8 +138,4 @@ export function versionOf({ id, counter }: { id: number; counter: number }): Ver
 
 function idOf(epoch: string): number {
   return Buffer.from(epoch, "base64url").readUIntBE(0, EPOCH_BYTES);
-}
-
-function isFull({ uids, characters }: Told): boolean {
-  return uids.length >= MAX_UIDS || characters >= MAX_CHARACTERS;
 }

@@ -1,6 +1,6 @@
 import { GlobalChannelError } from "../../errors.js";
 import type { MysqlDatabase } from "./database.js";
-import { literal, text } from "./sql.js";
+import { list, text } from "./sql.js";
 import { createTables, LAYOUT, tableNames } from "./tables.js";
 
 /** The oldest versions that are supported: those that run as tested. */
@@ -39,7 +39,7 @@ async function isPrepared(database: MysqlDatabase, prefix: string): Promise<bool
   const rows = await database.read(
     `SELECT CAST(table_name AS BINARY), CAST(engine AS BINARY), CAST(table_comment AS BINARY)
       FROM information_schema.tables
-      WHERE table_schema = DATABASE() AND table_name IN (${names.map((name) => literal(text(name))).join(",")})`,
+      WHERE table_schema = DATABASE() AND table_name IN ${list(names.map(text))}`,
   );
   for (const [name, engine, comment] of rows) {
     if (String(comment) !== LAYOUT) {

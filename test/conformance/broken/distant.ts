@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { chunks } from "../../../src/batches.js";
 import type { Harness } from "../../../src/conformance/index.js";
 import { GlobalChannelError } from "../../../src/errors.js";
 import { MemoryChannelManager } from "../../../src/managers/memory.js";
@@ -112,8 +113,6 @@ async function inBatches(
   call: (some: readonly Membership[]) => number,
 ): Promise<number> {
   let count = 0;
-  for (let start = 0; start < members.length; start += BATCH) {
-    count += await wire.call(() => call(members.slice(start, start + BATCH)));
-  }
+  for (const some of chunks(members, BATCH)) count += await wire.call(() => call(some));
   return count;
 }

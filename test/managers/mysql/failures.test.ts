@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { createPool } from "mysql2";
 import { createConnection, type Connection } from "mysql2/promise";
+import { chunks } from "../../../src/batches.js";
 import { GlobalChannelService, memory } from "../../../src/index.js";
 import { MysqlChannelManager, type MysqlChannelManagerOptions } from "../../../src/managers/mysql/index.js";
 import type { MemberSetChange } from "../../../src/types.js";
@@ -156,8 +157,7 @@ mysqlTest("connections that are killed again and again under load: every call is
   })();
   // Slow enough that many transactions are cut.
   const results: boolean[] = [];
-  for (let start = 0; start < uids.length; start += 20) {
-    const some = uids.slice(start, start + 20);
+  for (const some of chunks(uids, 20)) {
     results.push(...(await Promise.all(some.map((uid) => manager.add("room", uid, "s1")))));
   }
   end.abort();
