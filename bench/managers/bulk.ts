@@ -4,7 +4,7 @@ import { progress } from "../support/progress.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type CellResult, measureRounds, type Pair, timesAsFast } from "./rounds.js";
-import { NO_MYSQL } from "./stores.js";
+import { noteOnMysql } from "./stores.js";
 import { durationTable } from "./tables.js";
 
 /** Many members at once. */
@@ -42,10 +42,7 @@ function measure(quick: boolean): Promise<CellResult[]> {
 }
 
 function tables(results: readonly CellResult[]): string[] {
-  return [
-    ...(results.some(({ contender }) => contender === "mysql") ? [] : [NO_MYSQL]),
-    durationTable("bulk: many members in one call, one call at a time", results),
-  ];
+  return [...noteOnMysql(results), durationTable("bulk: many members in one call, one call at a time", results)];
 }
 
 function claims(results: readonly CellResult[]): Claim[] {

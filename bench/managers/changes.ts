@@ -7,7 +7,7 @@ import type { ContenderName } from "./contender.js";
 import { measureDisk } from "./disk.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type Cell, type CellResult, measureRounds, timesAsFast } from "./rounds.js";
-import { NO_MYSQL } from "./stores.js";
+import { noteOnMysql } from "./stores.js";
 import { rateTable } from "./tables.js";
 
 /** Members and sessions that come and go one by one. */
@@ -46,7 +46,7 @@ function measure(quick: boolean): Promise<ChangesResult> {
 
 function tables({ diskMs, cells }: ChangesResult): string[] {
   return [
-    ...(cells.some(({ contender }) => contender === "mysql") ? [] : [NO_MYSQL]),
+    ...noteOnMysql(cells),
     rateTable(
       `changes: one member or session each call; a write is on this disk (\`fdatasync\`) after ${format(diskMs)} ms`,
       cells.toSorted((a, b) => a.outstanding - b.outstanding),

@@ -6,7 +6,7 @@ import { format, formatSpread, measured, type Measured } from "../support/statis
 import { markdownTable } from "../support/table.js";
 import { SIDS } from "./places.js";
 import { PushCluster, type PusherName, PUSHERS, type PushSample } from "./push-cluster.js";
-import { NO_MYSQL } from "./stores.js";
+import { noteOnMysql } from "./stores.js";
 import { microseconds } from "./tables.js";
 
 /** From `pushMessage` to the answer of the last frontend, which has resolved its members: no clients. */
@@ -91,7 +91,7 @@ function summarize(samples: readonly PushSample[]): Omit<PushResult, keyof PushC
 
 function tables(results: readonly PushResult[]): string[] {
   return [
-    ...(results.some(({ contender }) => contender === "redis + mysql") ? [] : [NO_MYSQL]),
+    ...noteOnMysql(results),
     markdownTable(
       `push: to a channel of ${format(MEMBERS)} members at ${SIDS.length} frontends, until the last of them has answered; no clients`,
       [

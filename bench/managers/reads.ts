@@ -4,7 +4,7 @@ import { progress } from "../support/progress.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type CellResult, measureRounds, timesAsFast } from "./rounds.js";
-import { NO_MYSQL } from "./stores.js";
+import { noteOnMysql } from "./stores.js";
 import { rateTable } from "./tables.js";
 
 /** Who is a member? */
@@ -40,10 +40,7 @@ function measure(quick: boolean): Promise<CellResult[]> {
 }
 
 function tables(results: readonly CellResult[]): string[] {
-  return [
-    ...(results.some(({ contender }) => contender === "mysql") ? [] : [NO_MYSQL]),
-    rateTable("reads: nothing changes meanwhile", results),
-  ];
+  return [...noteOnMysql(results), rateTable("reads: nothing changes meanwhile", results)];
 }
 
 function claims(results: readonly CellResult[]): Claim[] {

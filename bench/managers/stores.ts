@@ -30,5 +30,8 @@ export async function startMysqlStore(
   return { pid: server.pid!, createUrl: () => server.createDatabase() };
 }
 
-/** What the tables say of a MySQL that is missing. */
-export const NO_MYSQL = "MySQL is left out: there is no MariaDB or MySQL server program here (`npm run mysql`).\n";
+/** What the tables say where MySQL is missing. */
+export function noteOnMysql(results: readonly { contender: string }[]): string[] {
+  if (results.some(({ contender }) => contender.endsWith("mysql"))) return [];
+  return ["MySQL is left out: there is no MariaDB or MySQL server program here (`npm run mysql`).\n"];
+}

@@ -26,9 +26,8 @@ export class MembershipQueries {
   }
 
   async membersByType(stype: string, name: string): Promise<string[]> {
-    const { manager } = this.#cluster;
     const frontends = await this.#frontends(stype);
-    const sets = await Promise.all(frontends.map(({ sid }) => manager.getMembersBySid(name, sid)));
+    const sets = await this.#memberLists(name, frontends);
     return [...new Set(sets.flat())];
   }
 
@@ -39,7 +38,7 @@ export class MembershipQueries {
       return live.some(({ sid }) => sids.includes(sid));
     }
     const frontends = await registry.list();
-    const sets = await Promise.all(frontends.map(({ sid }) => manager.getMembersBySid(name, sid)));
+    const sets = await this.#memberLists(name, frontends);
     return sets.some((uids) => uids.includes(uid));
   }
 
@@ -51,7 +50,7 @@ export class MembershipQueries {
       return sets.reduce((total, { sid, count }) => (sids.has(sid) ? total + count : total), 0);
     }
     const frontends = await this.#frontends(stype);
-    const sets = await Promise.all(frontends.map(({ sid }) => manager.getMembersBySid(name, sid)));
+    const sets = await this.#memberLists(name, frontends);
     return sets.reduce((total, uids) => total + uids.length, 0);
   }
 
@@ -134,6 +133,11 @@ export class MembershipQueries {
   async #frontends(stype: string | undefined): Promise<FrontendInfo[]> {
     const live = await this.#cluster.registry.list();
     return stype === undefined ? live : live.filter((frontend) => frontend.stype === stype);
+  }
+
+  /** The uids of a channel at each of these frontends. */
+  #memberLists(name: string, frontends: readonly FrontendInfo[]): Promise<string[][]> {
+    return Promise.all(frontends.map(({ sid }) => this.#cluster.manager.getMembersBySid(name, sid)));
   }
 
   async #scan(name: string, sid: string, position: string, limit: number): Promise<{ uids: string[]; cursor: string }> {
