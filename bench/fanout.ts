@@ -1,11 +1,230 @@
-import { memory } from "./fanout/memory.js";
-import { resolve } from "./fanout/resolve.js";
-import { sockets } from "./fanout/sockets.js";
-import type { Bench } from "./support/bench.js";
+import { BenchCluster } from "./cluster/cluster.js";
+import type { Channels } from "./cluster/channels.js";
+import { type Cell, type CellResult, findCell, type Sample, summarize } from "./cluster/sample.js";
+import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
+import { acknowledges } from "./contenders/index.js";
+import type { Bench, Part } from "./support/bench.js";
+import type { Claim } from "./support/claims.js";
+import type { Chart } from "./support/chart.js";
+import { progress } from "./support/progress.js";
+import { inScope } from "./support/scope.js";
+import { format, formatSpread } from "./support/statistics.js";
+import { markdownTable } from "./support/table.js";
+
+/** One at a time for latencies, many for throughput. */
+const LATENCY_WINDOW = 1;
+const THROUGHPUT_WINDOW = 64;
+/** The original needs about a second for 20 pushes to 100,000 members. */
+const MAX_SLOW_PUSHES = 64;
+
+/** With how many members those are measured whose pushes know none. */
+const USUAL_MEMBERS = 1000;
+/** With how many frontends the promises are made. */
+const PROMISED_FRONTENDS = 10;
+const MANY_MEMBERS = 100_000;
+
+const COSTS = [
+  "commandsFromClients",
+  "callsInsideScripts",
+  "redisBytesOut",
+  "redisBytesIn",
+  "backendBytesRead",
+] as const;
+
+/** Whose pushes cost more with more members, or should be seen not to. */
+const BY_MEMBERS: readonly ContenderName[] = ["globalchannel", "original"];
+
+interface Plan {
+  frontends: readonly number[];
+  members: readonly number[];
+  /** Whether a cell is left out. */
+  skip: (cell: Cell) => boolean;
+  rounds: number;
+  durationMs: number;
+  warmUpMs: number;
+}
+
+const FULL: Plan = {
+  frontends: [3, PROMISED_FRONTENDS],
+  members: [100, USUAL_MEMBERS, 10_000, MANY_MEMBERS],
+  skip: () => false,
+  rounds: 5,
+  durationMs: 1500,
+  warmUpMs: 6000,
+};
+
+/** What the promises are about. */
+const QUICK: Plan = {
+  frontends: [PROMISED_FRONTENDS],
+  members: [100, USUAL_MEMBERS, MANY_MEMBERS],
+  skip: ({ contender, members, window }) =>
+    window === LATENCY_WINDOW
+      ? contender !== "globalchannel" || members === USUAL_MEMBERS
+      : contender === "original" && members < USUAL_MEMBERS,
+  rounds: 3,
+  durationMs: 500,
+  warmUpMs: 2000,
+};
+
+const pushes: Part<CellResult[]> = {
+  slow: false,
+  async measure(quick) {
+    const plan = quick ? QUICK : FULL;
+    const results: CellResult[] = [];
+    for (const frontends of plan.frontends) results.push(...(await measureAt(frontends, plan)));
+    return results;
+  },
+  tables,
+  claims,
+  charts,
+};
 
 export const fanout: Bench = {
   name: "fanout",
-  question: "What does a push to N members over S frontends cost, here and in the original?",
-  quick: "less than a minute: only what the promises are about, and no clients",
-  parts: { resolve, sockets, memory },
+  question: "What does a push to N members over S frontends cost, beside what else there is? No clients",
+  quick: "less than a minute: only what the promises are about",
+  parts: { pushes },
+  packages: ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "bullmq"],
 };
+
+function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
+  return inScope(async (scope) => {
+    progress(`fanout: starting ${frontends} frontends`);
+    const cluster = await BenchCluster.start(scope, { frontends, clients: "none", contenders: CONTENDERS });
+    for (const members of plan.members) await cluster.fill(channelsOf(members));
+    for (const contender of CONTENDERS) {
+      progress(`fanout: warming up ${contender} with ${frontends} frontends`);
+      const load = { window: THROUGHPUT_WINDOW, durationMs: plan.warmUpMs, maxCalls: Infinity };
+      await cluster.warmUp(contender, { channels: channelsOf(USUAL_MEMBERS), load });
+    }
+    const samples = cellsAt(frontends, plan).map((cell) => ({ cell, samples: [] as Sample[] }));
+    for (let round = 1; round <= plan.rounds; round++) {
+      for (const { cell, samples: ofCell } of samples) {
+        const { members, contender, window } = cell;
+        progress(`fanout: round ${round}/${plan.rounds}, S=${frontends}, N=${members}, ${contender}, window ${window}`);
+        const isSlow = contender === "original" && members >= 10_000;
+        const maxCalls = isSlow ? MAX_SLOW_PUSHES * (MANY_MEMBERS / members) : Infinity;
+        const load = { window, durationMs: plan.durationMs, maxCalls };
+        ofCell.push(await cluster.measure(contender, { channels: channelsOf(members), load }));
+      }
+    }
+    return samples.map(({ cell, samples: ofCell }) => summarize(cell, ofCell));
+  });
+}
+
+function channelsOf(members: number): Channels {
+  return { prefix: `room-${members}`, count: 1, members };
+}
+
+/** In the order in which they are measured: contenders take turns. */
+function cellsAt(frontends: number, { members, skip }: Plan): Cell[] {
+  const cells: Cell[] = [];
+  for (const count of members) {
+    for (const window of [LATENCY_WINDOW, THROUGHPUT_WINDOW]) {
+      for (const contender of CONTENDERS) {
+        if (count !== USUAL_MEMBERS && !BY_MEMBERS.includes(contender)) continue;
+        cells.push({ frontends, members: count, contender, window });
+      }
+    }
+  }
+  return cells.filter((cell) => !skip(cell));
+}
+
+function tables(results: readonly CellResult[]): string[] {
+  const pairs = results
+    .filter(({ window }) => window === THROUGHPUT_WINDOW)
+    .map((busy) => ({ busy, calm: findCell(results, { ...busy, window: LATENCY_WINDOW }) }))
+    .toSorted(({ busy: a }, { busy: b }) => a.frontends - b.frontends || a.members - b.members);
+  const row = ({ frontends, members, contender }: Cell): string[] => [String(frontends), format(members), contender];
+  return [
+    markdownTable(
+      "from the call until the last frontend has handed it to its connector, and, where there is a tick, has answered",
+      [
+        ...["S", "N", "contender", "answers", `pushes/s, ${THROUGHPUT_WINDOW} outstanding`],
+        ...[`p50 ms, ${LATENCY_WINDOW} outstanding`, "p99 ms"],
+        `CPU µs/push: backend, ${THROUGHPUT_WINDOW} outstanding`,
+        ...["all frontends", "Redis"],
+      ],
+      pairs.map(({ busy, calm }) => [
+        ...row(busy),
+        acknowledges(busy.contender) ? "yes" : "no",
+        formatSpread(busy.pushesPerSecond),
+        calm ? formatSpread(calm.p50Ms) : "-",
+        calm ? formatSpread(calm.p99Ms) : "-",
+        format(busy.perPush.backendCpuMs * 1000),
+        format(busy.perPush.frontendsCpuMs * 1000),
+        format(busy.perPush.redisCpuMs * 1000),
+      ]),
+    ),
+    markdownTable(
+      `what one push costs Redis and the network, ${LATENCY_WINDOW} / ${THROUGHPUT_WINDOW} outstanding`,
+      [
+        ...["S", "N", "contender", "commands from clients", "calls inside scripts"],
+        ...["bytes from Redis to all", "bytes to Redis", "bytes read by the backend"],
+      ],
+      pairs.map(({ busy, calm }) => [
+        ...row(busy),
+        ...COSTS.map((cost) => `${calm ? format(calm.perPush[cost]) : "-"} / ${format(busy.perPush[cost])}`),
+      ]),
+    ),
+  ];
+}
+
+function charts(results: readonly CellResult[]): Chart[] {
+  const busy = results.filter(({ window }) => window === THROUGHPUT_WINDOW);
+  const at = (members: number) => busy.filter((cell) => cell.members === members);
+  return [
+    {
+      kind: "bars",
+      title: `Pushes/s to ${format(USUAL_MEMBERS)} members, ${THROUGHPUT_WINDOW} outstanding`,
+      unit: "pushes/s",
+      bars: at(USUAL_MEMBERS).map(({ frontends, contender, pushesPerSecond }) => ({
+        group: `${frontends} frontends`,
+        contender,
+        value: pushesPerSecond,
+      })),
+    },
+    {
+      kind: "lines",
+      title: `Pushes/s by the number of members, ${PROMISED_FRONTENDS} frontends, ${THROUGHPUT_WINDOW} outstanding`,
+      unit: "pushes/s",
+      isLogarithmic: true,
+      x: { title: "members", isLogarithmic: true },
+      points: busy
+        .filter(({ frontends, contender }) => frontends === PROMISED_FRONTENDS && BY_MEMBERS.includes(contender))
+        .map(({ contender, members, pushesPerSecond }) => ({ contender, x: members, value: pushesPerSecond })),
+    },
+  ];
+}
+
+function claims(results: readonly CellResult[]): Claim[] {
+  const frontends = PROMISED_FRONTENDS;
+  const speed = (contender: ContenderName, members = USUAL_MEMBERS): number =>
+    findCell(results, { frontends, members, contender, window: THROUGHPUT_WINDOW })!.pushesPerSecond.median;
+  const bytesRead = (members: number): number =>
+    findCell(results, { frontends, members, contender: "globalchannel", window: LATENCY_WINDOW })!.perPush
+      .backendBytesRead;
+  const times = (one: ContenderName, other: ContenderName, atLeast: number, members?: number): Claim => ({
+    claim: `${one}: times the pushes/s of ${other}, N = ${format(members ?? USUAL_MEMBERS)}, S = ${frontends}`,
+    atLeast,
+    measured: speed(one, members) / speed(other, members),
+  });
+  return [
+    times("globalchannel", "original", 15),
+    times("globalchannel", "original", 500, MANY_MEMBERS),
+    times("globalchannel", "redis-adapter", 1),
+    times("globalchannel", "Relay", 3),
+    times("globalchannel, ack: false", "Relay", 3),
+    times("globalchannel, ack: false", "raw", 0.8),
+    {
+      claim: `globalchannel: times the pushes/s at N = 100, at N = ${format(MANY_MEMBERS)}`,
+      atLeast: 0.5,
+      measured: speed("globalchannel", MANY_MEMBERS) / speed("globalchannel", 100),
+    },
+    {
+      claim: `globalchannel: times the bytes that the backend reads for a push at N = 100, at N = ${format(MANY_MEMBERS)}`,
+      atMost: 1.1,
+      measured: bytesRead(MANY_MEMBERS) / bytesRead(100),
+    },
+  ];
+}

@@ -4,15 +4,14 @@ import { GlobalChannelService } from "../../src/index.js";
 import { redis as redisCluster } from "../../src/redis/index.js";
 import { startRedis } from "../../test/support/redis-server.js";
 import type { Part } from "../support/bench.js";
-import { sidsOf } from "../support/names.js";
+import { membersOf, sidsOf } from "../support/names.js";
 import { progress } from "../support/progress.js";
-import { membersOf } from "../support/pushes.js";
 import type { Claim } from "../support/claims.js";
 import { inScope } from "../support/scope.js";
 import { format, round } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
-import { FILL_BATCH } from "./contender.js";
-import { originalKey } from "./original.js";
+import { FILL_BATCH } from "../contenders/contender.js";
+import { originalKey } from "../contenders/original.js";
 
 /** Fills one Redis in the layout of this library and, flushed, in the original's. */
 export const memory: Part<MemoryResult[]> = { slow: false, measure, tables, claims };

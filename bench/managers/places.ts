@@ -1,6 +1,6 @@
 import type { Membership } from "../../src/types.js";
 import { sidsOf } from "../support/names.js";
-import { membersOf } from "../support/pushes.js";
+import { membersOf } from "../support/names.js";
 
 export const SIDS = sidsOf(4);
 

@@ -1,5 +1,5 @@
 import { type Api, type NodeProcess, startProcess } from "../../test/support/process.js";
-import type { FrontendApi, FrontendConfig } from "../support/frontend-process.js";
+import type { FrontendApi, FrontendConfig } from "../cluster/frontend-process.js";
 import type { Load } from "../support/load.js";
 import { processUsageBetween } from "../support/process-usage.js";
 import type { Scope } from "../support/scope.js";
@@ -99,8 +99,14 @@ async function startFrontend(
   mysql: string | undefined,
   sid: string,
 ): Promise<NodeProcess<FrontendApi>> {
-  const config: FrontendConfig = { url, sid, clients: "none", ...(mysql !== undefined && { mysql }) };
-  const frontend = await start<FrontendApi>(scope, "../support/frontend-process.ts", config);
+  const config: FrontendConfig = {
+    url,
+    sid,
+    clients: "none",
+    receivers: ["globalchannel"],
+    ...(mysql !== undefined && { mysql }),
+  };
+  const frontend = await start<FrontendApi>(scope, "../cluster/frontend-process.ts", config);
   await frontend.call("start");
   return frontend;
 }

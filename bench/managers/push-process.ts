@@ -1,11 +1,11 @@
 // A backend server of the pushes, on one kind of cluster.
 import { type Connector, Frontend, GlobalChannelService, memory } from "../../src/index.js";
 import { serveParent } from "../../test/support/process.js";
-import { type ClusterUrls, clusterAt } from "../support/cluster.js";
+import { message, ROUTE } from "../contenders/message.js";
+import { type ClusterUrls, clusterAt } from "../support/cluster-at.js";
 import { applyLoad, type Load, type LoadResult } from "../support/load.js";
-import { STYPE } from "../support/names.js";
+import { membersOf, STYPE } from "../support/names.js";
 import { watchUsage } from "../support/process-usage.js";
-import { membersOf, message, ROUTE } from "../support/pushes.js";
 import { SIDS } from "./places.js";
 
 export interface PushConfig {

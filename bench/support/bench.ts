@@ -1,5 +1,6 @@
 import { installMysql } from "../../test/support/find-mysql.js";
 import { installRedis } from "../../test/support/find-redis.js";
+import type { Chart } from "./chart.js";
 import { type Claim, claimsTable, isKept } from "./claims.js";
 import { describeEnvironment, environmentText } from "./machine.js";
 import { endProgress } from "./progress.js";
@@ -15,6 +16,8 @@ export interface Part<T> {
   tables(results: T): string[];
   /** What the library promises of it. @default nothing */
   claims?(results: T): Claim[];
+  /** The results as pictures. @default none */
+  charts?(results: T): Chart[];
 }
 
 /** A question about the library's speed or cost, and how to answer it. */

@@ -1,4 +1,4 @@
-import { build } from "hdr-histogram-js";
+import { LatencyHistogram } from "./histogram.js";
 
 export interface Load {
   /** How many calls are under way at the same time. */
@@ -21,17 +21,15 @@ export interface LoadResult {
 interface LoadSteps {
   /** Before each call: not part of its latency, but of the time that all take. @default nothing */
   before?: () => Promise<unknown>;
-  /** Resolves when all that was called for is done, where the calls do not wait for that. @default at once */
-  settled?: () => Promise<unknown>;
 }
 
 /** Keeps `window` calls under way, each followed by the next one as soon as it is done. */
 export async function applyLoad(
   call: () => Promise<unknown>,
   { window, durationMs, maxCalls }: Load,
-  { before, settled }: LoadSteps = {},
+  { before }: LoadSteps = {},
 ): Promise<LoadResult> {
-  const microseconds = build({ numberOfSignificantValueDigits: 3 });
+  const latencies = new LatencyHistogram();
   const startedAt = performance.now();
   const endAt = startedAt + durationMs;
   let begun = 0;
@@ -45,17 +43,16 @@ export async function applyLoad(
       }
       await call();
       now = performance.now();
-      microseconds.recordValue(Math.round((now - calledAt) * 1000));
+      latencies.record(now - calledAt);
     }
   };
   await Promise.all(Array.from({ length: window }, callRepeatedly));
-  await settled?.();
   const elapsedMs = performance.now() - startedAt;
   return {
     calls: begun,
     elapsedMs,
     perSecond: (begun / elapsedMs) * 1000,
-    p50Ms: microseconds.getValueAtPercentile(50) / 1000,
-    p99Ms: microseconds.getValueAtPercentile(99) / 1000,
+    p50Ms: latencies.percentileMs(50),
+    p99Ms: latencies.percentileMs(99),
   };
 }

@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
-import { chunks } from "../../src/batches.js";
+import { groupBySet } from "../../src/member-sets.js";
 import { RedisConnection, RedisTransport } from "../../src/redis/index.js";
-import { ROUTE } from "../support/pushes.js";
-import { type Contender, FILL_BATCH, TIMEOUT_MS } from "./contender.js";
+import { type Membership, type Sender, TIMEOUT_MS } from "./contender.js";
+import { ROUTE } from "./message.js";
 
 /** Where the original keeps the members of a channel at a frontend: a plain set. */
 export function originalKey(name: string, sid: string): string {
@@ -13,7 +13,7 @@ export function originalKey(name: string, sid: string): string {
  * What pomelo-globalchannel-plugin 0.0.7 does for each push, on the transport of this library: for each frontend of the type,
  * read all members there, and if there are any, send it the message with their uids; done when all have answered.
  */
-export class OriginalContender implements Contender {
+export class OriginalSender implements Sender {
   readonly #redis: Redis;
   readonly #transport: RedisTransport;
   readonly #sids: readonly string[];
@@ -29,11 +29,17 @@ export class OriginalContender implements Contender {
     await this.#transport.start();
   }
 
-  async fill(name: string, members: readonly { uid: string; sid: string }[]): Promise<void> {
-    for (const sid of this.#sids) {
-      const uids = members.filter((member) => member.sid === sid).map(({ uid }) => uid);
-      for (const batch of chunks(uids, FILL_BATCH)) await this.#redis.sadd(originalKey(name, sid), ...batch);
-    }
+  async fill(memberships: readonly Membership[]): Promise<void> {
+    await Promise.all(
+      groupBySet(memberships).map(({ name, sid, uids }) => this.#redis.sadd(originalKey(name, sid), ...uids)),
+    );
+  }
+
+  async change(leaves: readonly Membership[], joins: readonly Membership[]): Promise<void> {
+    await Promise.all([
+      ...leaves.map(({ name, uid, sid }) => this.#redis.srem(originalKey(name, sid), uid)),
+      ...joins.map(({ name, uid, sid }) => this.#redis.sadd(originalKey(name, sid), uid)),
+    ]);
   }
 
   async push(name: string, msg: unknown): Promise<number> {

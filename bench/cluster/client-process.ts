@@ -1,9 +1,10 @@
 // Some of the clients of a bench: real WebSocket connections, in a process that is not measured.
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
 import { chunks } from "../../src/batches.js";
 import { serveParent } from "../../test/support/process.js";
+import { numberAtEnd } from "../contenders/message.js";
+import { ArrivalReporter } from "./arrivals.js";
 
 export interface ClientPlace {
   uid: string;
@@ -16,23 +17,18 @@ export type ClientsApi = typeof api;
 /** How many connections are being made at the same time. */
 const CONNECTING = 50;
 
+const reporter = new ArrivalReporter();
 /** How many clients have got each message that not all of them have got yet. */
 const counts = new Map<number, number>();
 let total = 0;
-let complete: number[] = [];
-let arrivals: Socket | undefined;
 
 const api = {
   async connect(places: readonly ClientPlace[]): Promise<void> {
     total = places.length;
     for (const some of chunks(places, CONNECTING)) await Promise.all(some.map((place) => connectClient(place)));
   },
-  /** From now on the {@link Arrivals} at this port are told which messages all the clients have got. */
-  async reportTo(port: number): Promise<void> {
-    arrivals?.destroy();
-    arrivals = connect(port, "127.0.0.1").setNoDelay();
-    await once(arrivals, "data");
-  },
+  /** From now on those at this port are told which messages all the clients have got. */
+  reportTo: (port: number) => reporter.reportTo(port),
 };
 
 async function connectClient({ uid, port }: ClientPlace): Promise<void> {
@@ -51,23 +47,7 @@ function count(number: number): void {
     return;
   }
   counts.delete(number);
-  if (complete.push(number) === 1) setImmediate(tell);
-}
-
-function tell(): void {
-  arrivals?.write(`${complete.join("\n")}\n`);
-  complete = [];
-}
-
-/** The number of a message, `{"route":"...","msg":{...,"number":123}}`: parsing all of it would slow everything down. */
-function numberAtEnd(data: Buffer): number {
-  let number = 0;
-  let unit = 1;
-  for (let index = data.length - 3; ; index--, unit *= 10) {
-    const digit = data[index]! - 48;
-    if (!(digit >= 0 && digit <= 9)) return number;
-    number += digit * unit;
-  }
+  reporter.arrived(number);
 }
 
 serveParent(api);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
-/** Learns from the processes of the clients which messages all of their clients have got. */
+/** Learns from other processes which messages they have got, all their clients where they are clients'. */
 export class Arrivals {
   readonly #server = createServer((socket) => this.#listen(socket));
   readonly #waiting = new Map<number, { processes: number; resolve: () => void }>();
@@ -16,7 +16,7 @@ export class Arrivals {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Resolves once all clients have got this message; call it before the message is sent. */
+  /** Resolves once all processes have got this message; call it before the message is sent. */
   of(number: number): Promise<void> {
     return new Promise((resolve) => this.#waiting.set(number, { processes: this.#processes, resolve }));
   }
@@ -40,5 +40,32 @@ export class Arrivals {
     if (!waiting || --waiting.processes > 0) return;
     this.#waiting.delete(number);
     waiting.resolve();
+  }
+}
+
+/** Tells {@link Arrivals} which messages this process has got. */
+export class ArrivalReporter {
+  #socket: Socket | undefined;
+  #numbers: number[] = [];
+
+  /** From now on those at this port are told; undefined: nobody is. */
+  async reportTo(port: number | undefined): Promise<void> {
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    if (port === undefined) return;
+    const socket = connect(port, "127.0.0.1").setNoDelay();
+    await once(socket, "data");
+    this.#socket = socket;
+  }
+
+  arrived(number: number): void {
+    if (!this.#socket) return;
+    // What arrives in one tick is told together.
+    if (this.#numbers.push(number) === 1) setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#socket?.write(`${this.#numbers.join("\n")}\n`);
+    this.#numbers = [];
   }
 }

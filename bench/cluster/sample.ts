@@ -1,9 +1,8 @@
-import type { LoadResult } from "../support/load.js";
+import type { ContenderName } from "../contenders/contender.js";
 import { measured, type Measured, round } from "../support/statistics.js";
-import type { ContenderName } from "./contender.js";
 
 /** What one push has cost. */
-interface Costs {
+export interface Costs {
   /** How often each command was called, by clients and inside scripts. */
   redisCalls: Record<string, number>;
   redisBytesOut: number;
@@ -16,7 +15,14 @@ interface Costs {
 }
 
 /** One run of one contender. */
-export interface Sample extends LoadResult {
+export interface Sample {
+  calls: number;
+  /** From the first push to the last one's end: the contender's own, or its arrival at the last frontend or client. */
+  elapsedMs: number;
+  perSecond: number;
+  /** From the call for a push until it is at the last frontend's connector, or at the last client. */
+  p50Ms: number;
+  p99Ms: number;
   perPush: Costs;
 }
 
@@ -39,7 +45,7 @@ export interface CellResult extends Cell {
   perPush: Costs & { commandsFromClients: number; callsInsideScripts: number };
 }
 
-export function summarize(cell: Cell, samples: readonly Sample[]): CellResult {
+export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): C & CellResult {
   const typical = samples.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(samples.length / 2)]!;
   const { redisCalls, ...costs } = typical.perPush;
   return {
@@ -61,15 +67,35 @@ export function summarize(cell: Cell, samples: readonly Sample[]): CellResult {
   };
 }
 
+/** All CPU time of a push, in microseconds. */
+export function cpuMicroseconds({ perPush }: Pick<CellResult, "perPush">): number {
+  return (perPush.backendCpuMs + perPush.frontendsCpuMs + perPush.redisCpuMs) * 1000;
+}
+
+/** What clients send; all else is called by scripts. */
+const SENT_BY_CLIENTS = ["evalsha", "eval", "smembers", "sadd", "srem", "spublish", "xread"];
+
 /**
- * Redis counts a command that a script calls like one that a client sends. Of those that are used here, clients send EVALSHA,
- * SMEMBERS, and PUBLISH except for the one to each frontend in every call of the scripts of `globalchannel` and `raw`.
+ * Redis counts a command that a script calls like one that a client sends. The scripts of `globalchannel` and `raw` publish to
+ * each frontend, that of Relay adds to streams; other PUBLISH and XADD are sent by clients.
  */
 function splitCalls({ contender, frontends }: Cell, calls: Record<string, number>) {
-  const { evalsha = 0, eval: evaluations = 0, smembers = 0, publish = 0 } = calls;
-  const scripts = evalsha + evaluations;
-  const publishedByScripts = contender === "original" ? 0 : scripts * frontends;
+  const { evalsha = 0, publish = 0, xadd = 0 } = calls;
   const total = Object.values(calls).reduce((sum, count) => sum + count, 0);
-  const fromClients = scripts + smembers + Math.max(0, publish - publishedByScripts);
+  const sent = SENT_BY_CLIENTS.reduce((sum, command) => sum + (calls[command] ?? 0), 0);
+  const publishedByScripts = contender === "original" ? 0 : evalsha * frontends;
+  const added = contender === "Relay" ? 0 : xadd;
+  const fromClients = sent + Math.max(0, publish - publishedByScripts) + added;
   return { commandsFromClients: round(fromClients), callsInsideScripts: round(Math.max(0, total - fromClients)) };
+}
+
+/** The result of this very cell. */
+export function findCell<R extends Cell>(results: readonly R[], wanted: Cell): R | undefined {
+  return results.find(
+    ({ frontends, members, contender, window }) =>
+      frontends === wanted.frontends &&
+      members === wanted.members &&
+      contender === wanted.contender &&
+      window === wanted.window,
+  );
 }

@@ -1,0 +1,25 @@
+import type { Membership } from "../contenders/contender.js";
+import { membersOf } from "../support/names.js";
+
+/** Channels of the same size. */
+export interface Channels {
+  /** What their names begin with. */
+  prefix: string;
+  /** How many. */
+  count: number;
+  /** In each. */
+  members: number;
+}
+
+export function channelName({ prefix }: Channels, index: number): string {
+  return `${prefix}-${index}`;
+}
+
+/** Who is in them: each user in one of them, the users of each in turn at each of the frontends. */
+export function channelMembers(channels: Channels, sids: readonly string[]): Membership[] {
+  const { count, members } = channels;
+  return membersOf(count * members, sids).map((member, index) => ({
+    ...member,
+    name: channelName(channels, Math.floor(index / members)),
+  }));
+}

@@ -1,0 +1,81 @@
+import { WebSocketConnector } from "../../src/connectors/websocket.js";
+import { type Connector, Frontend, GlobalChannelService } from "../../src/index.js";
+import { redis } from "../../src/redis/index.js";
+import { clusterAt } from "../support/cluster-at.js";
+import { STYPE } from "../support/names.js";
+import { type Membership, type Receiver, type ReceiverOptions, type Sender, TIMEOUT_MS } from "./contender.js";
+import { numberAtEnd, ROUTE } from "./message.js";
+
+/** This library: `service.pushMessage`. */
+export class GlobalChannelSender implements Sender {
+  readonly #service: GlobalChannelService;
+  readonly #ack: boolean;
+
+  /** @param options.ack whether the frontends answer */
+  constructor(url: string, { ack = true } = {}) {
+    this.#ack = ack;
+    this.#service = new GlobalChannelService({
+      cluster: redis(url),
+      timeoutMs: TIMEOUT_MS,
+      // Looking for dead frontends is not part of a push.
+      reapIntervalMs: 600_000,
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#service.start();
+  }
+
+  async fill(memberships: readonly Membership[]): Promise<void> {
+    await this.#service.addMany(memberships);
+  }
+
+  async change(leaves: readonly Membership[], joins: readonly Membership[]): Promise<void> {
+    await Promise.all([this.#service.leaveMany(leaves), this.#service.addMany(joins)]);
+  }
+
+  async push(name: string, msg: unknown): Promise<number | undefined> {
+    const { delivered } = await this.#service.pushMessage(STYPE, ROUTE, msg, name, { ack: this.#ack });
+    return this.#ack ? delivered : undefined;
+  }
+}
+
+/** A frontend of this library; the original is measured with it too, on this library's transport. */
+export class GlobalChannelReceiver implements Receiver {
+  readonly #frontend: Frontend;
+  readonly #webSocket: WebSocketConnector | undefined;
+
+  constructor({ url, mysql, sid, clients, handOver }: ReceiverOptions) {
+    this.#webSocket =
+      clients === "websocket"
+        ? new WebSocketConnector({
+            port: 0,
+            host: "127.0.0.1",
+            authenticate: (request) => new URL(request.url!, "http://localhost").searchParams.get("uid")!,
+            // What is slow here is the machine.
+            maxBufferedBytes: 2 ** 30,
+          })
+        : undefined;
+    // Takes every message as delivered: what remains to be measured is the way to here.
+    const nowhere: Connector = {
+      deliver: (_uids, { body }) => {
+        handOver(numberAtEnd(body));
+        return [];
+      },
+      deliverToAll: () => 0,
+    };
+    this.#frontend = new Frontend({
+      sid,
+      stype: STYPE,
+      cluster: clusterAt({ redis: url, mysql }),
+      connector: this.#webSocket ?? nowhere,
+      // Longer than the default: an overloaded machine is part of the measurement, a frontend that it delays is alive.
+      leaseMs: 30_000,
+    });
+  }
+
+  async start(): Promise<number | undefined> {
+    await this.#frontend.start();
+    return this.#webSocket?.address().port;
+  }
+}

@@ -1,0 +1,14 @@
+import { build, type Histogram } from "hdr-histogram-js";
+
+/** A histogram of milliseconds, which it keeps as microseconds. */
+export class LatencyHistogram {
+  readonly #microseconds: Histogram = build({ numberOfSignificantValueDigits: 3 });
+
+  record(ms: number): void {
+    this.#microseconds.recordValue(Math.max(0, Math.round(ms * 1000)));
+  }
+
+  percentileMs(percentile: number): number {
+    return this.#microseconds.getValueAtPercentile(percentile) / 1000;
+  }
+}
