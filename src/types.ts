@@ -370,6 +370,12 @@ export interface RpcTransport {
    *   `GC_FRONTEND_UNREACHABLE` it is known that nobody got it; `GC_FRONTEND_ERROR` the frontend's handler failed
    */
   request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>>;
+  /**
+   * Sends the frontend a request whose answer nobody waits for, in the order of the calls with those of {@link request}.
+   * Resolves when it is sent. Where a transport lacks it, services call `request` and drop what comes of it.
+   * @throws `GC_FRONTEND_UNREACHABLE` it is known that nobody got it
+   */
+  send?(sid: string, request: FrontendRequest): Promise<void>;
   /** Handles the requests to `sid` from now on. Resolves when none can be missed any more. */
   serve(sid: string, handler: RequestHandler): Awaitable<Unsubscribe>;
 }
@@ -415,6 +421,8 @@ export interface ChannelPush extends ClientMessage {
   stype: string;
   except: readonly string[];
   timeoutMs: number;
+  /** Whether the frontends are to answer. */
+  ack: boolean;
 }
 
 /** One frontend's part in a fused push. */
@@ -422,8 +430,8 @@ export interface PushedFrontend {
   sid: string;
   /** How many members the channels have there; a user who is in several of them counts in each. Undefined: nobody knows. */
   count: number | undefined;
-  /** Its answer; rejects as {@link RpcTransport.request} does. */
-  reply: Promise<FrontendReplies["push"]>;
+  /** Its answer; rejects as {@link RpcTransport.request} does. Undefined: it has got the push and is to give no answer. */
+  reply: Promise<FrontendReplies["push"] | undefined> | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { contentCases } from "./transports/content.js";
 import { failureCases } from "./transports/failures.js";
 import { transportInterruptionCases, transportNameCases } from "./transports/interruption.js";
 import { orderCases } from "./transports/order.js";
+import { sendCases } from "./transports/sends.js";
 import { serveCases, stopCases } from "./transports/serving.js";
 
 /** The contract of {@link RpcTransport}, as cases. */
@@ -11,6 +12,7 @@ export function rpcTransportConformance(): ConformanceCase<RpcTransport>[] {
   return [
     ...contentCases,
     ...orderCases,
+    ...sendCases,
     ...failureCases,
     ...serveCases,
     ...stopCases,

@@ -1,7 +1,7 @@
 import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
-import { encodeFusedPush } from "../transports/redis/wire.js";
+import { encodeFusedPush, withoutAnswer } from "../transports/redis/wire.js";
 import type { ChannelPush, Cluster, FrontendReplies, FusedPush, PushedFrontend } from "../types.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
@@ -46,7 +46,7 @@ local function isLive(lease)
 end
 
 local function isFor(pushed, own)
-  for channel in string.gmatch(string.match(pushed, '^%d+ (%S+)'), '%d+') do
+  for channel in string.gmatch(string.match(pushed, '^%-?%d+ (%S+)'), '%d+') do
     if own[channel + 1] ~= '-' then return true end
   end
   return false
@@ -123,7 +123,8 @@ export class RedisFusedPush implements FusedPush {
   async push(push: ChannelPush): Promise<PushedFrontend[]> {
     const { id, exchange } = this.#transport.openExchange(push.timeoutMs);
     try {
-      return pushedAt(await exchange.sending(this.#enqueue(id, push)), push.names, exchange);
+      const sending = this.#enqueue(push.ack ? id : withoutAnswer(id), push);
+      return pushedAt(await exchange.sending(sending), push, exchange);
     } finally {
       exchange.sent();
     }
@@ -186,13 +187,16 @@ function parsePlaces(text: string, names: readonly string[]): Place[] {
 }
 
 /** Which of the frontends a push to these channels is for. */
-function pushedAt(places: readonly Place[], names: readonly string[], exchange: Exchange): PushedFrontend[] {
+function pushedAt(places: readonly Place[], { names, ack }: ChannelPush, exchange: Exchange): PushedFrontend[] {
   const pushed: PushedFrontend[] = [];
   for (const { sid, receivers, counts } of places) {
     // To some it brought other pushes.
     if (!names.some((name) => counts.has(name))) continue;
     const count = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
-    pushed.push({ sid, count, reply: exchange.expect(sid) as Promise<FrontendReplies["push"]> });
+    // Who is to give no answer is waited for only to say that nobody got it.
+    const isExpected = ack || receivers === 0;
+    const reply = isExpected ? (exchange.expect(sid) as Promise<FrontendReplies["push"]>) : undefined;
+    pushed.push({ sid, count, reply });
     if (receivers === 0) exchange.fail(sid, unreachable(sid));
   }
   return pushed;

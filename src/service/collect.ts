@@ -1,5 +1,5 @@
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import type { PushedFrontend } from "../types.js";
+import type { FrontendReplies, PushedFrontend } from "../types.js";
 import type { Deadline } from "./deadline.js";
 import { addFrontend, type PushReport } from "./push-report.js";
 
@@ -36,7 +36,7 @@ export function collect(
       listings.set(part.sid, listing);
     }
   };
-  const isListed = parts.every(({ uids }) => uids);
+  const isListed = parts.every(({ uids, reply }) => uids ?? !reply);
   const listing = isListed ? undefined : setTimeout(listUnanswered, deadline.msLeft(LISTING_FROM));
 
   const failures: GlobalChannelError[] = [];
@@ -61,23 +61,36 @@ export function collect(
     };
     // Callbacks, not an async function for each: this runs once for each frontend of each push.
     for (const part of parts) {
-      const { sid } = part;
+      const { sid, reply } = part;
       const fail = (cause: unknown): void =>
         void addFailure(part, toGlobalChannelError(cause, sid)).then(settle, reject);
-      part.reply.then((answer) => {
+      const take = (answer: FrontendReplies["push"] | undefined): void => {
         try {
-          const { delivered, failed } = answer;
-          const targeted = delivered + failed.length;
-          addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
+          addAnswer(report, part, answer);
         } catch (cause) {
           // It is not what a transport should give.
           fail(cause);
           return;
         }
         settle();
-      }, fail);
+      };
+      if (reply) reply.then(take, fail);
+      else take(undefined);
     }
   });
+}
+
+/** @param answer undefined: the frontend was asked for none */
+function addAnswer(report: PushReport, { sid, count }: Part, answer: FrontendReplies["push"] | undefined): void {
+  if (answer) {
+    const { delivered, failed } = answer;
+    const targeted = delivered + failed.length;
+    addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
+    return;
+  }
+  const targeted = count ?? 0;
+  const counts = { sid, targeted, delivered: 0, failed: 0, unknown: targeted };
+  addFrontend(report, { ...counts, ...(count === undefined && { isUncounted: true }) }, []);
 }
 
 /** The value, or undefined if it is not there in time or cannot be had. Something that is there already counts as in time. */

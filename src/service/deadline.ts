@@ -3,6 +3,7 @@ import { GlobalChannelError } from "../errors.js";
 /** Something that is waited for. */
 interface Wait {
   what: () => string;
+  after: string;
   reject(error: GlobalChannelError): void;
 }
 
@@ -22,10 +23,10 @@ export class Deadline {
     return Math.max(0, this.#startedAt + this.timeoutMs * share - performance.now());
   }
 
-  /** The value, or `GC_TIMEOUT` at the deadline. */
-  bound<T>(value: Promise<T>, what: () => string): Promise<T> {
+  /** The value, or `GC_TIMEOUT` at the deadline. @param after what is true then */
+  bound<T>(value: Promise<T>, what: () => string, after = "nothing was sent"): Promise<T> {
     return new Promise((resolve, reject) => {
-      const wait = { what, reject };
+      const wait = { what, after, reject };
       this.#waits.add(wait);
       this.#timer ??= setTimeout(() => this.#end(), this.msLeft());
       value.then(
@@ -51,7 +52,7 @@ export class Deadline {
   #end(): void {
     this.#timer = undefined;
     for (const wait of this.#waits) {
-      const message = `${wait.what()} took longer than ${this.timeoutMs} ms; nothing was sent`;
+      const message = `${wait.what()} took longer than ${this.timeoutMs} ms; ${wait.after}`;
       wait.reject(new GlobalChannelError("GC_TIMEOUT", message));
     }
     this.#waits.clear();

@@ -6,7 +6,10 @@ export interface PushOptions {
   except?: readonly (string | number)[];
   /** How long to wait for answers, in milliseconds. @default the service's `timeoutMs` */
   timeoutMs?: number;
-  /** Whether to wait for the frontends' answers. @default true */
+  /**
+   * Whether the frontends are to answer. `false`: the push is done when it is sent, which saves the answers; members whom it
+   * was sent to are *unknown* and not named. @default true
+   */
   ack?: boolean;
 }
 

@@ -24,11 +24,14 @@ export interface PushReport {
   delivered: number;
   /** Not delivered: the user has no session there, or the frontend is known not to have got it. */
   failed: number;
-  /** The frontend did not answer before the deadline: it may have delivered or not. */
+  /** The frontend did not answer before the deadline, or was not asked to (`ack: false`): it may have delivered or not. */
   unknown: number;
   /** The uids that are not known to be delivered, one for each such member: `failIds.length + unlisted = failed + unknown`. */
   failIds: string[];
-  /** How many could not be named, because who is a member at a frontend that failed could not be read either. */
+  /**
+   * How many are not named: who is a member at a frontend that failed could not be read either, or no answers were asked for
+   * (`ack: false`).
+   */
   unlisted: number;
   /** One entry for each frontend that the push went to. */
   frontends: FrontendReport[];
@@ -54,9 +57,13 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
   report.frontends.push(part);
 }
 
-/** What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. */
-export function failIdsOf(report: PushReport): string[] {
+/**
+ * What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. Where no
+ * answers were asked for, it is of those whom it is known not to have reached.
+ */
+export function failIdsOf(report: PushReport, ack: boolean): string[] {
   const { failIds, unlisted, frontends } = report;
+  if (!ack) return failIds;
   const uncounted = frontends.filter(({ isUncounted }) => isUncounted).length;
   if (unlisted + uncounted === 0) return failIds;
   const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted} members`;

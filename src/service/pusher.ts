@@ -155,7 +155,7 @@ export class Pusher {
   #repairAfter({ sid, reply }: Part, names: readonly string[], channels: readonly MemberCopies[]): void {
     const { manager } = this.#cluster;
     if (!this.#autoLeave || !manager.capabilities?.versions) return;
-    const repair = async ({ failed }: { failed: readonly string[] }): Promise<void> => {
+    const repair = async ({ failed }: { failed: readonly string[] } = { failed: [] }): Promise<void> => {
       if (failed.length === 0) return;
       const unknown = new Set(failed);
       for (const [index, name] of names.entries()) {
@@ -165,7 +165,7 @@ export class Pusher {
       }
     };
     // Why a reply fails is told in the push report.
-    reply.then(
+    reply?.then(
       (answer) => void repair(answer).catch(this.#report),
       () => {},
     );
@@ -184,14 +184,25 @@ export class Pusher {
     sid: string,
     target: PushTarget,
     uids: readonly string[] | undefined,
-    { route, body, except }: PushMessage,
+    { route, body, except, ack }: PushMessage,
     deadline: Deadline,
   ): Part {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
-    const reply = this.#request(sid, request, deadline);
+    const reply = ack ? this.#request(sid, request, deadline) : this.#sendOff(sid, request, deadline);
     // It may fail before anyone waits for it.
-    reply.catch(() => {});
+    reply?.catch(() => {});
     return { sid, count: uids?.length, reply, ...(uids && { uids }) };
+  }
+
+  /** Sends a frontend what it is to give no answer to. Resolves when it is sent; undefined: nobody knows when that is. */
+  #sendOff(sid: string, request: FrontendRequest, deadline: Deadline): Promise<undefined> | undefined {
+    const { transport } = this.#cluster;
+    if (transport.send) {
+      const sent = (async () => transport.send!(sid, request))().then(() => undefined);
+      return deadline.bound(sent, () => `sending to ${sid}`, "whether it was sent is not known");
+    }
+    this.#request(sid, request, deadline).catch(() => {});
+    return undefined;
   }
 
   /** Asks a frontend. What the transport throws, or that it is too late, is this frontend's failure and not the whole push's. */

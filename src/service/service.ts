@@ -40,7 +40,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   readonly #cluster: Cluster;
   readonly #options: { maxMessageBytes: number; maxPendingPushes: number };
   readonly #pushOptions: ReturnType<typeof pushOptions>;
-  readonly #pushDefaults: Pick<PushMessage, "except" | "timeoutMs">;
+  readonly #pushDefaults: Pick<PushMessage, "except" | "timeoutMs" | "ack">;
   readonly #pusher: Pusher;
   readonly #queries: MembershipQueries;
   readonly #reaper: Reaper;
@@ -326,6 +326,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     send: (push: PushMessage) => Promise<PushReport>,
   ): Promise<PushReport> {
     if (typeof options === "function") return this.#push(stype, route, msg, undefined, options, send);
+    let ack = true;
     const push = this.#run(() => {
       const { maxMessageBytes, maxPendingPushes } = this.#options;
       if (this.#pending.size >= maxPendingPushes) {
@@ -335,6 +336,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
         );
       }
       const given = options == null ? this.#pushDefaults : resolveOptions("push", options, this.#pushOptions);
+      ({ ack } = given);
       return send({
         stype: checkName("stype", stype),
         route: checkName("route", route),
@@ -346,7 +348,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     const done = (): boolean => this.#pending.delete(push);
     push.then(done, done);
     if (callback) {
-      const failIds = push.then(failIdsOf);
+      const failIds = push.then((report) => failIdsOf(report, ack));
       withCallback(failIds, callback, (error) => (error as Partial<{ report: PushReport }>).report?.failIds).catch(
         () => {},
       );

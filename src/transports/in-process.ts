@@ -1,3 +1,4 @@
+import { reportError } from "../diagnostics.js";
 import { frontendError, timedOut, unreachable } from "../errors.js";
 import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../types.js";
 
@@ -12,6 +13,12 @@ export class InProcessTransport implements RpcTransport {
     return () => {
       if (this.#handlers.get(sid) === serving) this.#handlers.delete(sid);
     };
+  }
+
+  async send(sid: string, request: FrontendRequest): Promise<void> {
+    const handler = this.#handlers.get(sid);
+    if (!handler) throw unreachable(sid);
+    (async () => handler(request))().catch((error: unknown) => reportError(this, error));
   }
 
   async request<R extends FrontendRequest>(

@@ -17,7 +17,7 @@ export class RecentRequests {
       this.#idsByCaller.set(from, (ids = new Float64Array(MAX_IDS)));
       if (this.#idsByCaller.size > MAX_CALLERS) this.#forgetOldest();
     }
-    const place = id % MAX_IDS;
+    const place = Math.abs(id) % MAX_IDS;
     if (ids[place] === id) return false;
     ids[place] = id;
     return true;

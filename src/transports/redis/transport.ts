@@ -12,7 +12,16 @@ import type {
 } from "../../types.js";
 import { Exchange } from "./exchange.js";
 import { RecentRequests } from "./recent-requests.js";
-import { decodeReplies, decodeRequests, encodeReplies, encodeReply, encodeRequest, type Outcome } from "./wire.js";
+import {
+  decodeReplies,
+  decodeRequests,
+  encodeReplies,
+  encodeReply,
+  encodeRequest,
+  type Outcome,
+  wantsAnswer,
+  withoutAnswer,
+} from "./wire.js";
 
 /**
  * Carries requests by Redis pub/sub: one channel for each frontend's requests, one for each caller's replies. The replies of
@@ -59,14 +68,12 @@ export class RedisTransport implements RpcTransport {
     const { id, exchange } = this.openExchange(options.timeoutMs);
     const reply = exchange.expect(sid);
     exchange.sent();
-    const message = encodeRequest(this.id, id, request);
-    this.#connection
-      .command((client) => client.publish(this.#connection.keys.inbox(sid), message))
-      .then(
-        (receivers) => receivers === 0 && exchange.fail(sid, unreachable(sid)),
-        (error: Error) => exchange.fail(sid, error),
-      );
+    this.#publish(sid, encodeRequest(this.id, id, request)).catch((error: Error) => exchange.fail(sid, error));
     return reply as Promise<ReplyTo<R>>;
+  }
+
+  send(sid: string, request: FrontendRequest): Promise<void> {
+    return this.#publish(sid, encodeRequest(this.id, withoutAnswer(this.nextId()), request));
   }
 
   async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
@@ -78,10 +85,20 @@ export class RedisTransport implements RpcTransport {
 
   /** Begins a request that the caller of this method sends itself. */
   openExchange(timeoutMs: number): { id: number; exchange: Exchange } {
-    const id = ++this.#lastId;
+    const id = this.nextId();
     const exchange = new Exchange(timeoutMs, () => this.#exchanges.delete(id));
     this.#exchanges.set(id, exchange);
     return { id, exchange };
+  }
+
+  /** Of a request. */
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  async #publish(sid: string, message: string): Promise<void> {
+    const inbox = this.#connection.keys.inbox(sid);
+    if ((await this.#connection.command((client) => client.publish(inbox, message))) === 0) throw unreachable(sid);
   }
 
   #settle(message: string): void {
@@ -104,9 +121,13 @@ export class RedisTransport implements RpcTransport {
   }
 
   #handle(sid: string, from: string, id: number, request: FrontendRequest, handler: RequestHandler): void {
-    const succeed = (answer: FrontendReply): void => this.#reply(from, sid, id, { answer });
+    const isAsked = wantsAnswer(id);
+    const succeed = (answer: FrontendReply): void => {
+      if (isAsked) this.#reply(from, sid, id, { answer });
+    };
     const fail = (error: unknown): void => {
-      this.#reply(from, sid, id, { error: error instanceof Error ? error.message : String(error) });
+      if (isAsked) this.#reply(from, sid, id, { error: error instanceof Error ? error.message : String(error) });
+      else reportError(this, error);
     };
     try {
       const answer = handler(request);

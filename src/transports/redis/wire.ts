@@ -7,11 +7,20 @@ import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../..
  * 2. the id of the reply channel of who asks
  * 3. for each request two lines: its header, and the body of a push, as it goes to the clients
  *
- * A header is `<id> <channels> <request>`. The id is unique at who asks. The channels of a fused push are indices into the
+ * A header is `<id> <channels> <request>`. The id is unique at who asks, and below zero where no answer is wanted. The channels of a fused push are indices into the
  * entries, with commas between, and its request is the route and the names of the channels as JSON strings, then, if anybody
  * is left out, the list of them as JSON, with tabs between. Of any other request there is one in a message: the channels are
  * `-`, the request is JSON, and the body is all the rest.
  */
+
+/** The id of a request that is to get no answer. */
+export function withoutAnswer(id: number): number {
+  return -id;
+}
+
+export function wantsAnswer(id: number): boolean {
+  return id > 0;
+}
 
 /** What became of a request. */
 export type Outcome = { answer: FrontendReply } | { error: string };

@@ -137,7 +137,21 @@ export const brokenTransports: readonly Broken<RpcTransport>[] = [
       return { delivered: 0, failed: [] };
     }
   }),
-  broken("a handler that fails is served no longer", ["request"], (sound) => ({
+  broken("what is sent overtakes what is requested", ["send"], (sound) => ({
+    async request(sid, request, options) {
+      await turn();
+      return sound.request(sid, request, options);
+    },
+  })),
+  broken("what is sent is waited for", ["send"], (sound) => ({
+    async send(sid, request) {
+      await sound.request(sid, request, { timeoutMs: 300 });
+    },
+  })),
+  broken("what is sent to nobody fails in its own way", ["send"], (sound) => ({
+    send: (sid, request) => sound.send(sid, request).catch(() => Promise.reject(new Error("nobody is there"))),
+  })),
+  broken("a handler that fails is served no longer", ["request", "send"], (sound) => ({
     serve(sid, handler) {
       const unserve = sound.serve(sid, async (request) => {
         try {
