@@ -15,10 +15,9 @@ import { RecentRequests } from "./recent-requests.js";
 import {
   decodeReplies,
   decodeRequests,
-  encodeReplies,
-  encodeReply,
   encodeRequest,
   type Outcome,
+  ReplyWriter,
   wantsAnswer,
   withoutAnswer,
 } from "./wire.js";
@@ -33,7 +32,7 @@ export class RedisTransport implements RpcTransport {
   readonly id = randomBytes(9).toString("base64url");
   readonly #exchanges = new Map<number, Exchange>();
   /** Of this tick: caller -> sid -> replies. */
-  readonly #replies = new Map<string, Map<string, string[]>>();
+  readonly #replies = new Map<string, Map<string, ReplyWriter>>();
   #lastId = 0;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -143,16 +142,15 @@ export class RedisTransport implements RpcTransport {
     if (this.#replies.size === 0) setImmediate(() => this.#flushReplies());
     let bySid = this.#replies.get(to);
     if (!bySid) this.#replies.set(to, (bySid = new Map()));
-    const lines = bySid.get(sid);
-    const line = encodeReply(id, outcome);
-    if (lines) lines.push(line);
-    else bySid.set(sid, [line]);
+    let writer = bySid.get(sid);
+    if (!writer) bySid.set(sid, (writer = new ReplyWriter(sid)));
+    writer.add(id, outcome);
   }
 
   #flushReplies(): void {
     for (const [to, bySid] of this.#replies) {
-      for (const [sid, lines] of bySid) {
-        const message = encodeReplies(sid, lines);
+      for (const writer of bySid.values()) {
+        const message = writer.end();
         // A reply that is lost leaves its caller not knowing, which is what its report says.
         this.#connection
           .command((client) => client.publish(this.#connection.keys.replies(to), message))

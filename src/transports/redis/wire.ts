@@ -1,4 +1,4 @@
-import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../../types.js";
+import type { ChannelPush, FrontendReplies, FrontendReply, FrontendRequest, Version } from "../../types.js";
 
 /*
  * Requests are text of lines:
@@ -25,33 +25,61 @@ export function wantsAnswer(id: number): boolean {
 /** What became of a request. */
 export type Outcome = { answer: FrontendReply } | { error: string };
 
-/** The replies of one frontend to one caller: its sid in the first line, then one line `<id> <outcome>` for each. */
-export function encodeReplies(sid: string, lines: readonly string[]): string {
-  return `${JSON.stringify(sid)}\n${lines.join("\n")}`;
-}
+/** How many ids a line of replies may be for. */
+const MAX_IDS = 10_000;
 
-/** The outcome is a number, which is how many users have got a push that nobody has missed, or JSON. */
-export function encodeReply(id: number, outcome: Outcome): string {
-  if ("answer" in outcome && "delivered" in outcome.answer && outcome.answer.failed.length === 0) {
-    return `${id} ${outcome.answer.delivered}`;
+/**
+ * The replies of one frontend to one caller, as one message: its sid in the first line, then lines `<ids> <outcome>`. The ids
+ * are one or, of those that follow each other with the same outcome, `<first>-<last>`. The outcome is a number, which is how
+ * many users have got a push that nobody has missed, or JSON.
+ */
+export class ReplyWriter {
+  #text: string;
+  #first = NaN;
+  #last = NaN;
+  #outcome: number | string = "";
+
+  constructor(sid: string) {
+    this.#text = JSON.stringify(sid);
   }
-  return `${id} ${JSON.stringify(outcome)}`;
+
+  add(id: number, outcome: Outcome): void {
+    const isPlain = "answer" in outcome && "delivered" in outcome.answer && outcome.answer.failed.length === 0;
+    const text = isPlain ? (outcome.answer as FrontendReplies["push"]).delivered : JSON.stringify(outcome);
+    if (id !== this.#last + 1 || text !== this.#outcome || id - this.#first >= MAX_IDS) {
+      this.#endLine();
+      this.#first = id;
+      this.#outcome = text;
+    }
+    this.#last = id;
+  }
+
+  /** All that was added; nothing more may be. */
+  end(): string {
+    this.#endLine();
+    return this.#text;
+  }
+
+  #endLine(): void {
+    if (Number.isNaN(this.#first)) return;
+    const ids = this.#first === this.#last ? String(this.#first) : `${this.#first}-${this.#last}`;
+    this.#text += `\n${ids} ${this.#outcome}`;
+  }
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
 
 /** Calls `settle` with each reply. @throws where the text is none */
 export function decodeReplies(text: string, settle: (id: number, sid: string, outcome: Outcome) => void): void {
-  let end = text.indexOf("\n");
-  const sid = JSON.parse(text.slice(0, end)) as string;
-  while (end < text.length) {
-    const start = end + 1;
-    end = text.indexOf("\n", start);
-    if (end < 0) end = text.length;
-    const space = text.indexOf(" ", start);
-    const id = Number(text.slice(start, space));
-    const outcome = JSON.parse(text.slice(space + 1, end)) as number | Outcome;
-    settle(id, sid, typeof outcome === "number" ? { answer: { delivered: outcome, failed: NOBODY } } : outcome);
+  const [sid, ...lines] = text.split("\n");
+  const from = JSON.parse(sid!) as string;
+  for (const line of lines) {
+    const space = find(" ", line, 0);
+    const [first, last = first] = line.slice(0, space).split("-");
+    const outcome = JSON.parse(line.slice(space + 1)) as number | Outcome;
+    const given = typeof outcome === "number" ? { answer: { delivered: outcome, failed: NOBODY } } : outcome;
+    if (!(Number(last) - Number(first) < MAX_IDS)) throw new SyntaxError(`these are no replies: ${line.slice(0, 50)}`);
+    for (let id = Number(first); id <= Number(last); id++) settle(id, from, given);
   }
 }
 
@@ -81,20 +109,25 @@ export function decodeRequests(
   const fromEnd = find("\n", text, entriesEnd + 1);
   const entries = text.slice(0, entriesEnd).split(" ");
   const from = text.slice(entriesEnd + 1, fromEnd);
+  // Pushes of one moment are mostly of the same route to the same channels: what the last header said is not read again.
+  let last: { header: string; push: FusedPushHeader } | undefined;
   for (let start = fromEnd + 1; start < text.length;) {
     const idEnd = find(" ", text, start);
-    const channelsEnd = find(" ", text, idEnd + 1);
-    const headerEnd = find("\n", text, channelsEnd + 1);
     const id = Number(text.slice(start, idEnd));
-    const channels = text.slice(idEnd + 1, channelsEnd);
-    const header = text.slice(channelsEnd + 1, headerEnd);
-    if (channels === "-") {
-      handle(from, id, withBody(JSON.parse(header) as FrontendRequest, text.slice(headerEnd + 1)));
+    if (text[idEnd + 1] === "-") {
+      const headerEnd = find("\n", text, idEnd);
+      handle(from, id, parseRequest(text.slice(idEnd + 3, headerEnd), text.slice(headerEnd + 1)));
       return;
     }
-    const bodyEnd = text.indexOf("\n", headerEnd + 1);
+    if (last === undefined || !text.startsWith(last.header, idEnd)) {
+      const header = text.slice(idEnd, find("\n", text, idEnd) + 1);
+      last = { header, push: parseFusedPushHeader(header.slice(1, -1), entries) };
+    }
+    const bodyStart = idEnd + last.header.length;
+    const bodyEnd = text.indexOf("\n", bodyStart);
     const end = bodyEnd < 0 ? text.length : bodyEnd;
-    handle(from, id, parseFusedPush(channels.split(","), header.split("\t"), entries, text.slice(headerEnd + 1, end)));
+    const { target, route, except } = last.push;
+    handle(from, id, { type: "push", target, route, body: text.slice(bodyStart, end), except });
     start = end + 1;
   }
 }
@@ -105,16 +138,17 @@ function find(character: string, text: string, from: number): number {
   return index;
 }
 
-function withBody(request: FrontendRequest, body: string): FrontendRequest {
+function parseRequest(header: string, body: string): FrontendRequest {
+  const request = JSON.parse(header) as FrontendRequest;
   return request.type === "push" ? { ...request, body } : request;
 }
 
-function parseFusedPush(
-  indices: readonly string[],
-  [route, ...rest]: readonly string[],
-  entries: readonly string[],
-  body: string,
-): FrontendRequest {
+type FusedPushHeader = Pick<Extract<FrontendRequest, { type: "push" }>, "target" | "route" | "except">;
+
+function parseFusedPushHeader(header: string, entries: readonly string[]): FusedPushHeader {
+  const channelsEnd = find(" ", header, 0);
+  const indices = header.slice(0, channelsEnd).split(",");
+  const [route, ...rest] = header.slice(channelsEnd + 1).split("\t");
   const channels: { name: string; version: Version }[] = [];
   indices.forEach((index, n) => {
     const entry = entries[Number(index)]!;
@@ -122,11 +156,9 @@ function parseFusedPush(
   });
   const except = rest[indices.length];
   return {
-    type: "push",
     target: { channels },
     route: parseString(route!),
-    body,
-    ...(except !== undefined && { except: JSON.parse(except) as string[] }),
+    except: except === undefined ? undefined : (JSON.parse(except) as string[]),
   };
 }
 

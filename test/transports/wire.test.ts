@@ -1,0 +1,140 @@
+import test from "ava";
+import * as fc from "fast-check";
+import {
+  decodeReplies,
+  decodeRequests,
+  encodeFusedPush,
+  type Outcome,
+  ReplyWriter,
+} from "../../src/transports/redis/wire.js";
+import type { FrontendRequest } from "../../src/types.js";
+
+// What goes over the wire of the Redis transport comes back as it was; anything else is refused, and costs no more than its length.
+
+const outcome: fc.Arbitrary<Outcome> = fc.oneof(
+  { weight: 4, arbitrary: fc.nat(3).map((delivered) => ({ answer: { delivered, failed: [] } })) },
+  fc.array(fc.string()).map((failed) => ({ answer: { delivered: 1, failed } })),
+  fc.array(fc.string()).map((names) => ({ answer: { names } })),
+  fc.string().map((error) => ({ error })),
+);
+
+function repliesIn(text: string): { id: number; sid: string; outcome: Outcome }[] {
+  const replies: { id: number; sid: string; outcome: Outcome }[] = [];
+  decodeReplies(text, (id, sid, given) => replies.push({ id, sid, outcome: given }));
+  return replies;
+}
+
+test("replies come back as they were, in their order, whatever their ids", (t) => {
+  const replies = fc.array(fc.record({ id: fc.integer({ min: 1, max: 20 }), outcome }));
+  fc.assert(
+    fc.property(fc.string(), replies, (sid, given) => {
+      const writer = new ReplyWriter(sid);
+      for (const reply of given) writer.add(reply.id, reply.outcome);
+
+      const read = repliesIn(writer.end());
+
+      t.deepEqual(
+        read,
+        given.map((reply) => ({ ...reply, sid })),
+      );
+    }),
+  );
+});
+
+test("replies to requests that follow each other, with the same outcome, are one line", (t) => {
+  const writer = new ReplyWriter("s1");
+  for (let id = 7; id <= 70; id++) writer.add(id, { answer: { delivered: 100, failed: [] } });
+  writer.add(71, { answer: { delivered: 99, failed: [] } });
+
+  t.is(writer.end(), '"s1"\n7-70 100\n71 99');
+});
+
+test("more of them than a line may be for are several lines", (t) => {
+  const writer = new ReplyWriter("s1");
+  for (let id = 1; id <= 25_000; id++) writer.add(id, { answer: { delivered: 1, failed: [] } });
+  const text = writer.end();
+
+  t.is(text.split("\n").length, 4);
+  t.is(repliesIn(text).length, 25_000);
+});
+
+test("a range that nobody has written is refused", (t) => {
+  for (const line of ["1-99999999999 5", "1-x 5", "x 5", "1-Infinity 5", "5", "1-2-", ""]) {
+    t.throws(() => decodeReplies(`"s1"\n${line}`, () => t.fail(line)), { instanceOf: SyntaxError }, line);
+  }
+});
+
+test("text that nobody has written is refused, or read within bounds", (t) => {
+  const near = fc.stringMatching(/^("s1"|"|x)?\n?([0-9]{0,16}-?[0-9]{0,16} ?[0-9{}"]{0,9}\n?){0,5}$/);
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), near), (text) => {
+      let replies = 0;
+      try {
+        decodeReplies(text, () => replies++);
+      } catch (error) {
+        t.true(error instanceof SyntaxError, String(error));
+      }
+      t.true(replies <= 10_000 * text.length);
+
+      let requests = 0;
+      try {
+        decodeRequests(text, () => requests++);
+      } catch (error) {
+        t.true(error instanceof SyntaxError || error instanceof TypeError, String(error));
+      }
+      t.true(requests <= text.length);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("pushes of one message come back as they were, whether their headers are alike or not", (t) => {
+  const push = fc.record({
+    names: fc.uniqueArray(fc.constantFrom("a", "b", 'c"\t\n', "d"), { minLength: 1 }),
+    route: fc.constantFrom("chat", 'odd"\n\troute', ""),
+    body: fc.json().map((json) => JSON.stringify(JSON.parse(json))),
+    except: fc.oneof(fc.constant([]), fc.array(fc.string({ minLength: 1 }), { minLength: 1 })),
+    id: fc.integer({ min: -1000, max: 1000 }),
+  });
+  const channels = ["a", "b", 'c"\t\n', "d"];
+  const entries = ["11.5", "-", "x-12.1", "7.0"];
+  fc.assert(
+    fc.property(fc.array(push, { minLength: 1, maxLength: 8 }), (pushes) => {
+      const texts = pushes.map(({ id, names, ...rest }) =>
+        encodeFusedPush(
+          id,
+          names.map((name) => channels.indexOf(name)),
+          { ...rest, names },
+        ),
+      );
+      const read: { id: number; request: FrontendRequest }[] = [];
+      decodeRequests(`${entries.join(" ")}\ncaller\n${texts.join("\n")}`, (from, id, request) => {
+        t.is(from, "caller");
+        read.push({ id, request });
+      });
+
+      const versions = new Map([
+        ["a", "11"],
+        ['c"\t\n', "x-12"],
+        ["d", "7"],
+      ]);
+      t.deepEqual(
+        read,
+        pushes.map(({ id, names, route, body, except }) => ({
+          id,
+          request: {
+            type: "push",
+            target: {
+              channels: names
+                .filter((name) => versions.has(name))
+                .map((name) => ({ name, version: versions.get(name)! })),
+            },
+            route,
+            body,
+            except: except.length > 0 ? except : undefined,
+          },
+        })),
+      );
+    }),
+  );
+});
