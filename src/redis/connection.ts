@@ -245,12 +245,17 @@ function unavailable(reason: string, cause?: unknown): GlobalChannelError {
 /** Replies that say: not now. */
 const TEMPORARY_REPLY = /^(LOADING|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|READONLY|OOM|NOREPLICAS|MISCONF)\b/;
 
+/** What Redis has answered in the place of a result. */
+export function replyError(message: string, cause?: unknown): GlobalChannelError {
+  const temporary = TEMPORARY_REPLY.test(message);
+  return new GlobalChannelError("GC_STORE_ERROR", `Redis answered: ${message}`, { cause, temporary });
+}
+
 function toStoreError(cause: unknown): GlobalChannelError {
   if (isGlobalChannelError(cause)) return cause;
   const message = cause instanceof Error ? cause.message : describe(cause);
   if ((cause instanceof Error && cause.name === "ReplyError") || cause instanceof ReplyError) {
-    const temporary = TEMPORARY_REPLY.test(message);
-    return new GlobalChannelError("GC_STORE_ERROR", `Redis answered: ${message}`, { cause, temporary });
+    return replyError(message, cause);
   }
   return unavailable("the connection was lost", cause);
 }

@@ -4,9 +4,8 @@ import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { groupBySet } from "../../member-sets.js";
-import { BATCH, type RedisConnection } from "../../redis/connection.js";
+import { BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
-import type { Script } from "../../redis/script.js";
 import type { SubscriptionListener } from "../../redis/subscriptions.js";
 import type {
   ChangeListener,
@@ -22,7 +21,7 @@ import type {
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
-import { TickChanges } from "./tick-changes.js";
+import { type SetChange, TickChanges } from "./tick-changes.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
@@ -40,8 +39,7 @@ export class RedisChannelManager implements ChannelManager {
     this.#connection = connection;
     this.#changes = new TickChanges({
       defer: (send) => connection.defer(send),
-      send: ({ type, name, sid, uids }) =>
-        type === "join" ? this.#join(name, sid, type, uids) : this.#leave(name, sid, type, uids),
+      send: (changes) => this.#send(changes),
       maxUids: BATCH,
     });
   }
@@ -69,24 +67,25 @@ export class RedisChannelManager implements ChannelManager {
 
   /** The adds of one tick to one set are one change of it. */
   add(name: string, uid: string, sid: string): Promise<boolean> {
-    return this.#changes.change("join", name, sid, uid);
+    return this.#changes.one("join", name, sid, uid);
   }
 
   /** The leaves of one tick from one set are one change of it. */
   leave(name: string, uid: string, sid: string): Promise<boolean> {
-    return this.#changes.change("leave", name, sid, uid);
+    return this.#changes.one("leave", name, sid, uid);
   }
 
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
-    return sum(batches(memberships), async ({ name, sid, uids }) => ones(await this.#join(name, sid, reason, uids)));
+    return this.#changeMany("join", memberships, reason);
   }
 
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
-    return sum(batches(memberships), async ({ name, sid, uids }) => ones(await this.#leave(name, sid, reason, uids)));
+    return this.#changeMany("leave", memberships, reason);
   }
 
   async leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    return ones(await this.#leave(name, sid, "disconnect", uids, `=${version}`));
+    const change: SetChange = { type: "leave", name, sid, reason: "disconnect", expected: version, uids: [...uids] };
+    return ones(await this.#changes.many(change));
   }
 
   async destroyChannel(name: string): Promise<number> {
@@ -272,24 +271,30 @@ export class RedisChannelManager implements ChannelManager {
     }
   }
 
-  /** Makes uids members of a set. Resolves a digit for each: 1 if it was not one. */
-  #join(name: string, sid: string, reason: JoinReason, uids: readonly string[]): Promise<string> {
-    return this.#change(scripts.add, name, sid, reason, uids);
+  #changeMany(
+    type: SetChange["type"],
+    memberships: readonly Membership[],
+    reason: JoinReason | LeaveReason,
+  ): Promise<number> {
+    return sum(batches(memberships), async (set) => ones(await this.#changes.many({ type, reason, ...set })));
   }
 
-  /** Takes uids out of a set, if an expected version is given only while it is at that. Resolves a digit for each: 1 if it was in. */
-  #leave(name: string, sid: string, reason: LeaveReason, uids: readonly string[], expected = ""): Promise<string> {
-    return this.#change(scripts.leave, name, sid, reason, [expected, ...uids]);
-  }
-
-  /** Runs a script that changes one member set; `rest` are its own arguments. */
-  #change(script: Script, name: string, sid: string, reason: string, rest: readonly string[]): Promise<string> {
+  async #send(changes: readonly SetChange[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
-    return this.#connection.run(
-      script,
-      [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids],
-      [escape(sid), name, newEpoch(), keys.changes(sid), JSON.stringify(name), reason, ...rest],
+    const results = await this.#connection.run<string[]>(
+      scripts.change,
+      [
+        keys.sids,
+        ...changes.flatMap(({ name, sid }) => [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid)]),
+      ],
+      [
+        keys.changesPrefix,
+        ...changes.map(({ type, name, sid, reason, expected = false, uids }) =>
+          JSON.stringify([type, escape(sid), name, newEpoch(), reason, expected, uids]),
+        ),
+      ],
     );
+    return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
 
   /** Everything in a set, each once, in steps that Redis does not feel. */
@@ -309,7 +314,8 @@ export class RedisChannelManager implements ChannelManager {
     return {
       message: (message, channel) => {
         try {
-          listener.change(parseChange(message, unescape(channel.slice(prefixLength))));
+          const sid = unescape(channel.slice(prefixLength));
+          for (const line of message.split("\n")) listener.change(parseChange(line, sid));
         } catch (error) {
           reportError(this, error);
         }

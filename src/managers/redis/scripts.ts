@@ -2,15 +2,37 @@ import { defineScript } from "../../redis/script.js";
 
 /*
  * A member set's entry in the hash of its channel is `<epoch>.<counter>.<count>`: its version and how many members it has.
- * Every change of a set is published as JSON: [type, version, reason, uids]. The subscriber knows the sid by the pub/sub
- * channel, and the channel's name, which is in it, by `head`.
+ * Every change of a set is published as JSON: [name, type, version, reason, uids]; a message has one in each line. The
+ * subscriber knows the sid by the pub/sub channel.
  */
 
-/** Lua: `publish(head, type, version, reason, uids)`. */
-const PUBLISH = /* lua */ `
-local function publish(pubsub, head, kind, version, reason, uids)
+/** Lua: `changeLine(head, type, version, reason, uids)`: a change as it is published; `head` is the channel's name as JSON. */
+const CHANGE_LINE = /* lua */ `
+local function changeLine(head, kind, version, reason, uids)
   local list = #uids == 0 and '[]' or cjson.encode(uids)
-  redis.call('PUBLISH', pubsub, '[' .. head .. ',"' .. kind .. '",' .. version .. ',"' .. reason .. '",' .. list .. ']')
+  return '[' .. head .. ',"' .. kind .. '",' .. version .. ',"' .. reason .. '",' .. list .. ']'
+end
+`;
+
+/** Lua: `publish(pubsub, head, type, version, reason, uids)`. */
+const PUBLISH = /* lua */ `
+local function publish(pubsub, ...) redis.call('PUBLISH', pubsub, changeLine(...)) end
+`;
+
+/** Lua: the same, but the changes at each sid go in one message, with `publishAll()`. */
+const PUBLISH_TOGETHER = /* lua */ `
+local messages = {}
+local function publish(pubsub, ...)
+  local lines = messages[pubsub]
+  if not lines then
+    lines = {}
+    messages[pubsub] = lines
+    messages[#messages + 1] = pubsub
+  end
+  lines[#lines + 1] = changeLine(...)
+end
+local function publishAll()
+  for _, pubsub in ipairs(messages) do redis.call('PUBLISH', pubsub, table.concat(messages[pubsub], string.char(10))) end
 end
 `;
 
@@ -53,53 +75,65 @@ end
 `;
 
 /**
- * Makes uids members of a set. An add that changes nothing raises the version all the same.
- * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
- * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7... uids
- * Returns a digit for each uid: 1 if it was not a member before, else 0.
+ * Changes member sets, one after the other: `join` makes uids members, and raises the version even if they were; `leave` takes
+ * uids out, if an expected version is given only while the set is at that. One that fails does not keep the others from it.
+ * KEYS: 1 sids, 2... for each change three: sets of the channel, members, channels at the sid
+ * ARGV: 1 prefix of pub/sub channels, 2... changes as JSON: [type, sid (escaped), name, new epoch, reason, expected version or
+ *       false, uids]
+ * Returns for each change a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at another
+ * version; or `!` and why it failed.
  */
-export const add = defineScript(
-  "add",
-  /* lua */ `${PUBLISH}${NEXT_VERSION}
-local joined, changed = {}, {}
-for i = 7, #ARGV do
-  local added = redis.call('SADD', KEYS[2], ARGV[i])
-  if added == 1 then joined[#joined + 1] = ARGV[i] end
-  changed[#changed + 1] = added
+export const change = defineScript(
+  "change",
+  /* lua */ `${CHANGE_LINE}${PUBLISH_TOGETHER}${NEXT_VERSION}${LEFT}
+local function join(sets, members, channels, sids, sid, name, epoch, reason, uids)
+  local joined, digits = {}, {}
+  for place, uid in ipairs(uids) do
+    digits[place] = redis.call('SADD', members, uid)
+    if digits[place] == 1 then joined[#joined + 1] = uid end
+  end
+  local version, isFirst = nextVersion(sets, sid, epoch)
+  if isFirst then
+    redis.call('SADD', channels, name)
+    redis.call('SADD', sids, sid)
+  end
+  redis.call('HSET', sets, sid, version .. '.' .. redis.call('SCARD', members))
+  publish(ARGV[1] .. sid, cjson.encode(name), 'join', '"' .. version .. '"', reason, joined)
+  return table.concat(digits)
 end
-local version, isFirst = nextVersion(KEYS[1], ARGV[1], ARGV[3])
-if isFirst then
-  redis.call('SADD', KEYS[3], ARGV[2])
-  redis.call('SADD', KEYS[4], ARGV[1])
-end
-redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. redis.call('SCARD', KEYS[2]))
-publish(ARGV[4], ARGV[5], 'join', '"' .. version .. '"', ARGV[6], joined)
-return table.concat(changed)`,
-);
 
-/**
- * Takes uids out of a set; if an expected version is given, only while the set is at that version.
- * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids
- * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 '=' and expected version or '', 8... uids
- * Returns a digit for each uid: 1 if it was a member, else 0; nothing if the set is at another version.
- */
-export const leave = defineScript(
-  "leave",
-  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}
-if ARGV[7] ~= '' then
-  local entry = redis.call('HGET', KEYS[1], ARGV[1])
-  if not entry or '=' .. string.match(entry, '^(.*)%.%d+$') ~= ARGV[7] then return '' end
+local function leave(sets, members, channels, sids, sid, name, epoch, reason, expected, uids)
+  if expected then
+    local entry = redis.call('HGET', sets, sid)
+    if not entry or string.match(entry, '^(.*)%.%d+$') ~= expected then return '' end
+  end
+  local gone, digits = {}, {}
+  for place, uid in ipairs(uids) do
+    digits[place] = redis.call('SREM', members, uid)
+    if digits[place] == 1 then gone[#gone + 1] = uid end
+  end
+  if #gone > 0 then
+    left(sets, members, channels, sids, sid, name, epoch, ARGV[1] .. sid, cjson.encode(name), reason, gone)
+  end
+  return table.concat(digits)
 end
-local gone, changed = {}, {}
-for i = 8, #ARGV do
-  local removed = redis.call('SREM', KEYS[2], ARGV[i])
-  if removed == 1 then gone[#gone + 1] = ARGV[i] end
-  changed[#changed + 1] = removed
+
+local keys, place = {}, 0
+for i = 2, #KEYS do keys[i - 1] = KEYS[i] end
+local function apply(json)
+  local kind, sid, name, epoch, reason, expected, uids = unpack(cjson.decode(json))
+  local sets, members, channels = keys[place + 1], keys[place + 2], keys[place + 3]
+  if kind == 'join' then return join(sets, members, channels, KEYS[1], sid, name, epoch, reason, uids) end
+  return leave(sets, members, channels, KEYS[1], sid, name, epoch, reason, expected, uids)
 end
-if #gone > 0 then
-  left(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], gone)
+local results = {}
+for i = 2, #ARGV do
+  local isDone, result = pcall(apply, ARGV[i])
+  results[#results + 1] = isDone and result or '!' .. (type(result) == 'table' and result.err or tostring(result))
+  place = place + 3
 end
-return table.concat(changed)`,
+publishAll()
+return results`,
 );
 
 /**
@@ -111,7 +145,7 @@ return table.concat(changed)`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
+  /* lua */ `${CHANGE_LINE}${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
 if #gone > 0 then
@@ -133,7 +167,7 @@ return #gone`,
  */
 export const destroy = defineScript(
   "destroy",
-  /* lua */ `${PUBLISH}
+  /* lua */ `${CHANGE_LINE}${PUBLISH}
 local sids = redis.call('HKEYS', KEYS[1])
 for _, sid in ipairs(sids) do
   if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
@@ -156,7 +190,7 @@ return sids`,
  */
 export const drain = defineScript(
   "drain",
-  /* lua */ `${PUBLISH}
+  /* lua */ `${CHANGE_LINE}${PUBLISH}
 local gone = redis.call('SPOP', KEYS[1], ARGV[3])
 if #gone > 0 then publish(ARGV[1], ARGV[2], 'leave', 'null', 'destroyed', gone) end
 return #gone`,
