@@ -425,13 +425,28 @@ export interface ChannelPush extends ClientMessage {
   ack: boolean;
 }
 
-/** One frontend's part in a fused push. */
+/** One frontend's part in a push. */
 export interface PushedFrontend {
   sid: string;
   /** How many members the channels have there; a user who is in several of them counts in each. Undefined: nobody knows. */
   count: number | undefined;
-  /** Its answer; rejects as {@link RpcTransport.request} does. Undefined: it has got the push and is to give no answer. */
-  reply: Promise<FrontendReplies["push"] | undefined> | undefined;
+}
+
+/** Is told what becomes of a push at each frontend, once each. */
+export interface ReplyListener {
+  answered(sid: string, reply: FrontendReplies["push"]): void;
+  /** It was sent there, and no answer was asked for. */
+  sent(sid: string): void;
+  /** @param error as {@link RpcTransport.request} rejects */
+  failed(sid: string, error: unknown): void;
+}
+
+/** A push on its way. */
+export interface SentPush<P extends PushedFrontend = PushedFrontend> {
+  /** Where it went. */
+  parts: readonly P[];
+  /** Tells the listener what becomes of it, of what is known already at once. Called once, unless it went nowhere. */
+  listen(listener: ReplyListener): void;
 }
 
 /**
@@ -440,11 +455,13 @@ export interface PushedFrontend {
  */
 export interface FusedPush {
   readonly parts: Pick<Cluster, "manager" | "registry" | "transport">;
+  /** To how many channels a push may go; one to more is sent in two steps. */
+  readonly maxNames: number;
   /**
    * Resolves where the push went, once it is sent.
    * @throws `GC_TIMEOUT` that is not known within `timeoutMs`, and neither is then whether it was sent
    */
-  push(push: ChannelPush): Promise<PushedFrontend[]>;
+  push(push: ChannelPush): Promise<SentPush>;
 }
 
 /** The parts that services and frontends of one cluster share. Each may be replaced by another implementation. */

@@ -1,24 +1,48 @@
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { listenLocally } from "../support/listen.js";
+
+/** How long the last message may take to come. */
+export const ARRIVAL_TIMEOUT_MS = 60_000;
 
 /** Learns from other processes which messages they have got, all their clients where they are clients'. */
 export class Arrivals {
   readonly #server = createServer((socket) => this.#listen(socket));
   readonly #waiting = new Map<number, { processes: number; resolve: () => void }>();
+  #port: Promise<number> | undefined;
   #processes = 0;
 
   /** Resolves the port at which the processes tell. */
-  async listen(): Promise<number> {
-    if (!this.#server.listening) {
-      this.#server.listen(0, "127.0.0.1");
-      await once(this.#server, "listening");
-    }
-    return (this.#server.address() as AddressInfo).port;
+  listen(): Promise<number> {
+    return (this.#port ??= listenLocally(this.#server));
   }
 
   /** Resolves once all processes have got this message; call it before the message is sent. */
   of(number: number): Promise<void> {
     return new Promise((resolve) => this.#waiting.set(number, { processes: this.#processes, resolve }));
+  }
+
+  /**
+   * Resolves what `work` does, which waits for messages.
+   * @throws where it does not end within {@link ARRIVAL_TIMEOUT_MS} after `durationMs`: a message may be lost
+   */
+  async within<T>(durationMs: number, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(this.#late()), durationMs + ARRIVAL_TIMEOUT_MS);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #late(): Error {
+    const waiting = Array.from(this.#waiting, ([number, { processes }]) => `${number} (${processes} processes)`);
+    return new Error(
+      `these messages have not come in time: ${waiting.join(", ") || "none, but the load does not end"}`,
+    );
   }
 
   #listen(socket: Socket): void {
@@ -46,10 +70,14 @@ export class Arrivals {
 /** Tells {@link Arrivals} which messages this process has got. */
 export class ArrivalReporter {
   #socket: Socket | undefined;
+  #port: number | undefined;
   #numbers: number[] = [];
 
   /** From now on those at this port are told; undefined: nobody is. */
   async reportTo(port: number | undefined): Promise<void> {
+    // Who goes and comes back at once may be counted twice.
+    if (port === this.#port) return;
+    this.#port = port;
     this.#socket?.destroy();
     this.#socket = undefined;
     if (port === undefined) return;

@@ -1,5 +1,5 @@
 import type { Membership } from "../contenders/contender.js";
-import { membersOf } from "../support/names.js";
+import { memberAt, membersOf } from "../support/names.js";
 
 /** Channels of the same size. */
 export interface Channels {
@@ -22,4 +22,14 @@ export function channelMembers(channels: Channels, sids: readonly string[]): Mem
     ...member,
     name: channelName(channels, Math.floor(index / members)),
   }));
+}
+
+/** The user whom {@link channelMembers} puts at this place of this channel, the first of each being 0. */
+export function userAt(
+  { count, members }: Channels,
+  channel: number,
+  place: number,
+  sids: readonly string[],
+): Omit<Membership, "name"> {
+  return memberAt((channel % count) * members + place, sids);
 }

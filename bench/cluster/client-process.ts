@@ -1,16 +1,11 @@
 // Some of the clients of a bench: real WebSocket connections, in a process that is not measured.
-import { once } from "node:events";
-import { WebSocket } from "ws";
 import { chunks } from "../../src/batches.js";
 import { serveParent } from "../../test/support/process.js";
+import type { ClientProtocol } from "../contenders/contender.js";
 import { numberAtEnd } from "../contenders/message.js";
 import { ArrivalReporter } from "./arrivals.js";
-
-export interface ClientPlace {
-  uid: string;
-  /** The port of its frontend. */
-  port: number;
-}
+import { type ClientPlace, connectClient } from "./client.js";
+import { Deliveries } from "./deliveries.js";
 
 export type ClientsApi = typeof api;
 
@@ -18,36 +13,31 @@ export type ClientsApi = typeof api;
 const CONNECTING = 50;
 
 const reporter = new ArrivalReporter();
-/** How many clients have got each message that not all of them have got yet. */
-const counts = new Map<number, number>();
-let total = 0;
+let deliveries: Deliveries;
 
 const api = {
-  async connect(places: readonly ClientPlace[]): Promise<void> {
-    total = places.length;
-    for (const some of chunks(places, CONNECTING)) await Promise.all(some.map((place) => connectClient(place)));
+  async connect(places: readonly ClientPlace[], protocol: ClientProtocol): Promise<void> {
+    deliveries = new Deliveries(places.length, (number) => reporter.arrived(number));
+    for (const some of chunks([...places.entries()], CONNECTING)) {
+      await Promise.all(
+        some.map(([client, place]) =>
+          connectClient(place, protocol, {
+            message: (text) => deliveries.take(client, numberAtEnd(text)),
+            closed: () => deliveries.fail(`${place.uid} was disconnected`),
+          }),
+        ),
+      );
+    }
   },
-  /** From now on those at this port are told which messages all the clients have got. */
-  reportTo: (port: number) => reporter.reportTo(port),
+  /** Forgets what has come. @param port of who is to be told which messages all the clients have got, if anybody is */
+  async begin(port?: number): Promise<void> {
+    await reporter.reportTo(port);
+    deliveries.begin();
+  },
+  /** How many messages all the clients have got. */
+  count: () => deliveries.count,
+  /** Why it is not so that every client has got every message once; undefined: it is so. */
+  problem: () => deliveries.problem,
 };
-
-async function connectClient({ uid, port }: ClientPlace): Promise<void> {
-  const client = new WebSocket(`ws://127.0.0.1:${port}/?uid=${uid}`, {
-    perMessageDeflate: false,
-    skipUTF8Validation: true,
-  });
-  client.on("message", (data: Buffer) => count(numberAtEnd(data)));
-  await once(client, "open");
-}
-
-function count(number: number): void {
-  const received = (counts.get(number) ?? 0) + 1;
-  if (received < total) {
-    counts.set(number, received);
-    return;
-  }
-  counts.delete(number);
-  reporter.arrived(number);
-}
 
 serveParent(api);

@@ -4,17 +4,22 @@ import { chunks } from "../../src/batches.js";
 import { type Api, type NodeProcess, startProcess } from "../../test/support/process.js";
 import { startRedis } from "../../test/support/redis-server.js";
 import type { ContenderName } from "../contenders/contender.js";
-import { acknowledges, RECEIVER_OF, type ReceiverName } from "../contenders/index.js";
+import { acknowledges, protocolOf, RECEIVER_OF, type ReceiverName } from "../contenders/index.js";
+import { LatencyHistogram } from "../support/histogram.js";
 import type { Load } from "../support/load.js";
 import { sidsOf } from "../support/names.js";
 import { type ProcessUsage, processUsageBetween } from "../support/process-usage.js";
+import { type Profiled, profiled } from "../support/profiling.js";
 import { readRedisUsage, redisUsageBetween } from "../support/redis-usage.js";
 import type { Scope } from "../support/scope.js";
+import { ARRIVAL_TIMEOUT_MS } from "./arrivals.js";
 import type { BackendApi, BackendRun } from "./backend-process.js";
 import { channelMembers, channelName, type Channels } from "./channels.js";
 import type { ClientsApi } from "./client-process.js";
 import type { FrontendApi, FrontendConfig, Ports } from "./frontend-process.js";
-import { latenciesOf } from "./latencies.js";
+import { type Latencies, latenciesOf } from "./latencies.js";
+import type { RateRun, RateSample } from "./rate-sample.js";
+import type { Recording } from "./recorder.js";
 import type { Sample } from "./sample.js";
 
 /** Redis would cut off a frontend for which the original has more than 32 MB on the way. */
@@ -25,12 +30,12 @@ const CLIENT_PROCESSES = 2;
 /** How many processes begin at the same time. */
 const STARTING = 8;
 
-/** How long the last message may take to come. */
-const ARRIVAL_TIMEOUT_MS = 60_000;
 const POLL_MS = 5;
-/** How long a contender may take until its messages come to all frontends, and for how long one is waited for. */
+/** How long a contender may take until its messages come to all, and for how long one is waited for. */
 const READY_TIMEOUT_MS = 20_000;
 const PROBE_MS = 200;
+/** The first message may take long to thousands of clients, and must not come in the middle of what follows. */
+const CLIENTS_PROBE_MS = 5000;
 
 export interface ClusterOptions {
   frontends: number;
@@ -42,7 +47,12 @@ export interface ClusterOptions {
 export interface Run {
   channels: Channels;
   load: Load;
+  /** The share of a channel's members that is replaced before each push to it. @default 0 */
+  churn?: number;
 }
+
+/** Processes that see messages come: frontends, or clients. */
+type Witnesses = readonly NodeProcess<Pick<FrontendApi, "begin" | "count">>[];
 
 interface StartedFrontend {
   process: NodeProcess<FrontendApi>;
@@ -99,31 +109,37 @@ export class BenchCluster {
     return new BenchCluster(scope, redis, sids, startedFrontends, backends);
   }
 
-  /** Makes members. Where there are no clients, waits until what each contender pushes to them comes to all frontends. */
-  async fill(channels: Channels): Promise<void> {
-    for (const backend of this.#backends.values()) await backend.call("fill", channels);
-    await Promise.all(this.#frontends.map(({ process }) => process.call("fill", channels, this.#sids)));
-    if (this.#hasPorts()) return;
-    for (const contender of this.#backends.keys()) await this.#ready(contender, channelName(channels, 0));
+  /**
+   * Makes members, for some contenders or all. Where there are no clients, waits until what each of them pushes to the members
+   * comes to all frontends.
+   */
+  async fill(channels: Channels, contenders: readonly ContenderName[] = [...this.#backends.keys()]): Promise<void> {
+    for (const contender of contenders) await this.#backends.get(contender)!.call("fill", channels);
+    const receivers = contenders.map((contender) => RECEIVER_OF[contender]);
+    await Promise.all(this.#frontends.map(({ process }) => process.call("fill", channels, this.#sids, receivers)));
+    if (!this.#hasPorts()) await this.#allReady(channels, contenders);
   }
 
-  /** Connects a real client for each member of the channels, for each contender that has clients. */
+  /**
+   * Connects a real client for each member of a channel, for each contender that has clients; call it after {@link fill}. Waits
+   * until what each contender pushes comes to all of them.
+   */
   async connectClients(channels: Channels): Promise<void> {
     const members = channelMembers(channels, this.#sids);
-    const share = Math.ceil(members.length / CLIENT_PROCESSES);
+    const shares = chunks(members, Math.ceil(members.length / CLIENT_PROCESSES));
     for (const receiver of Object.keys(this.#frontends[0]!.ports) as ReceiverName[]) {
-      const processes: NodeProcess<ClientsApi>[] = [];
-      for (const some of chunks(members, share)) {
+      const processes = shares.map(async (share) => {
         const clients = await start<ClientsApi>(this.#scope, "client-process.ts");
-        const places = some.map(({ uid, sid }) => ({
+        const places = share.map(({ uid, sid }) => ({
           uid,
           port: this.#frontends[this.#sids.indexOf(sid)]!.ports[receiver]!,
         }));
-        await clients.call("connect", places);
-        processes.push(clients);
-      }
-      this.#clients.set(receiver, processes);
+        await clients.call("connect", places, protocolOf(receiver));
+        return clients;
+      });
+      this.#clients.set(receiver, await Promise.all(processes));
     }
+    await this.#allReady(channels);
   }
 
   /**
@@ -141,12 +157,13 @@ export class BenchCluster {
     const ahead = { ...load, durationMs: load.durationMs / 5, maxCalls: Math.ceil(load.maxCalls / 5) };
     await this.#run(contender, { ...run, load: ahead });
     const before = await this.#usages(backend);
-    const result = await this.#run(contender, run);
+    const result = await profiled(this.#profiled(contender, run.channels, `${load.window}`), () =>
+      this.#run(contender, run),
+    );
     const after = await this.#usages(backend);
     const frontends = after.frontends.map((usage, index) => processUsageBetween(before.frontends[index]!, usage));
     const ofBackend = processUsageBetween(before.backend, after.backend);
-    const errors = [...frontends, ofBackend].flatMap((usage) => usage.errors);
-    if (errors.length > 0) throw new Error(`${contender}: ${errors.length} errors, such as ${errors[0]}`);
+    checkErrors(contender, [...frontends, ofBackend]);
     const redis = redisUsageBetween(before.redis, after.redis);
     const each = (amount: number): number => amount / result.calls;
     return {
@@ -164,42 +181,83 @@ export class BenchCluster {
     };
   }
 
+  /** Pushes at a fixed rate, and compares when pushes were due with when they came. Where there are no clients. */
+  async measureAtRate(contender: ContenderName, run: RateRun): Promise<RateSample> {
+    const { rate } = run;
+    await this.#runAtRate(contender, { ...run, rate: { ...rate, durationMs: rate.durationMs / 5 } });
+    const profile = this.#profiled(contender, run.channels, `${rate.perSecond} a second`);
+    return profiled(profile, () => this.#runAtRate(contender, run));
+  }
+
+  async #runAtRate(contender: ContenderName, { channels, rate }: RateRun): Promise<RateSample> {
+    const backend = this.#backends.get(contender)!;
+    await this.#begin();
+    const { sent, lateMs, isCutShort } = await backend.call("runAtRate", channels, rate);
+    const { lastAt, histogram } = await this.#latenciesOf(contender, sent);
+    const processes = [backend, ...this.#frontends.map(({ process }) => process)];
+    // What they have reported since they began: nothing is to go wrong at any time.
+    checkErrors(contender, await Promise.all(processes.map((process) => process.call("usage"))));
+    const lateness = new LatencyHistogram();
+    for (const late of lateMs) lateness.record(late);
+    return {
+      pushes: sent.numbers.length,
+      latencies: histogram,
+      lateness,
+      trailMs: lastAt - sent.times.at(-1)!,
+      isCutShort,
+    };
+  }
+
+  /** With `--profile`: its backend, and one of the frontends, which all do the same. */
+  #profiled(contender: ContenderName, { count, members }: Channels, load: string): Profiled {
+    const channels = count > 1 ? `,${count} channels` : "";
+    return {
+      contender,
+      cell: `S=${this.#frontends.length},N=${members}${channels},${load}`,
+      processes: { backend: this.#backends.get(contender)!, frontend: this.#frontends[0]!.process },
+    };
+  }
+
   #run(contender: ContenderName, run: Run): Promise<Omit<Sample, "perPush">> {
     const clients = this.#clients.get(RECEIVER_OF[contender]);
     return clients ? this.#runToClients(contender, run, clients) : this.#runToFrontends(contender, run);
   }
 
-  /** A push ends when all clients have it. */
+  /** A push ends when all clients have it. Fails if a client has got one twice, or has gone. */
   async #runToClients(
     contender: ContenderName,
-    { channels, load }: Run,
+    { channels, load, churn = 0 }: Run,
     clients: readonly NodeProcess<ClientsApi>[],
   ): Promise<Omit<Sample, "perPush">> {
     const backend = this.#backends.get(contender)!;
-    const port = await backend.call("listenForArrivals");
-    await Promise.all(clients.map((process) => process.call("reportTo", port)));
-    const { sent, ...result } = await backend.call("run", channels, load, { arrive: true });
-    return result;
+    await this.#begin(await backend.call("listenForArrivals"), clients);
+    const running = backend.call("run", channels, load, { arrive: true, churn });
+    // Where the run fails, the clients know more of what has not come.
+    const { calls, elapsedMs, perSecond, p50Ms, p99Ms } = await running.catch(async (error: Error) => {
+      await checkDeliveries(contender, clients, error);
+      throw error;
+    });
+    await checkDeliveries(contender, clients);
+    return { calls, elapsedMs, perSecond, p50Ms, p99Ms };
   }
 
   /**
    * A push ends when the contender says so. Of those that acknowledge nothing, Redis has it then: the run ends when the last
    * message is at all frontends; and where one push is to be outstanding, frontends tell what they have got.
    */
-  async #runToFrontends(contender: ContenderName, { channels, load }: Run): Promise<Omit<Sample, "perPush">> {
+  async #runToFrontends(
+    contender: ContenderName,
+    { channels, load, churn = 0 }: Run,
+  ): Promise<Omit<Sample, "perPush">> {
     const backend = this.#backends.get(contender)!;
     const arrive = load.window === 1 && !acknowledges(contender);
     await this.#begin(arrive ? await backend.call("listenForArrivals") : undefined);
-    const result = await backend.call("run", channels, load, { arrive });
+    const result = await backend.call("run", channels, load, { arrive, churn });
     return { ...result, ...(await this.#arrivalOf(contender, result)) };
   }
 
   async #arrivalOf(contender: ContenderName, { sent, calls, elapsedMs }: BackendRun) {
-    if (!(await this.#haveCome(calls, ARRIVAL_TIMEOUT_MS))) {
-      throw new Error(`${contender}: not all of ${calls} messages have come to all frontends`);
-    }
-    const received = await Promise.all(this.#frontends.map(({ process }) => process.call("recording")));
-    const { lastAt, histogram } = latenciesOf(sent, received);
+    const { lastAt, histogram } = await this.#latenciesOf(contender, sent);
     const untilLastMs = Math.max(elapsedMs, lastAt - sent.times[0]!);
     return {
       elapsedMs: untilLastMs,
@@ -209,29 +267,50 @@ export class BenchCluster {
     };
   }
 
+  /** Waits until the messages are at all frontends. */
+  async #latenciesOf(contender: ContenderName, sent: Recording): Promise<Latencies> {
+    const count = sent.numbers.length;
+    if (!(await this.#haveCome(count, ARRIVAL_TIMEOUT_MS))) {
+      throw new Error(`${contender}: not all of ${count} messages have come to all frontends`);
+    }
+    const received = await Promise.all(this.#frontends.map(({ process }) => process.call("recording")));
+    return latenciesOf(sent, received);
+  }
+
+  async #allReady(channels: Channels, contenders: Iterable<ContenderName> = this.#backends.keys()): Promise<void> {
+    for (const contender of contenders) await this.#ready(contender, channelName(channels, 0));
+  }
+
   /** Subscriptions and polls of some contenders begin at their own time. */
   async #ready(contender: ContenderName, channel: string): Promise<void> {
     const backend = this.#backends.get(contender)!;
+    const clients = this.#clients.get(RECEIVER_OF[contender]);
+    const probeMs = clients ? CLIENTS_PROBE_MS : PROBE_MS;
     for (const endAt = Date.now() + READY_TIMEOUT_MS; Date.now() < endAt;) {
-      await this.#begin();
+      await this.#begin(undefined, clients);
       await backend.call("probe", channel);
-      if (await this.#haveCome(1, PROBE_MS)) return;
+      if (await this.#haveCome(1, probeMs, clients)) return;
     }
-    throw new Error(`${contender}: no message comes to all frontends`);
+    if (clients) await checkDeliveries(contender, clients);
+    throw new Error(`${contender}: no message comes to all ${clients ? "clients" : "frontends"}`);
   }
 
   #hasPorts(): boolean {
     return this.#frontends.some(({ ports }) => Object.keys(ports).length > 0);
   }
 
-  async #begin(port?: number): Promise<void> {
-    await Promise.all(this.#frontends.map(({ process }) => process.call("begin", port)));
+  async #begin(port?: number, witnesses = this.#frontendProcesses()): Promise<void> {
+    await Promise.all(witnesses.map((process) => process.call("begin", port)));
   }
 
-  /** Whether so many messages come to each frontend in time. */
-  async #haveCome(count: number, timeoutMs: number): Promise<boolean> {
+  #frontendProcesses(): Witnesses {
+    return this.#frontends.map(({ process }) => process);
+  }
+
+  /** Whether so many messages come to each of them in time. */
+  async #haveCome(count: number, timeoutMs: number, witnesses = this.#frontendProcesses()): Promise<boolean> {
     for (const endAt = Date.now() + timeoutMs; ;) {
-      const counts = await Promise.all(this.#frontends.map(({ process }) => process.call("count")));
+      const counts = await Promise.all(witnesses.map((process) => process.call("count")));
       if (counts.every((received) => received >= count)) return true;
       if (Date.now() >= endAt) return false;
       await sleep(POLL_MS);
@@ -242,6 +321,23 @@ export class BenchCluster {
     const frontends: ProcessUsage[] = await Promise.all(this.#frontends.map(({ process }) => process.call("usage")));
     return { frontends, backend: await backend.call("usage"), redis: await readRedisUsage(this.#redis) };
   }
+}
+
+/** @throws where clients have not got every message once */
+async function checkDeliveries(
+  contender: ContenderName,
+  clients: readonly NodeProcess<ClientsApi>[],
+  cause?: Error,
+): Promise<void> {
+  const problems = await Promise.all(clients.map((process) => process.call("problem")));
+  const problem = problems.find((found) => found !== undefined);
+  if (problem !== undefined) throw new Error(`${contender}: ${problem}`, { cause });
+}
+
+/** @throws where processes have reported what no caller has waited for */
+function checkErrors(contender: ContenderName, usages: readonly ProcessUsage[]): void {
+  const errors = usages.flatMap((usage) => usage.errors);
+  if (errors.length > 0) throw new Error(`${contender}: ${errors.length} errors, such as ${errors[0]}`);
 }
 
 async function start<A extends Api>(scope: Scope, file: string, config?: object): Promise<NodeProcess<A>> {

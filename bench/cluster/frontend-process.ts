@@ -3,6 +3,7 @@ import { serveParent } from "../../test/support/process.js";
 import type { Membership, Receiver, ReceiverOptions } from "../contenders/contender.js";
 import { createReceiver, type ReceiverName } from "../contenders/index.js";
 import { watchUsage } from "../support/process-usage.js";
+import { profiler } from "../support/profiler.js";
 import { channelMembers, type Channels } from "./channels.js";
 import { Recorder } from "./recorder.js";
 
@@ -17,9 +18,10 @@ export type Ports = Partial<Record<ReceiverName, number>>;
 const { receivers: names, ...options } = JSON.parse(process.argv[2]!) as FrontendConfig;
 const usage = watchUsage();
 const recorder = new Recorder();
-const receivers = new Map<ReceiverName, Receiver>(
-  names.map((name) => [name, createReceiver(name, { ...options, handOver: (number) => recorder.note(number) })]),
-);
+const receivers = new Map<ReceiverName, Receiver>();
+for (const name of names) {
+  receivers.set(name, await createReceiver(name, { ...options, handOver: (number) => recorder.note(number) }));
+}
 
 const api = {
   async start(): Promise<Ports> {
@@ -31,10 +33,10 @@ const api = {
     return ports;
   },
   /** Makes those who are here members, where it is the frontends that know that. */
-  async fill(channels: Channels, sids: readonly string[]): Promise<void> {
+  async fill(channels: Channels, sids: readonly string[], wanted: readonly ReceiverName[]): Promise<void> {
     let mine: Membership[] | undefined;
-    for (const receiver of receivers.values()) {
-      if (!receiver.fill) continue;
+    for (const [name, receiver] of receivers) {
+      if (!receiver.fill || !wanted.includes(name)) continue;
       mine ??= channelMembers(channels, sids).filter(({ sid }) => sid === options.sid);
       await receiver.fill(mine);
     }
@@ -44,6 +46,7 @@ const api = {
   count: () => recorder.count,
   recording: () => recorder.recording,
   usage,
+  ...profiler,
 };
 
 serveParent(api);

@@ -68,7 +68,7 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
 }
 
 /** All CPU time of a push, in microseconds. */
-export function cpuMicroseconds({ perPush }: Pick<CellResult, "perPush">): number {
+export function cpuMicroseconds({ perPush }: Pick<Sample, "perPush">): number {
   return (perPush.backendCpuMs + perPush.frontendsCpuMs + perPush.redisCpuMs) * 1000;
 }
 

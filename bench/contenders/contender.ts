@@ -22,7 +22,10 @@ export interface Sender {
   start(): Promise<void>;
   /** Makes users members, where it is the backend that does that. @default nothing */
   fill?(memberships: readonly Membership[]): Promise<void>;
-  /** Takes some members out and makes others members. */
+  /**
+   * Takes some members out and makes others members. Those that acknowledge resolve when it is done; of the others, a push that
+   * is called for later comes after it.
+   */
   change?(leaves: readonly Membership[], joins: readonly Membership[]): Promise<void>;
   /**
    * Resolves when the contender has done all that it does for a push: those that acknowledge, when every frontend has
@@ -30,6 +33,9 @@ export interface Sender {
    */
   push(name: string, msg: unknown): Promise<number | undefined>;
 }
+
+/** What clients speak over their WebSocket: messages as they are, or Socket.IO. */
+export type ClientProtocol = "plain" | "socket.io";
 
 /** A contender's part at a frontend. */
 export interface Receiver {

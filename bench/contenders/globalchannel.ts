@@ -1,6 +1,6 @@
-import { WebSocketConnector } from "../../src/connectors/websocket.js";
-import { type Connector, Frontend, GlobalChannelService } from "../../src/index.js";
-import { redis } from "../../src/redis/index.js";
+import { WebSocketConnector } from "globalchannel/websocket";
+import { type Connector, Frontend, GlobalChannelService } from "globalchannel";
+import { redis } from "globalchannel/redis";
 import { clusterAt } from "../support/cluster-at.js";
 import { STYPE } from "../support/names.js";
 import { type Membership, type Receiver, type ReceiverOptions, type Sender, TIMEOUT_MS } from "./contender.js";

@@ -1,9 +1,5 @@
-import type { ContenderName, Receiver, ReceiverOptions, Sender } from "./contender.js";
-import { GlobalChannelReceiver, GlobalChannelSender } from "./globalchannel.js";
-import { OriginalSender } from "./original.js";
-import { RawReceiver, RawSender } from "./raw.js";
-import { RelayReceiver, RelaySender } from "./relay.js";
-import { SocketIoReceiver, SocketIoSender } from "./socket-io.js";
+import type { ClientProtocol, ContenderName, Receiver, ReceiverOptions, Sender } from "./contender.js";
+import type { AdapterKind } from "./socket-io.js";
 
 /** What a contender needs at the frontends; some share it. */
 export const RECEIVER_OF = {
@@ -18,45 +14,65 @@ export const RECEIVER_OF = {
 } as const satisfies Record<ContenderName, ContenderName>;
 export type ReceiverName = (typeof RECEIVER_OF)[ContenderName];
 
+/** What the clients of a contender speak, where it has any. */
+export function protocolOf(name: ReceiverName): ClientProtocol {
+  return name.startsWith("redis-") ? "socket.io" : "plain";
+}
+
 /** Whether a push is done only when all frontends have answered. */
 export function acknowledges(name: ContenderName): boolean {
   return name === "globalchannel" || name === "original";
 }
 
-export function createSender(name: ContenderName, url: string, sids: readonly string[]): Sender {
+// A process loads only what it runs: Socket.IO and BullMQ take longer to start than all else.
+
+export async function createSender(name: ContenderName, url: string, sids: readonly string[]): Promise<Sender> {
   switch (name) {
     case "globalchannel":
-      return new GlobalChannelSender(url);
+      return new (await globalChannel()).GlobalChannelSender(url);
     case "globalchannel, ack: false":
-      return new GlobalChannelSender(url, { ack: false });
+      return new (await globalChannel()).GlobalChannelSender(url, { ack: false });
     case "original":
-      return new OriginalSender(url, sids);
+      return new (await import("./original.js")).OriginalSender(url, sids);
     case "redis-adapter":
-      return new SocketIoSender("pubsub", url);
+      return new (await socketIo()).SocketIoSender("pubsub", url);
     case "redis-adapter, sharded":
-      return new SocketIoSender("sharded", url);
+      return new (await socketIo()).SocketIoSender("sharded", url);
     case "redis-streams-adapter":
-      return new SocketIoSender("streams", url);
+      return new (await socketIo()).SocketIoSender("streams", url);
     case "Relay":
-      return new RelaySender(url);
+      return new (await relay()).RelaySender(url);
     case "raw":
-      return new RawSender(url, sids);
+      return new (await raw()).RawSender(url, sids);
   }
 }
 
-export function createReceiver(name: ReceiverName, options: ReceiverOptions): Receiver {
+export async function createReceiver(name: ReceiverName, options: ReceiverOptions): Promise<Receiver> {
   switch (name) {
     case "globalchannel":
-      return new GlobalChannelReceiver(options);
+      return new (await globalChannel()).GlobalChannelReceiver(options);
     case "redis-adapter":
-      return new SocketIoReceiver("pubsub", options);
+      return createSocketIoReceiver("pubsub", options);
     case "redis-adapter, sharded":
-      return new SocketIoReceiver("sharded", options);
+      return createSocketIoReceiver("sharded", options);
     case "redis-streams-adapter":
-      return new SocketIoReceiver("streams", options);
+      return createSocketIoReceiver("streams", options);
     case "Relay":
-      return new RelayReceiver(options);
+      return new (await relay()).RelayReceiver(options);
     case "raw":
-      return new RawReceiver(options);
+      return options.clients === "websocket"
+        ? new (await import("./raw-clients.js")).RawClientsReceiver(options)
+        : new (await raw()).RawReceiver(options);
   }
 }
+
+async function createSocketIoReceiver(kind: AdapterKind, options: ReceiverOptions): Promise<Receiver> {
+  return options.clients === "websocket"
+    ? new (await import("./socket-io-clients.js")).SocketIoClientsReceiver(kind, options)
+    : new (await socketIo()).SocketIoReceiver(kind, options);
+}
+
+const globalChannel = () => import("./globalchannel.js");
+const socketIo = () => import("./socket-io.js");
+const relay = () => import("./relay.js");
+const raw = () => import("./raw.js");

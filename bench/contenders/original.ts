@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { groupBySet } from "../../src/member-sets.js";
-import { RedisConnection, RedisTransport } from "../../src/redis/index.js";
+import { RedisConnection, RedisTransport } from "globalchannel/redis";
 import { type Membership, type Sender, TIMEOUT_MS } from "./contender.js";
 import { ROUTE } from "./message.js";
 

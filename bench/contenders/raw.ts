@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
-import type { Receiver, ReceiverOptions, Sender } from "./contender.js";
+import { groupBySet } from "../../src/member-sets.js";
+import type { Membership, Receiver, ReceiverOptions, Sender } from "./contender.js";
 import { numberAtEnd } from "./message.js";
 
 const PUBLISH_TO_ALL = /* lua */ `for i = 1, #KEYS do redis.call('PUBLISH', KEYS[i], ARGV[1]) end`;
@@ -9,9 +10,13 @@ function channelOf(sid: string): string {
   return `raw:in:${sid}`;
 }
 
+function keyOf(name: string, sid: string): string {
+  return `raw:members:${name}:${sid}`;
+}
+
 /**
- * The limit of the machine: a script that publishes the message to each frontend. No members, no versions, no leases, no
- * acknowledgements.
+ * The limit of the machine: a script that publishes the message to each frontend. No versions, no leases, no acknowledgements,
+ * and members in plain sets that no push reads.
  */
 export class RawSender implements Sender {
   readonly #redis: Redis;
@@ -26,24 +31,51 @@ export class RawSender implements Sender {
     await this.#redis.connect();
   }
 
+  async fill(memberships: readonly Membership[]): Promise<void> {
+    await Promise.all(
+      groupBySet(memberships).map(({ name, sid, uids }) => this.#redis.sadd(keyOf(name, sid), ...uids)),
+    );
+  }
+
+  async change(leaves: readonly Membership[], joins: readonly Membership[]): Promise<void> {
+    const pipeline = this.#redis.pipeline();
+    for (const { name, uid, sid } of leaves) pipeline.srem(keyOf(name, sid), uid);
+    for (const { name, uid, sid } of joins) pipeline.sadd(keyOf(name, sid), uid);
+    // Not waited for: the push follows on the same connection.
+    void pipeline.exec();
+  }
+
   async push(_name: string, msg: unknown): Promise<undefined> {
     const redis = this.#redis as unknown as { publishToAll(...args: (string | number)[]): Promise<unknown> };
     await redis.publishToAll(this.#channels.length, ...this.#channels, JSON.stringify(msg));
   }
 }
 
-export class RawReceiver implements Receiver {
+/** Where messages come to a frontend. */
+export class RawInbox {
   readonly #redis: Redis;
   readonly #channel: string;
 
-  constructor({ url, sid, handOver }: ReceiverOptions) {
+  constructor({ url, sid }: Pick<ReceiverOptions, "url" | "sid">, take: (text: string) => void) {
     this.#redis = new Redis(url, { lazyConnect: true });
     this.#channel = channelOf(sid);
-    this.#redis.on("message", (_channel: string, text: string) => handOver(numberAtEnd(text)));
+    this.#redis.on("message", (_channel: string, text: string) => take(text));
+  }
+
+  async start(): Promise<void> {
+    await this.#redis.connect();
+    await this.#redis.subscribe(this.#channel);
+  }
+}
+
+export class RawReceiver implements Receiver {
+  readonly #inbox: RawInbox;
+
+  constructor({ handOver, ...options }: ReceiverOptions) {
+    this.#inbox = new RawInbox(options, (text) => handOver(numberAtEnd(text)));
   }
 
   async start(): Promise<undefined> {
-    await this.#redis.connect();
-    await this.#redis.subscribe(this.#channel);
+    await this.#inbox.start();
   }
 }

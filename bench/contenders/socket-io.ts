@@ -1,7 +1,7 @@
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
 import { Redis } from "ioredis";
-import { Server, type ServerOptions } from "socket.io";
+import { Server, type ServerOptions, type Socket } from "socket.io";
 import { Adapter } from "socket.io-adapter";
 import type { Membership, Receiver, ReceiverOptions, Sender } from "./contender.js";
 import { ROUTE } from "./message.js";
@@ -9,7 +9,7 @@ import { ReplyingRedis } from "./replying-redis.js";
 
 export type AdapterKind = "pubsub" | "sharded" | "streams";
 /** The adapters read replies in the form of RESP2. */
-const OPTIONS = { protocol: 2 } as const;
+export const CLIENT_OPTIONS = { protocol: 2 } as const;
 
 type AdapterFactory = NonNullable<ServerOptions["adapter"]>;
 
@@ -19,7 +19,7 @@ export class SocketIoSender implements Sender {
   readonly #io: Server;
 
   constructor(kind: AdapterKind, url: string) {
-    this.#client = new ReplyingRedis(url, OPTIONS);
+    this.#client = new ReplyingRedis(url, CLIENT_OPTIONS);
     this.#io = new Server({ adapter: adapterOf(kind, url, this.#client) });
   }
 
@@ -28,19 +28,25 @@ export class SocketIoSender implements Sender {
     this.#io.of("/");
   }
 
+  /** Not waited for: the push follows on the same connection, and the frontends take both in the same order. */
+  async change(leaves: readonly Membership[], joins: readonly Membership[]): Promise<void> {
+    for (const { name, uids } of groupByName(leaves)) this.#io.in(uids).socketsLeave(name);
+    for (const { name, uids } of groupByName(joins)) this.#io.in(uids).socketsJoin(name);
+  }
+
   async push(name: string, msg: unknown): Promise<undefined> {
     this.#io.to(name).emit(ROUTE, msg);
     await this.#client.lastReply;
   }
 }
 
-/** Socket.IO at a frontend. */
+/** Socket.IO at a frontend, without clients. */
 export class SocketIoReceiver implements Receiver {
   readonly #client: Redis;
   readonly #io: Server;
 
   constructor(kind: AdapterKind, { url, handOver }: ReceiverOptions) {
-    this.#client = new Redis(url, OPTIONS);
+    this.#client = new Redis(url, CLIENT_OPTIONS);
     this.#io = new Server({ adapter: adapterOf(kind, url, this.#client) });
     this.#endAt(handOver);
   }
@@ -50,8 +56,11 @@ export class SocketIoReceiver implements Receiver {
   }
 
   async fill(memberships: readonly Membership[]): Promise<void> {
-    const { adapter } = this.#io.of("/");
-    for (const { name, uid } of memberships) void adapter.addAll(uid, new Set([name]));
+    const { adapter, sockets } = this.#io.of("/");
+    for (const { name, uid } of memberships) {
+      sockets.set(uid, socketWithoutClient(adapter, uid));
+      void adapter.addAll(uid, new Set([uid, name]));
+    }
   }
 
   /**
@@ -64,6 +73,27 @@ export class SocketIoReceiver implements Receiver {
   }
 }
 
+/** As much of a socket as an adapter needs to change its rooms when another server asks for it; it does that as `Socket` does. */
+function socketWithoutClient(adapter: Adapter, id: string): Socket {
+  const socket: Pick<Socket, "id" | "join" | "leave"> = {
+    id,
+    join: (rooms) => adapter.addAll(id, new Set(typeof rooms === "string" ? [rooms] : rooms)),
+    leave: (room) => adapter.del(id, room),
+  };
+  return socket as Socket;
+}
+
+/** One request for each room changes it for all. */
+function groupByName(memberships: readonly Membership[]): { name: string; uids: string[] }[] {
+  const uidsOf = new Map<string, string[]>();
+  for (const { name, uid } of memberships) {
+    const uids = uidsOf.get(name);
+    if (uids) uids.push(uid);
+    else uidsOf.set(name, [uid]);
+  }
+  return Array.from(uidsOf, ([name, uids]) => ({ name, uids }));
+}
+
 /** Of the adapters at this frontend. */
 const receivers = new WeakMap<Adapter, ReceiverOptions["handOver"]>();
 const { broadcast } = Adapter.prototype;
@@ -73,12 +103,12 @@ Adapter.prototype.broadcast = function (this: Adapter, packet, options) {
   else broadcast.call(this, packet, options);
 };
 
-function adapterOf(kind: AdapterKind, url: string, client: Redis): AdapterFactory {
+export function adapterOf(kind: AdapterKind, url: string, client: Redis): AdapterFactory {
   switch (kind) {
     case "pubsub":
-      return createAdapter(client, new Redis(url, OPTIONS)) as AdapterFactory;
+      return createAdapter(client, new Redis(url, CLIENT_OPTIONS)) as AdapterFactory;
     case "sharded":
-      return createShardedAdapter(client, new Redis(url, OPTIONS)) as AdapterFactory;
+      return createShardedAdapter(client, new Redis(url, CLIENT_OPTIONS)) as AdapterFactory;
     case "streams":
       // As with the others: nothing is to be lost where a frontend is behind.
       return createStreamsAdapter(client, { maxLen: 100_000 }) as AdapterFactory;

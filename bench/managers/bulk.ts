@@ -1,14 +1,17 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
+import { rateChart } from "../support/rate-chart.js";
+import { measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
-import { type CellResult, measureRounds, type Pair, timesAsFast } from "./rounds.js";
+import { type CellResult, type Pair, timesAsFast } from "./rounds.js";
 import { noteOnMysql } from "./stores.js";
 import { durationTable } from "./tables.js";
 
 /** Many members at once. */
-export const bulk: Part<CellResult[]> = { slow: false, measure, tables, claims };
+export const bulk: Part<CellResult[]> = { slow: false, measure, tables, claims, charts };
 
 const MANY = "addMany: 1 channel of 10,000";
 
@@ -43,6 +46,10 @@ function measure(quick: boolean): Promise<CellResult[]> {
 
 function tables(results: readonly CellResult[]): string[] {
   return [...noteOnMysql(results), durationTable("bulk: many members in one call, one call at a time", results)];
+}
+
+function charts(results: readonly CellResult[]): Chart[] {
+  return [rateChart("bulk: many members in one call, one call at a time", results)];
 }
 
 function claims(results: readonly CellResult[]): Claim[] {

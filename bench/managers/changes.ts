@@ -1,17 +1,20 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
+import { rateChart } from "../support/rate-chart.js";
+import { rateTable } from "../support/rate-table.js";
+import { measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import { format } from "../support/statistics.js";
 import type { ContenderName } from "./contender.js";
 import { measureDisk } from "./disk.js";
 import { ManagerProcesses } from "./manager-processes.js";
-import { type Cell, type CellResult, measureRounds, timesAsFast } from "./rounds.js";
+import { type Cell, type CellResult, timesAsFast } from "./rounds.js";
 import { noteOnMysql } from "./stores.js";
-import { rateTable } from "./tables.js";
 
 /** Members and sessions that come and go one by one. */
-export const changes: Part<ChangesResult> = { slow: false, measure, tables, claims };
+export const changes: Part<ChangesResult> = { slow: false, measure, tables, claims, charts };
 
 interface ChangesResult {
   /** How long a write takes until it is on the disk, one at a time: half of the writes are quicker. */
@@ -52,6 +55,10 @@ function tables({ diskMs, cells }: ChangesResult): string[] {
       cells.toSorted((a, b) => a.outstanding - b.outstanding),
     ),
   ];
+}
+
+function charts({ cells }: ChangesResult): Chart[] {
+  return [rateChart("changes: one member or session each call", cells)];
 }
 
 function claims({ cells }: ChangesResult): Claim[] {

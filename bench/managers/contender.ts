@@ -1,6 +1,6 @@
-import { MemoryChannelManager } from "../../src/managers/memory.js";
-import { MysqlChannelManager } from "../../src/managers/mysql/index.js";
-import { RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { MemoryChannelManager } from "globalchannel";
+import { MysqlChannelManager } from "globalchannel/mysql";
+import { RedisChannelManager, RedisConnection } from "globalchannel/redis";
 import type { ChannelManager } from "../../src/types.js";
 import { RawMysql } from "./raw-mysql.js";
 import { RawRedis } from "./raw-redis.js";

@@ -1,7 +1,9 @@
 // One contender, in a process of its own: what others have compiled and kept does not matter to it.
 import { serveParent } from "../../test/support/process.js";
-import { applyLoad, type Load, type LoadResult } from "../support/load.js";
-import { processUsageBetween, watchUsage } from "../support/process-usage.js";
+import { type CallRun, runCalls } from "../support/call-run.js";
+import type { Load } from "../support/load.js";
+import { watchUsage } from "../support/process-usage.js";
+import { profiler } from "../support/profiler.js";
 import { type ContenderName, createContender } from "./contender.js";
 import { fill, type OperationName, OPERATIONS } from "./operations.js";
 
@@ -20,15 +22,9 @@ const api = {
   start: () => contender.start?.(),
   fill: () => fill(contender),
   can: (operation: OperationName) => OPERATIONS[operation].needs in contender,
-  async run(operation: OperationName, load: Load): Promise<LoadResult & { cpuMs: number }> {
-    const { call } = OPERATIONS[operation];
-    let next = 0;
-    const before = usage();
-    const result = await applyLoad(() => call(contender, next++), load);
-    const { cpuMs, errors } = processUsageBetween(before, usage());
-    if (errors.length > 0) throw new Error(`${config.contender}: ${errors.length} errors, such as ${errors[0]}`);
-    return { ...result, cpuMs };
-  },
+  run: (operation: OperationName, load: Load): Promise<CallRun> =>
+    runCalls((index) => OPERATIONS[operation].call(contender, index), load, usage),
+  ...profiler,
 };
 
 serveParent(api);

@@ -1,11 +1,13 @@
 import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import { sampleRun } from "../support/call-run.js";
+import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
+import type { Profilees } from "../support/profiling.js";
+import type { Contest } from "../support/rounds.js";
 import type { Scope } from "../support/scope.js";
-import { cpuMsOf } from "../support/server-cpu.js";
 import { CONTENDERS, type ContenderName, STORES } from "./contender.js";
 import type { ManagerApi, ManagerConfig } from "./manager-process.js";
 import type { OperationName } from "./operations.js";
-import type { Sample } from "./sample.js";
 import { startMysqlStore, startRedisStore } from "./stores.js";
 
 interface Started {
@@ -15,7 +17,7 @@ interface Started {
 }
 
 /** All contenders, each in a process of its own, and their stores. */
-export class ManagerProcesses {
+export class ManagerProcesses implements Contest<OperationName, ContenderName> {
   readonly #started: ReadonlyMap<ContenderName, Started>;
 
   private constructor(started: ReadonlyMap<ContenderName, Started>) {
@@ -53,17 +55,13 @@ export class ManagerProcesses {
     return able;
   }
 
-  async run(contender: ContenderName, operation: OperationName, load: Load): Promise<Sample> {
+  run(contender: ContenderName, operation: OperationName, load: Load): Promise<Sample> {
     const { process, storePid } = this.#started.get(contender)!;
-    const before = storePid === undefined ? undefined : await cpuMsOf(storePid);
-    const { cpuMs, ...result } = await process.call("run", operation, load);
-    const after = storePid === undefined ? undefined : await cpuMsOf(storePid);
-    const isKnown = before !== undefined && after !== undefined;
-    return {
-      ...result,
-      cpuMsPerCall: cpuMs / result.calls,
-      storeCpuMsPerCall: isKnown ? (after - before) / result.calls : undefined,
-    };
+    return sampleRun(() => process.call("run", operation, load), storePid);
+  }
+
+  profilees(contender: ContenderName): Profilees {
+    return { process: this.#started.get(contender)!.process };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Awaitable, ChannelManager, Membership } from "../../src/types.js";
+import { expectDone } from "../support/expect-done.js";
 import type { Contender } from "./contender.js";
 import { manyOf, placeOf, SIDS } from "./places.js";
 
@@ -115,10 +116,7 @@ function operation(
     needs,
     members,
     async call(contender, index) {
-      const done = await call(contender, index);
-      if (done !== members && done !== true && done !== undefined) {
-        throw new Error(`${needs}: ${done} instead of ${members}`);
-      }
+      expectDone(needs, await call(contender, index), members);
     },
   };
 }

@@ -8,11 +8,11 @@ export const SIDS = sidsOf(4);
 const MEMBERS_PER_CHANNEL = 100;
 
 /** The memberships that are made and ended one by one: each another one. */
-export function placeOf(index: number): Membership {
+export function placeOf(index: number, sids: readonly string[] = SIDS): Membership {
   return {
     name: `room-${Math.floor(index / MEMBERS_PER_CHANNEL)}`,
     uid: `user-${1_000_000 + (index % MEMBERS_PER_CHANNEL)}`,
-    sid: SIDS[index % SIDS.length]!,
+    sid: sids[index % sids.length]!,
   };
 }
 

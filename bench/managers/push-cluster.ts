@@ -2,6 +2,7 @@ import { type Api, type NodeProcess, startProcess } from "../../test/support/pro
 import type { FrontendApi, FrontendConfig } from "../cluster/frontend-process.js";
 import type { Load } from "../support/load.js";
 import { processUsageBetween } from "../support/process-usage.js";
+import { type Profiled, profiled } from "../support/profiling.js";
 import type { Scope } from "../support/scope.js";
 import { cpuMsOf } from "../support/server-cpu.js";
 import { SIDS } from "./places.js";
@@ -25,15 +26,18 @@ export interface PushSample {
 
 /** A backend, its frontends, and what they need. */
 export class PushCluster {
+  readonly #name: PusherName;
   readonly #backend: NodeProcess<PushApi>;
   readonly #frontends: readonly NodeProcess<FrontendApi>[];
   readonly #storePids: readonly number[];
 
   private constructor(
+    name: PusherName,
     backend: NodeProcess<PushApi>,
     frontends: readonly NodeProcess<FrontendApi>[],
     storePids: readonly number[],
   ) {
+    this.#name = name;
     this.#backend = backend;
     this.#frontends = frontends;
     this.#storePids = storePids;
@@ -53,6 +57,7 @@ export class PushCluster {
       (redis ? SIDS : []).map((sid) => startFrontend(scope, redis!.url, mysqlUrl, sid)),
     );
     return new PushCluster(
+      name,
       backend,
       frontends,
       [redis, mysql].filter((store) => store !== undefined).map(({ pid }) => pid),
@@ -66,7 +71,9 @@ export class PushCluster {
   /** @param joins whether each push follows an add to the same channel */
   async push(load: Load, joins: boolean): Promise<PushSample> {
     const before = await this.#usages();
-    const { calls, perSecond, p50Ms, p99Ms } = await this.#backend.call("run", load, { joins });
+    const { calls, perSecond, p50Ms, p99Ms } = await profiled(this.#profiled(load, joins), () =>
+      this.#backend.call("run", load, { joins }),
+    );
     const after = await this.#usages();
     const [backend, ...frontends] = after.processes.map((usage, index) =>
       processUsageBetween(before.processes[index]!, usage),
@@ -82,6 +89,15 @@ export class PushCluster {
       backendCpuMs: backend!.cpuMs / calls,
       frontendsCpuMs: frontends.length > 0 ? sum(frontends.map(({ cpuMs }) => cpuMs)) / calls : undefined,
       storesCpuMs: stores.length > 0 && !Number.isNaN(storesCpuMs) ? storesCpuMs : undefined,
+    };
+  }
+
+  #profiled({ window }: Load, joins: boolean): Profiled {
+    const [frontend] = this.#frontends;
+    return {
+      contender: this.#name,
+      cell: `push,${joins ? "each after an add," : ""}${window}`,
+      processes: { backend: this.#backend, ...(frontend && { frontend }) },
     };
   }
 

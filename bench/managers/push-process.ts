@@ -1,11 +1,12 @@
 // A backend server of the pushes, on one kind of cluster.
-import { type Connector, Frontend, GlobalChannelService, memory } from "../../src/index.js";
+import { type Connector, Frontend, GlobalChannelService, memory } from "globalchannel";
 import { serveParent } from "../../test/support/process.js";
 import { message, ROUTE } from "../contenders/message.js";
 import { type ClusterUrls, clusterAt } from "../support/cluster-at.js";
 import { applyLoad, type Load, type LoadResult } from "../support/load.js";
 import { membersOf, STYPE } from "../support/names.js";
 import { watchUsage } from "../support/process-usage.js";
+import { profiler } from "../support/profiler.js";
 import { SIDS } from "./places.js";
 
 export interface PushConfig {
@@ -57,6 +58,7 @@ const api = {
     return result;
   },
   usage,
+  ...profiler,
 };
 
 serveParent(api);

@@ -1,16 +1,17 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
+import { microseconds } from "../support/rate-table.js";
 import { inScope, type Scope } from "../support/scope.js";
 import { format, formatSpread, measured, type Measured } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
 import { SIDS } from "./places.js";
 import { PushCluster, type PusherName, PUSHERS, type PushSample } from "./push-cluster.js";
 import { noteOnMysql } from "./stores.js";
-import { microseconds } from "./tables.js";
 
 /** From `pushMessage` to the answer of the last frontend, which has resolved its members: no clients. */
-export const push: Part<PushResult[]> = { slow: false, measure, tables, claims };
+export const push: Part<PushResult[]> = { slow: false, measure, tables, claims, charts };
 
 const MEMBERS = 1000;
 
@@ -99,7 +100,7 @@ function tables(results: readonly PushResult[]): string[] {
         ...["CPU µs/push: backend", "frontends", "Redis and MySQL"],
       ],
       results.map((result) => [
-        result.joins ? "each after an add" : "alone",
+        loadName(result),
         String(result.outstanding),
         result.contender,
         formatSpread(result.perSecond),
@@ -111,6 +112,26 @@ function tables(results: readonly PushResult[]): string[] {
       ]),
     ),
   ];
+}
+
+function charts(results: readonly PushResult[]): Chart[] {
+  return [
+    {
+      kind: "bars",
+      title: `push: to a channel of ${format(MEMBERS)} members at ${SIDS.length} frontends`,
+      unit: "pushes/s",
+      isLogarithmic: true,
+      bars: results.map((result) => ({
+        group: `${loadName(result)}, ${result.outstanding} outstanding`,
+        contender: result.contender,
+        value: result.perSecond,
+      })),
+    },
+  ];
+}
+
+function loadName({ joins }: PushCell): string {
+  return joins ? "each after an add" : "alone";
 }
 
 function claims(results: readonly PushResult[]): Claim[] {

@@ -1,14 +1,17 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
+import { rateChart } from "../support/rate-chart.js";
+import { rateTable } from "../support/rate-table.js";
+import { measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
-import { type CellResult, measureRounds, timesAsFast } from "./rounds.js";
+import { type CellResult, timesAsFast } from "./rounds.js";
 import { noteOnMysql } from "./stores.js";
-import { rateTable } from "./tables.js";
 
 /** Who is a member? */
-export const reads: Part<CellResult[]> = { slow: false, measure, tables, claims };
+export const reads: Part<CellResult[]> = { slow: false, measure, tables, claims, charts };
 
 const FEW = 1;
 const MANY = 64;
@@ -41,6 +44,10 @@ function measure(quick: boolean): Promise<CellResult[]> {
 
 function tables(results: readonly CellResult[]): string[] {
   return [...noteOnMysql(results), rateTable("reads: nothing changes meanwhile", results)];
+}
+
+function charts(results: readonly CellResult[]): Chart[] {
+  return [rateChart("reads: nothing changes meanwhile", results)];
 }
 
 function claims(results: readonly CellResult[]): Claim[] {

@@ -1,25 +1,8 @@
-import { format, formatSpread, type Measured } from "../support/statistics.js";
+import { sideBySide } from "../support/rounds.js";
+import { format, formatSpread } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
 import { OPERATIONS } from "./operations.js";
-import { type CellResult, sideBySide } from "./rounds.js";
-
-/** Operations that are many in a second. */
-export function rateTable(title: string, results: readonly CellResult[]): string {
-  return markdownTable(
-    title,
-    ["operation", "outstanding", "contender", "calls/s", "p50 ms", "p99 ms", "CPU µs/call: its process", "its store"],
-    sideBySide(results).map((result) => [
-      result.operation,
-      String(result.outstanding),
-      result.contender,
-      formatSpread(result.perSecond),
-      formatSpread(result.p50Ms),
-      formatSpread(result.p99Ms),
-      microseconds(result.cpuMsPerCall),
-      microseconds(result.storeCpuMsPerCall),
-    ]),
-  );
-}
+import type { CellResult } from "./rounds.js";
 
 /** Operations that each take a while, and are about many members. */
 export function durationTable(title: string, results: readonly CellResult[]): string {
@@ -35,8 +18,4 @@ export function durationTable(title: string, results: readonly CellResult[]): st
       result.storeCpuMsPerCall ? format(result.storeCpuMsPerCall.median) : "-",
     ]),
   );
-}
-
-export function microseconds(ms: Measured | undefined): string {
-  return ms ? format(ms.median * 1000) : "-";
 }

@@ -1,12 +1,16 @@
 import { fileURLToPath } from "node:url";
 import { decodeFromCompressedBase64 } from "hdr-histogram-js";
 import { Redis } from "ioredis";
-import { type FrameworkCluster, startFrameworkCluster } from "../../test/cluster/frameworks/framework-cluster.js";
+import {
+  type FrameworkCluster,
+  type FrameworkServer,
+  startFrameworkCluster,
+} from "../../test/cluster/frameworks/framework-cluster.js";
 import { type NodeProcess, startProcess } from "../../test/support/process.js";
 import { startRedis } from "../../test/support/redis-server.js";
+import { type Profiled, profiled, type Profilee } from "../support/profiling.js";
 import type { Scope } from "../support/scope.js";
 import type { Adds, AddsOutcome } from "./adds.js";
-import { ensureBuilt } from "./build.js";
 import type { ClientPlace, ClientsApi } from "./client-process.js";
 import { channelOf, type ContenderName, PADDING, pluginOf, ROUTE, STYPE, usersAt } from "./contender.js";
 import { combine } from "./costs.js";
@@ -55,7 +59,6 @@ export class BenchApplication {
   /** Everything ends with `scope`. */
   static async start(scope: Scope, options: ApplicationOptions): Promise<BenchApplication> {
     const { contender, connectors, clients = 0 } = options;
-    await ensureBuilt();
     const server = await startRedis();
     scope.defer(() => server.stop());
     const redis = new Redis(server.url);
@@ -89,7 +92,9 @@ export class BenchApplication {
   /** Pushes until all clients have got everything. Fails if one of them gets a message twice, or one that is not for it. */
   async push({ members, outstanding, pushes }: Pushes): Promise<PushSample> {
     for (const clients of this.#clients) await clients.call("expect", { members, pushes });
-    const { result, costs } = await this.#meter.measure(async () => {
+    const measure = <T>(work: () => Promise<T>) =>
+      profiled(this.#profiled(`N=${members},${outstanding}`), () => this.#meter.measure(work));
+    const { result, costs } = await measure(async () => {
       const outcome = await this.#cluster.backends[0]!.process.call("burst", {
         ...{ stype: STYPE, route: ROUTE, name: channelOf(roomOf(members), 0), size: PADDING },
         ...{ pushes, outstanding },
@@ -116,7 +121,9 @@ export class BenchApplication {
 
   /** Makes users members. */
   async add(adds: Omit<Adds, "sids">): Promise<CallSample> {
-    const { result, costs } = await this.#meter.measure(() => this.#add(adds));
+    const { result, costs } = await profiled(this.#profiled(`adds,${adds.outstanding}`), () =>
+      this.#meter.measure(() => this.#add(adds)),
+    );
     return {
       perSecond: (adds.adds / result.elapsedMs) * 1000,
       ...callbackPercentiles(result.latenciesMs),
@@ -131,6 +138,17 @@ export class BenchApplication {
       const error = process.output.split("\n").find((line) => /error/i.test(line));
       if (error !== undefined) throw new Error(`${this.contender}: ${sid} says ${error}`);
     }
+  }
+
+  /** With `--profile`: its backend and one of the connectors. What is measured comes after what is not, and remains. */
+  #profiled(load: string): Profiled {
+    const [backend, connector] = [this.#cluster.backends[0]!, this.#cluster.connectors[0]!];
+    const profilee = (server: FrameworkServer): Profilee => ({ call: (name: string) => server.ask<never>(name) });
+    return {
+      contender: this.contender,
+      cell: `${this.#cluster.connectors.length} connectors,${load}`,
+      processes: { backend: profilee(backend), connector: profilee(connector) },
+    };
   }
 
   async #add(adds: Omit<Adds, "sids">): Promise<AddsOutcome> {

@@ -1,19 +1,21 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
 import { inScope } from "../support/scope.js";
 import { BenchApplication } from "./application.js";
 import type { ContenderName } from "./contender.js";
 import type { PushResult } from "./push.js";
 import { claimsOfRpc } from "./push-claims.js";
-import { costsTable, speedTable } from "./push-tables.js";
+import { costsTable, speedChart, speedTable } from "./push-tables.js";
 import { measurePushes, warmUp } from "./pushes.js";
 import { type PushSample, summarize } from "./sample.js";
 
 /** What a push costs where there are more connectors. */
-export const connectors: Part<PushResult[]> = { slow: true, measure, tables, claims };
+export const connectors: Part<PushResult[]> = { slow: true, measure, tables, claims, charts };
 
 const CONNECTORS = 10;
+const TITLE = `connectors: ${CONNECTORS} of them`;
 const MEMBERS = 100;
 const OUTSTANDING = [1, 16];
 const CONTENDERS: readonly ContenderName[] = ["original", "rpc", "redis"];
@@ -52,11 +54,12 @@ function measureContender(contender: ContenderName, plan: typeof FULL): Promise<
   });
 }
 
+function charts(results: readonly PushResult[]): Chart[] {
+  return [speedChart(TITLE, results)];
+}
+
 function tables(results: readonly PushResult[]): string[] {
-  return [
-    speedTable(`connectors: ${CONNECTORS} of them`, results),
-    costsTable("connectors: what one push costs Redis and the network", results),
-  ];
+  return [speedTable(TITLE, results), costsTable("connectors: what one push costs Redis and the network", results)];
 }
 
 function claims(results: readonly PushResult[]): Claim[] {

@@ -1,5 +1,6 @@
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
 import { inScope, type Scope } from "../support/scope.js";
 import { format, formatSpread } from "../support/statistics.js";
@@ -8,7 +9,7 @@ import { BenchApplication } from "./application.js";
 import { type CallSample, summarize, type Summary } from "./sample.js";
 
 /** What it costs to make a user a member. */
-export const members: Part<MembersResult[]> = { slow: false, measure, tables, claims };
+export const members: Part<MembersResult[]> = { slow: false, measure, tables, claims, charts };
 
 const CONNECTORS = 3;
 const MEMBERS_PER_CHANNEL = 100;
@@ -74,7 +75,7 @@ function tables(results: readonly MembersResult[]): string[] {
       ],
       results.map((result) => [
         String(result.outstanding),
-        result.contender === "rpc" ? "rpc, redis" : result.contender,
+        shownName(result),
         formatSpread(result.perSecond),
         formatSpread(result.callbackP50Ms),
         format(result.callbackP99Ms.median),
@@ -88,6 +89,25 @@ function tables(results: readonly MembersResult[]): string[] {
       ]),
     ),
   ];
+}
+
+function charts(results: readonly MembersResult[]): Chart[] {
+  return [
+    {
+      kind: "bars",
+      title: `members: add, ${MEMBERS_PER_CHANNEL} members in each channel`,
+      unit: "adds/s",
+      bars: results.map((result) => ({
+        group: `${result.outstanding} outstanding`,
+        contender: shownName(result),
+        value: result.perSecond,
+      })),
+    },
+  ];
+}
+
+function shownName({ contender }: MembersCell): string {
+  return contender === "rpc" ? "rpc, redis" : contender;
 }
 
 function claims(results: readonly MembersResult[]): Claim[] {

@@ -1,3 +1,4 @@
+import type { Chart } from "../support/chart.js";
 import { format, formatSpread } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
 import type { CostName } from "./costs.js";
@@ -35,6 +36,21 @@ export function speedTable(title: string, results: readonly PushResult[]): strin
       format(result.redisCpuMs.median),
     ]),
   );
+}
+
+/** How many pushes a second reach all clients. */
+export function speedChart(title: string, results: readonly PushResult[]): Chart {
+  return {
+    kind: "bars",
+    title,
+    unit: "pushes/s",
+    isLogarithmic: true,
+    bars: results.map(({ members, outstanding, contender, perSecond }) => ({
+      group: `N = ${format(members)}, ${outstanding} outstanding`,
+      contender,
+      value: perSecond,
+    })),
+  };
 }
 
 /** One row for all that differ in the number of outstanding pushes only. */

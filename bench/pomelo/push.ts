@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";
+import type { Chart } from "../support/chart.js";
 import { progress } from "../support/progress.js";
 import { inScope, type Scope } from "../support/scope.js";
 import { BenchApplication } from "./application.js";
 import type { ContenderName } from "./contender.js";
 import { claimsOfPushes } from "./push-claims.js";
-import { costsTable, speedTable } from "./push-tables.js";
+import { costsTable, speedChart, speedTable } from "./push-tables.js";
 import { measurePushes, warmUp } from "./pushes.js";
 import { type PushSample, summarize, type Summary } from "./sample.js";
 
 /** From the call until the callback, and until every client has got it. */
-export const push: Part<PushResult[]> = { slow: false, measure, tables, claims };
+export const push: Part<PushResult[]> = { slow: false, measure, tables, claims, charts };
 
 const CONNECTORS = 3;
+const TITLE = `push: real Pomelo clients at ${CONNECTORS} connectors`;
 const WARM_UP = { members: 100, outstanding: 128 };
 /** How long after the end something that is there twice may arrive. */
 const AFTERMATH_MS = 200;
@@ -121,11 +123,12 @@ function cellsOf({ contenders, members, outstanding, skip }: Plan): PushCell[] {
     .filter((cell) => !skip(cell));
 }
 
+function charts(results: readonly PushResult[]): Chart[] {
+  return [speedChart(TITLE, results)];
+}
+
 function tables(results: readonly PushResult[]): string[] {
-  return [
-    speedTable(`push: real Pomelo clients at ${CONNECTORS} connectors`, results),
-    costsTable("push: what one push costs Redis and the network", results),
-  ];
+  return [speedTable(TITLE, results), costsTable("push: what one push costs Redis and the network", results)];
 }
 
 function claims(results: readonly PushResult[]): Claim[] {

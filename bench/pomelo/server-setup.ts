@@ -1,6 +1,7 @@
 // What the bench adds to a server of the application: it runs before the plugin is used.
 import type { Application } from "../../test/cluster/frameworks/framework.js";
 import type { PluginService } from "../../test/cluster/frameworks/plugin-service.js";
+import { profiler } from "../support/profiler.js";
 import { add, type Adds } from "./adds.js";
 import { watchServerUsage } from "./server-usage.js";
 
@@ -20,6 +21,8 @@ export default function setUp(options: object, app: Application): object {
         const rpc = new Set(Object.values(app.getServers()).map(({ port }) => port as number));
         return usage({ redis, rpc });
       };
+      // So that it can be profiled.
+      Object.assign(service, profiler);
       service[ADD] = (adds) => add(service, adds as Adds);
     }
     return set.call(app, setting, value, ...rest);

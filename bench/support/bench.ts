@@ -1,10 +1,13 @@
 import { installMysql } from "../../test/support/find-mysql.js";
 import { installRedis } from "../../test/support/find-redis.js";
+import { ensureBuilt } from "./build.js";
 import type { Chart } from "./chart.js";
 import { type Claim, claimsTable, isKept } from "./claims.js";
+import { draw, type WrittenResults } from "./draw.js";
 import { describeEnvironment, environmentText } from "./machine.js";
 import { endProgress } from "./progress.js";
-import { writeResults, writeToReadme } from "./results.js";
+import { printProfiles, startProfiling } from "./profiling.js";
+import { resultsPath, writeText, writeToReadme } from "./results.js";
 
 /** A part of a bench, which can be run without the others. */
 export interface Part<T> {
@@ -39,14 +42,19 @@ export interface RunOptions {
   quick?: boolean;
   /** Which parts to run. @default all that `quick` does not leave out */
   part?: readonly string[];
-  /** The file that the results go to. @default one in bench/results */
+  /** The file that the results go to; their picture goes beside it. @default one in bench/results */
   json?: string;
+  /** Whether to profile what is measured. That slows it: the results are none. @default false */
+  profile?: boolean;
   /** As it is written down with the results. */
   commandLine: string;
 }
 
 /** Prints the results and writes them down; resolves whether every promise was kept. */
-export async function runBench(bench: Bench, { quick = false, part, json, commandLine }: RunOptions): Promise<boolean> {
+export async function runBench(bench: Bench, options: RunOptions): Promise<boolean> {
+  const { quick = false, part, json, profile = false, commandLine } = options;
+  if (profile) await startProfiling(bench.name);
+  await ensureBuilt();
   const servers = {
     redis: (await installRedis(console.error)).description,
     ...(bench.usesMysql && { mysql: (await installMysql(console.error))?.description ?? "no MySQL" }),
@@ -70,12 +78,16 @@ export async function runBench(bench: Bench, { quick = false, part, json, comman
     claims.push(...(claimsOf?.(result) ?? []));
   }
   if (claims.length > 0) print(claimsTable(claims));
-  const isWhole = !quick && chosen.length === all.length;
+  const isWhole = !quick && !profile && chosen.length === all.length;
   const judged = claims.map((claim) => ({ ...claim, kept: isKept(claim) }));
-  await writeResults(
-    { bench: bench.name, ...environment, claims: judged, ...results },
-    { file: json, name: isWhole ? bench.name : `${bench.name}.partial` },
-  );
-  if (isWhole && json === undefined) await writeToReadme(bench.name, printed.join("\n"));
-  return judged.every(({ kept }) => kept);
+  const written: WrittenResults = { bench: bench.name, ...environment, claims: judged, ...results };
+  const file = json ?? resultsPath(`${bench.name}${isWhole ? "" : ".partial"}.json`);
+  await writeText(file, `${JSON.stringify(written, undefined, 2)}\n`);
+  const isDrawn = await draw(bench, written, file);
+  if (isWhole && json === undefined) {
+    const picture = isDrawn ? [`![${bench.name}](results/${bench.name}.svg)\n`] : [];
+    await writeToReadme(bench.name, [...picture, ...printed].join("\n"));
+  }
+  if (profile) await printProfiles();
+  return profile || judged.every(({ kept }) => kept);
 }

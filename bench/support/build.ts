@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { whyNotBuilt } from "../../test/cluster/frameworks/built.js";
-import { progress } from "../support/progress.js";
+import { progress } from "./progress.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Builds the package if that was not done since its sources were changed: Pomelo loads the plugin from `dist`, as users do. */
+/** Builds the package if that was not done since its sources were changed: what is measured is loaded from `dist`, as by users. */
 export async function ensureBuilt(): Promise<void> {
   if ((await whyNotBuilt()) === undefined) return;
   progress("npm run build");

@@ -1,5 +1,5 @@
-import { MysqlChannelManager } from "../../src/managers/mysql/index.js";
-import { redis } from "../../src/redis/index.js";
+import { MysqlChannelManager } from "globalchannel/mysql";
+import { redis } from "globalchannel/redis";
 import type { ClusterInput } from "../../src/types.js";
 
 /** Where a cluster keeps what. */

@@ -8,6 +8,11 @@ export class LatencyHistogram {
     this.#microseconds.recordValue(Math.max(0, Math.round(ms * 1000)));
   }
 
+  /** Adds what another one has recorded. */
+  add(other: LatencyHistogram): void {
+    this.#microseconds.add(other.#microseconds);
+  }
+
   percentileMs(percentile: number): number {
     return this.#microseconds.getValueAtPercentile(percentile) / 1000;
   }

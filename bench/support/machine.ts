@@ -50,6 +50,21 @@ export function environmentText({ date, command, machine, versions }: Environmen
   return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${mysql === undefined ? "" : `${mysql}, `}${named.join(", ")}.\n`;
 }
 
+/** The same for the head of a picture, in a few short lines. */
+export function environmentLines({ date, machine, versions }: Environment): string[] {
+  const { cpu, cores, memoryGiB, system } = machine;
+  const { redis, mysql, ...packages } = versions;
+  // What is in brackets says where the program is.
+  const servers = [redis, mysql].filter((server) => server !== undefined).map((server) => server.replace(/ \(.*/, ""));
+  return [
+    `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
+    [...servers, ...Object.entries(packages).map(([name, version]) => `${name} ${version}`)]
+      // A version stays beside its name.
+      .map((text) => text.replaceAll(" ", "\u00A0"))
+      .join(", "),
+  ];
+}
+
 function versionOf(path: string): string {
   return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
 }

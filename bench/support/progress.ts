@@ -1,9 +1,15 @@
+import { type Progress, startProgress } from "../../src/cli/progress.js";
+
+let shown: Progress | undefined;
+
 /** Says what is going on, on one line, where somebody may be looking. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text.slice(0, process.stderr.columns - 1)}`);
+  shown ??= startProgress(text, { isQuiet: false });
+  shown.say(text);
 }
 
 /** Takes the line away. */
 export function endProgress(): void {
-  progress("");
+  shown?.end();
+  shown = undefined;
 }

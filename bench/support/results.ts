@@ -1,13 +1,16 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Writes results to a file, by default one in `bench/results`. */
-export async function writeResults(results: object, { file, name }: { file: string | undefined; name: string }) {
-  const path = file ?? fileURLToPath(new URL(`../results/${name}.json`, import.meta.url));
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(results, undefined, 2)}\n`);
-  console.log(`Written to ${path}`);
+/** Where results go by default. */
+export function resultsPath(name: string): string {
+  return fileURLToPath(new URL(`../results/${name}`, import.meta.url));
+}
+
+export async function writeText(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  console.log(`Written: ${relative(process.cwd(), file)}`);
 }
 
 /** Puts the text in the README in the place of that of the last run, between `<!-- name -->` and `<!-- /name -->`. */

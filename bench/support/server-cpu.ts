@@ -10,3 +10,10 @@ export async function cpuMsOf(pid: number): Promise<number | undefined> {
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields && (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
+
+/** How long the main thread of a process was ready to run and had no core, in milliseconds; undefined where that is not told. */
+export async function waitedMs(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/schedstat`, "utf8").catch(() => undefined);
+  // The time on a core, the time without, both in nanoseconds, and the number of turns.
+  return stat === undefined ? undefined : Number(stat.split(" ")[1]) / 1e6;
+}

@@ -110,7 +110,8 @@ export class Residents {
     await this.#mirror?.catchUp();
     // Added just before their last session closed, while changes were missed.
     this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
-    await Promise.all([...this.#unsettled].map((uid) => this.#settle(uid)));
+    // A store that has just come back is not flooded.
+    for (const some of chunks([...this.#unsettled], BATCH)) await Promise.all(some.map((uid) => this.#settle(uid)));
     await this.#restore();
     this.#forget();
   }

@@ -24,6 +24,8 @@ const SOCKET_TIMEOUT_MS = 3000;
 const MAX_RETRY_MS = 500;
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
+/** How many of those that cost Redis several steps each, or more than a microsecond. */
+export const COSTLY_BATCH = 250;
 
 /**
  * One process's connections to Redis: one for commands, one for subscriptions. It fails fast: while Redis is out of reach,

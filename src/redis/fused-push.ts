@@ -2,7 +2,7 @@ import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
 import { encodeFusedPush, withoutAnswer } from "../transports/redis/wire.js";
-import type { ChannelPush, Cluster, FrontendReplies, FusedPush, PushedFrontend } from "../types.js";
+import type { ChannelPush, Cluster, FusedPush, PushedFrontend, SentPush } from "../types.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
 import { defineScript } from "./script.js";
@@ -79,14 +79,19 @@ end
 return table.concat(pushed, ' ')`,
 );
 
-/** How many pushes, and how many characters of their bodies, go into one script call: keeps it below a few milliseconds. */
+/**
+ * How many pushes, to how many channels together, and how many characters of their bodies, go into one script call: keeps it
+ * below a few milliseconds.
+ */
 const MAX_BATCH = 100;
+const MAX_NAMES = 100;
 const MAX_BATCH_LENGTH = 262_144;
 
 /** Pushes of one tick to one type of frontends, which share a script call. */
 interface Batch {
   stype: string;
   pushes: { id: number; push: ChannelPush }[];
+  names: number;
   length: number;
   /** Where the message went. */
   sent: Promise<Place[]>;
@@ -107,6 +112,7 @@ interface Place {
  */
 export class RedisFusedPush implements FusedPush {
   readonly parts: FusedPush["parts"];
+  readonly maxNames = MAX_NAMES;
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
   #batch: Batch | undefined;
@@ -120,20 +126,23 @@ export class RedisFusedPush implements FusedPush {
     this.parts = parts;
   }
 
-  async push(push: ChannelPush): Promise<PushedFrontend[]> {
+  async push(push: ChannelPush): Promise<SentPush> {
     const { id, exchange } = this.#transport.openExchange(push.timeoutMs);
     try {
-      const sending = this.#enqueue(push.ack ? id : withoutAnswer(id), push);
-      return pushedAt(await exchange.sending(sending), push, exchange);
-    } finally {
-      exchange.sent();
+      const places = await exchange.sending(this.#enqueue(push.ack ? id : withoutAnswer(id), push));
+      return sentTo(places, push, exchange);
+    } catch (error) {
+      exchange.cancel();
+      throw error;
     }
   }
 
   #enqueue(id: number, push: ChannelPush): Promise<Place[]> {
-    if (this.#batch?.stype !== push.stype) this.#sendBatch();
+    const hasRoom = this.#batch?.stype === push.stype && this.#batch.names + push.names.length <= MAX_NAMES;
+    if (!hasRoom) this.#sendBatch();
     const batch = (this.#batch ??= this.#openBatch(push.stype));
     batch.pushes.push({ id, push });
+    batch.names += push.names.length;
     batch.length += push.body.length;
     if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#sendBatch();
     return batch.sent;
@@ -143,7 +152,7 @@ export class RedisFusedPush implements FusedPush {
     let resolve!: Batch["resolve"];
     const sent = new Promise<Place[]>((resolveSent) => (resolve = resolveSent));
     this.#connection.defer(() => this.#sendBatch());
-    return { stype, pushes: [], length: 0, sent, resolve };
+    return { stype, pushes: [], names: 0, length: 0, sent, resolve };
   }
 
   #sendBatch(): void {
@@ -186,18 +195,26 @@ function parsePlaces(text: string, names: readonly string[]): Place[] {
   return places;
 }
 
-/** Which of the frontends a push to these channels is for. */
-function pushedAt(places: readonly Place[], { names, ack }: ChannelPush, exchange: Exchange): PushedFrontend[] {
-  const pushed: PushedFrontend[] = [];
+/** A push to those of the frontends that it is for. */
+function sentTo(places: readonly Place[], { names, ack }: ChannelPush, exchange: Exchange): SentPush {
+  const parts: PushedFrontend[] = [];
+  const asked = new Set<string>();
+  const unreached: string[] = [];
   for (const { sid, receivers, counts } of places) {
-    // To some it brought other pushes.
+    // To some the message brought other pushes.
     if (!names.some((name) => counts.has(name))) continue;
     const count = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
-    // Who is to give no answer is waited for only to say that nobody got it.
-    const isExpected = ack || receivers === 0;
-    const reply = isExpected ? (exchange.expect(sid) as Promise<FrontendReplies["push"]>) : undefined;
-    pushed.push({ sid, count, reply });
-    if (receivers === 0) exchange.fail(sid, unreachable(sid));
+    parts.push({ sid, count });
+    if (receivers === 0) unreached.push(sid);
+    else if (ack) asked.add(sid);
   }
-  return pushed;
+  if (asked.size === 0) exchange.cancel();
+  return {
+    parts,
+    listen(listener) {
+      for (const sid of unreached) listener.failed(sid, unreachable(sid));
+      if (asked.size > 0) exchange.expect(asked, listener);
+      if (!ack) for (const { sid } of parts) if (!unreached.includes(sid)) listener.sent(sid);
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import type { FrontendReplies, PushedFrontend } from "../types.js";
+import type { FrontendReplies, PushedFrontend, ReplyListener, SentPush } from "../types.js";
 import type { Deadline } from "./deadline.js";
 import { addFrontend, type PushReport } from "./push-report.js";
 
@@ -20,77 +20,102 @@ const LISTING_FROM = 0.75;
  * @throws `GC_PUSH_FAILED` every frontend failed
  */
 export function collect(
-  parts: readonly Part[],
+  sent: SentPush<Part>,
   deadline: Deadline,
   report: PushReport,
   list: ListPart,
 ): Promise<PushReport> {
-  if (parts.length === 0) return Promise.resolve(report);
-  const listings = new Map<string, Promise<readonly string[]>>();
-  const listUnanswered = (): void => {
-    const answered = new Set(report.frontends.map(({ sid }) => sid));
-    for (const part of parts) {
-      const listing = answered.has(part.sid) ? undefined : list(part);
-      if (!listing) continue;
-      listing.catch(() => {});
-      listings.set(part.sid, listing);
-    }
-  };
-  const isListed = parts.every(({ uids, reply }) => uids ?? !reply);
-  const listing = isListed ? undefined : setTimeout(listUnanswered, deadline.msLeft(LISTING_FROM));
+  return sent.parts.length === 0 ? Promise.resolve(report) : new Collector(sent, deadline, report, list).done;
+}
 
-  const failures: GlobalChannelError[] = [];
-  const addFailure = async (part: Part, error: GlobalChannelError): Promise<void> => {
-    failures.push(error);
-    const uids = await within(listings.get(part.sid) ?? list(part), deadline.msLeft());
+/** One object for each push, and nothing for each of its frontends: this is what a push costs a backend. */
+class Collector implements ReplyListener {
+  readonly done: Promise<PushReport>;
+  readonly #parts: readonly Part[];
+  readonly #deadline: Deadline;
+  readonly #report: PushReport;
+  readonly #list: ListPart;
+  readonly #failures: GlobalChannelError[] = [];
+  readonly #listings = new Map<string, Promise<readonly string[]>>();
+  #listing: NodeJS.Timeout | undefined;
+  #waiting: number;
+  #resolve!: (report: PushReport) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(sent: SentPush<Part>, deadline: Deadline, report: PushReport, list: ListPart) {
+    this.#parts = sent.parts;
+    this.#deadline = deadline;
+    this.#report = report;
+    this.#list = list;
+    this.#waiting = sent.parts.length;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    sent.listen(this);
+    if (this.#waiting > 0 && sent.parts.some(({ uids }) => !uids)) {
+      this.#listing = setTimeout(() => this.#listUnanswered(), deadline.msLeft(LISTING_FROM));
+    }
+  }
+
+  answered(sid: string, reply: FrontendReplies["push"]): void {
+    try {
+      const { delivered, failed } = reply;
+      const targeted = delivered + failed.length;
+      addFrontend(this.#report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
+    } catch (cause) {
+      // It is not what a transport should give.
+      this.failed(sid, cause);
+      return;
+    }
+    this.#settle();
+  }
+
+  sent(sid: string): void {
+    const { count } = this.#part(sid);
+    const targeted = count ?? 0;
+    const counts = { sid, targeted, delivered: 0, failed: 0, unknown: targeted };
+    addFrontend(this.#report, { ...counts, ...(count === undefined && { isUncounted: true }) }, []);
+    this.#settle();
+  }
+
+  failed(sid: string, cause: unknown): void {
+    this.#addFailure(this.#part(sid), toGlobalChannelError(cause, sid)).then(() => this.#settle(), this.#reject);
+  }
+
+  #part(sid: string): Part {
+    return this.#parts.find((part) => part.sid === sid)!;
+  }
+
+  async #addFailure(part: Part, error: GlobalChannelError): Promise<void> {
+    this.#failures.push(error);
+    const uids = await within(this.#listings.get(part.sid) ?? this.#list(part), this.#deadline.msLeft());
     const targeted = uids?.length ?? part.count ?? 0;
     const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
     const isUncounted = uids === undefined && part.count === undefined;
     const counts = { sid: part.sid, targeted, delivered: 0, ...state };
-    addFrontend(report, { ...counts, error, ...(isUncounted && { isUncounted }) }, uids ?? []);
-  };
-  return new Promise((resolve, reject) => {
-    let waiting = parts.length;
-    const settle = (): void => {
-      if (--waiting > 0) return;
-      clearTimeout(listing);
-      // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
-      const isAnyoneLeft = report.frontends.some(({ targeted, isUncounted }) => targeted > 0 || isUncounted);
-      if (failures.length === parts.length && isAnyoneLeft) reject(allFailed(report, failures));
-      else resolve(report);
-    };
-    // Callbacks, not an async function for each: this runs once for each frontend of each push.
-    for (const part of parts) {
-      const { sid, reply } = part;
-      const fail = (cause: unknown): void =>
-        void addFailure(part, toGlobalChannelError(cause, sid)).then(settle, reject);
-      const take = (answer: FrontendReplies["push"] | undefined): void => {
-        try {
-          addAnswer(report, part, answer);
-        } catch (cause) {
-          // It is not what a transport should give.
-          fail(cause);
-          return;
-        }
-        settle();
-      };
-      if (reply) reply.then(take, fail);
-      else take(undefined);
-    }
-  });
-}
-
-/** @param answer undefined: the frontend was asked for none */
-function addAnswer(report: PushReport, { sid, count }: Part, answer: FrontendReplies["push"] | undefined): void {
-  if (answer) {
-    const { delivered, failed } = answer;
-    const targeted = delivered + failed.length;
-    addFrontend(report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
-    return;
+    addFrontend(this.#report, { ...counts, error, ...(isUncounted && { isUncounted }) }, uids ?? []);
   }
-  const targeted = count ?? 0;
-  const counts = { sid, targeted, delivered: 0, failed: 0, unknown: targeted };
-  addFrontend(report, { ...counts, ...(count === undefined && { isUncounted: true }) }, []);
+
+  #listUnanswered(): void {
+    const answered = new Set(this.#report.frontends.map(({ sid }) => sid));
+    for (const part of this.#parts) {
+      const listing = answered.has(part.sid) ? undefined : this.#list(part);
+      if (!listing) continue;
+      listing.catch(() => {});
+      this.#listings.set(part.sid, listing);
+    }
+  }
+
+  #settle(): void {
+    if (--this.#waiting > 0) return;
+    clearTimeout(this.#listing);
+    // Members who have left meanwhile, with their frontend's clean stop, have missed nothing.
+    const hasAllFailed = this.#failures.length === this.#parts.length;
+    if (hasAllFailed && this.#report.frontends.some(({ targeted, isUncounted }) => targeted > 0 || isUncounted)) {
+      this.#reject(allFailed(this.#report, this.#failures));
+    } else this.#resolve(this.#report);
+  }
 }
 
 /** The value, or undefined if it is not there in time or cannot be had. Something that is there already counts as in time. */

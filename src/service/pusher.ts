@@ -4,10 +4,12 @@ import type {
   Cluster,
   FrontendId,
   FrontendInfo,
+  FrontendReplies,
   FrontendRequest,
   MemberSetInfo,
   PushTarget,
   ReplyTo,
+  SentPush,
 } from "../types.js";
 import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
@@ -18,6 +20,12 @@ import { Turnstile } from "./turnstile.js";
 
 /** A push as all its ways share it. */
 export type PushMessage = Omit<ChannelPush, "names">;
+
+/** A part of a push that the transport has been asked to send. */
+interface PromisedPart extends Part {
+  /** The frontend's answer, or undefined where none was asked for. */
+  reply: Promise<FrontendReplies["push"] | undefined>;
+}
 
 /** The turnstile's key of pushes that name no channel; channels have no empty names. */
 const USERS = "";
@@ -50,8 +58,8 @@ export class Pusher {
   /** Pushes to the members of channels, one copy per user. */
   async toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
     const deadline = new Deadline(push.timeoutMs);
-    const parts = names.length > 0 ? await this.#sendToChannels({ ...push, names }, deadline) : [];
-    return collect(parts, deadline, emptyReport(), ({ sid, uids }) =>
+    const sent = await this.#sendToChannels({ ...push, names }, deadline);
+    return collect(sent, deadline, emptyReport(), ({ sid, uids }) =>
       uids ? Promise.resolve(uids) : this.#listMembers(names, sid, push.except),
     );
   }
@@ -71,7 +79,7 @@ export class Pusher {
         this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
       );
     });
-    return collect(parts, deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
+    return collect(sentBy(parts), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
@@ -91,19 +99,22 @@ export class Pusher {
       // A frontend without an incarnation does not tell who is there.
       for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;
     }
-    return collect(parts, deadline, emptyReport(), () => undefined);
+    return collect(sentBy(parts), deadline, emptyReport(), () => undefined);
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
-  #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
+  async #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
     const { manager, transport, fusedPush } = this.#cluster;
-    if (fusedPush) return fusedPush.push(push);
+    if (push.names.length === 0) return sentBy([]);
+    // What is sent in two steps is not to be overtaken.
+    const isFused = fusedPush && push.names.length <= fusedPush.maxNames && this.#turnstile.isFree(push.names);
+    if (isFused) return fusedPush.push(push);
     const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
-    return canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
+    return sentBy(await (canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline)));
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
-  #sendVersions(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
+  #sendVersions(push: ChannelPush, deadline: Deadline): Promise<PromisedPart[]> {
     const reads = Promise.all([
       this.#cluster.registry.list(),
       Promise.all(push.names.map((name) => this.#sets.read(name))),
@@ -132,14 +143,14 @@ export class Pusher {
   }
 
   /** Tells each frontend the uids of its members: the way where it cannot know them itself. */
-  #sendUids(push: ChannelPush, deadline: Deadline): Promise<Part[]> {
+  #sendUids(push: ChannelPush, deadline: Deadline): Promise<PromisedPart[]> {
     const reads = (async () => {
       const sids = ofType(await this.#cluster.registry.list(), push.stype).map(({ sid }) => sid);
       if (sids.length === 0) return { sids, channels: [] };
       return { sids, channels: await Promise.all(push.names.map((name) => this.#members.read(name, sids))) };
     })();
     return this.#inTurn(push.names, deadline, reads, ({ sids, channels }) => {
-      const parts: Part[] = [];
+      const parts: PromisedPart[] = [];
       for (const sid of sids) {
         const uids = unite(channels, sid, push.except);
         if (uids.length === 0) continue;
@@ -152,10 +163,10 @@ export class Pusher {
   }
 
   /** Takes users whom their frontend does not know out of the channels, unless they are added again meanwhile. */
-  #repairAfter({ sid, reply }: Part, names: readonly string[], channels: readonly MemberCopies[]): void {
+  #repairAfter({ sid, reply }: PromisedPart, names: readonly string[], channels: readonly MemberCopies[]): void {
     const { manager } = this.#cluster;
     if (!this.#autoLeave || !manager.capabilities?.versions) return;
-    const repair = async ({ failed }: { failed: readonly string[] } = { failed: [] }): Promise<void> => {
+    const repair = async (failed: readonly string[] = []): Promise<void> => {
       if (failed.length === 0) return;
       const unknown = new Set(failed);
       for (const [index, name] of names.entries()) {
@@ -165,8 +176,8 @@ export class Pusher {
       }
     };
     // Why a reply fails is told in the push report.
-    reply?.then(
-      (answer) => void repair(answer).catch(this.#report),
+    reply.then(
+      (answer) => void repair(answer?.failed).catch(this.#report),
       () => {},
     );
   }
@@ -186,23 +197,23 @@ export class Pusher {
     uids: readonly string[] | undefined,
     { route, body, except, ack }: PushMessage,
     deadline: Deadline,
-  ): Part {
+  ): PromisedPart {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
     const reply = ack ? this.#request(sid, request, deadline) : this.#sendOff(sid, request, deadline);
     // It may fail before anyone waits for it.
-    reply?.catch(() => {});
+    reply.catch(() => {});
     return { sid, count: uids?.length, reply, ...(uids && { uids }) };
   }
 
-  /** Sends a frontend what it is to give no answer to. Resolves when it is sent; undefined: nobody knows when that is. */
-  #sendOff(sid: string, request: FrontendRequest, deadline: Deadline): Promise<undefined> | undefined {
+  /** Sends a frontend what it is to give no answer to. Resolves when it is sent, as far as that can be known. */
+  #sendOff(sid: string, request: FrontendRequest, deadline: Deadline): Promise<undefined> {
     const { transport } = this.#cluster;
     if (transport.send) {
       const sent = (async () => transport.send!(sid, request))().then(() => undefined);
       return deadline.bound(sent, () => `sending to ${sid}`, "whether it was sent is not known");
     }
     this.#request(sid, request, deadline).catch(() => {});
-    return undefined;
+    return Promise.resolve(undefined);
   }
 
   /** Asks a frontend. What the transport throws, or that it is too late, is this frontend's failure and not the whole push's. */
@@ -220,6 +231,20 @@ export class Pusher {
     for (const uid of except) uids.delete(uid);
     return [...uids];
   }
+}
+
+function sentBy(parts: readonly PromisedPart[]): SentPush<Part> {
+  return {
+    parts,
+    listen(listener) {
+      for (const { sid, reply } of parts) {
+        reply.then(
+          (answer) => (answer ? listener.answered(sid, answer) : listener.sent(sid)),
+          (error: unknown) => listener.failed(sid, error),
+        );
+      }
+    },
+  };
 }
 
 /** The members at a frontend of any of these channels, each once, without some. */

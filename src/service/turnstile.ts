@@ -3,6 +3,11 @@ export class Turnstile {
   /** The last one of each key who has not acted yet. */
   readonly #last = new Map<string, Promise<unknown>>();
 
+  /** Whether nobody would have to be waited for. */
+  isFree(keys: readonly string[]): boolean {
+    return this.#last.size === 0 || !keys.some((key) => this.#last.has(key));
+  }
+
   /**
    * Resolves what `act` returns, which is called once `prepared` has resolved and everyone who came before with one of these
    * keys has acted or failed.

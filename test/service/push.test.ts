@@ -506,3 +506,35 @@ test("more than maxPendingPushes at a time are refused with GC_OVERLOADED, and t
   t.is((await push(4)).delivered, 3);
   t.deepEqual(messages(first, "ann"), [1, 2, 4]);
 });
+
+test("a push to a great many channels is one copy for each user, and keeps its place among others", async (t, stage) => {
+  const service = await stage.service();
+  const { first, second } = await twoFrontends(stage, service);
+  const names = numbers(300).map((n) => `hall-${n}`);
+  await service.addMany(
+    names.flatMap((name) => [...membersAt("s1", name, ["ann"]), ...membersAt("s2", name, ["cid"])]),
+  );
+
+  const reports = await Promise.all([
+    service.pushMessage("connector", "chat", 1, "hall-7"),
+    service.pushMessage("connector", "chat", 2, [...names, "room"]),
+    service.pushMessage("connector", "chat", 3, "hall-7"),
+    service.pushMessage("connector", "chat", 4, "room"),
+    service.pushMessage("connector", "chat", 5, names, { ack: false }),
+    service.pushMessage("connector", "chat", 6, "hall-299"),
+  ]);
+
+  t.deepEqual(
+    reports.map(({ targeted, delivered }) => [targeted, delivered]).filter((_, index) => index !== 4),
+    [
+      [2, 2],
+      [3, 3],
+      [2, 2],
+      [3, 3],
+      [2, 2],
+    ],
+  );
+  t.deepEqual(messages(first, "ann"), [1, 2, 3, 4, 5, 6]);
+  t.deepEqual(messages(first, "bob"), [2, 4]);
+  t.deepEqual(messages(second, "cid"), [1, 2, 3, 4, 5, 6]);
+});

@@ -4,7 +4,7 @@ import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { groupBySet } from "../../member-sets.js";
-import { BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
+import { BATCH, COSTLY_BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
 import type { SubscriptionListener } from "../../redis/subscriptions.js";
 import type {
@@ -57,7 +57,7 @@ export class RedisChannelManager implements ChannelManager {
     let cursor = "0";
     do {
       const [next, keys] = await this.#connection.command((client) =>
-        client.scan(cursor, "MATCH", this.#connection.keys.all, "COUNT", BATCH),
+        client.scan(cursor, "MATCH", this.#connection.keys.all, "COUNT", COSTLY_BATCH),
       );
       const own = keys.filter((key) => this.#connection.keys.isOwn(key));
       if (own.length > 0) await this.#connection.command((client) => client.unlink(...own));
@@ -133,9 +133,16 @@ export class RedisChannelManager implements ChannelManager {
     limit: number,
   ): Promise<{ uids: string[]; cursor: string }> {
     if (!/^\d{0,19}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
-    const [next, uids] = await this.#connection.command((client) =>
-      client.sscan(this.#connection.keys.members(name, sid), cursor || "0", "COUNT", limit),
-    );
+    const key = this.#connection.keys.members(name, sid);
+    const uids: string[] = [];
+    let next = cursor || "0";
+    do {
+      const count = Math.min(limit - uids.length, BATCH);
+      const from = next;
+      const [cursorAfter, some] = await this.#connection.command((client) => client.sscan(key, from, "COUNT", count));
+      uids.push(...some);
+      next = cursorAfter;
+    } while (next !== "0" && uids.length < limit);
     return { uids, cursor: next === "0" ? "" : next };
   }
 
@@ -262,7 +269,7 @@ export class RedisChannelManager implements ChannelManager {
 
   async #forgetSessions(sid: string, incarnation: string): Promise<void> {
     const { keys } = this.#connection;
-    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)), BATCH)) {
+    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)), COSTLY_BATCH)) {
       await this.#connection.run(
         scripts.forgetSessions,
         [keys.usersAt(sid), keys.servers, ...uids.map((uid) => keys.user(uid))],

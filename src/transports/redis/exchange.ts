@@ -2,21 +2,23 @@ import { frontendError, GlobalChannelError, timedOut } from "../../errors.js";
 import type { FrontendReply } from "../../types.js";
 import type { Outcome } from "./wire.js";
 
-interface Waiting {
-  resolve: (reply: FrontendReply) => void;
-  reject: (error: Error) => void;
+/** Is told the reply of each frontend that is expected to give one, or why there is none, once each. */
+export interface ExchangeListener {
+  answered(sid: string, reply: FrontendReply): void;
+  failed(sid: string, error: Error): void;
 }
 
 /** One request, to one frontend or to several, and the wait for their replies until the deadline. */
 export class Exchange {
   readonly #timeoutMs: number;
   readonly #onEnd: () => void;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #timer: NodeJS.Timeout;
+  /** Who is still expected to reply, from {@link expect} on. */
+  #waiting: Set<string> | undefined;
+  #listener: ExchangeListener | undefined;
   /** Replies that came before it was known that they are to be expected. */
   #early: Map<string, Outcome> | undefined;
-  readonly #timer: NodeJS.Timeout;
   #giveUpSending: (() => void) | undefined;
-  #isSent = false;
   #isOver = false;
 
   constructor(timeoutMs: number, onEnd: () => void) {
@@ -35,49 +37,49 @@ export class Exchange {
     });
   }
 
-  /** The reply of one frontend. All must be expected before {@link sent}. */
-  expect(sid: string): Promise<FrontendReply> {
-    const promise = new Promise<FrontendReply>((resolve, reject) => this.#waiting.set(sid, { resolve, reject }));
-    const early = this.#early?.get(sid);
-    if (early) this.settle(sid, early);
-    else if (this.#isOver) this.#expire();
-    return promise;
-  }
-
-  /** No further frontend will be expected. */
-  sent(): void {
-    this.#isSent = true;
-    this.#endIfDone();
+  /** Tells the listener of the replies of these frontends, of those that are there already at once. No others will be expected. */
+  expect(sids: Set<string>, listener: ExchangeListener): void {
+    this.#waiting = sids;
+    this.#listener = listener;
+    if (this.#early) for (const [sid, outcome] of this.#early) this.settle(sid, outcome);
+    if (this.#isOver) this.#expire();
+    else this.#endIfDone();
   }
 
   settle(sid: string, outcome: Outcome): void {
-    const waiting = this.#waiting.get(sid);
-    if (!waiting) {
-      if (!this.#isSent) (this.#early ??= new Map()).set(sid, outcome);
+    if (!this.#waiting) {
+      (this.#early ??= new Map()).set(sid, outcome);
       return;
     }
-    this.#waiting.delete(sid);
-    if ("error" in outcome) waiting.reject(frontendError(sid, outcome.error));
-    else waiting.resolve(outcome.answer);
+    if (!this.#waiting.delete(sid)) return;
+    if ("error" in outcome) this.#listener!.failed(sid, frontendError(sid, outcome.error));
+    else this.#listener!.answered(sid, outcome.answer);
     this.#endIfDone();
   }
 
   fail(sid: string, error: Error): void {
-    this.#waiting.get(sid)?.reject(error);
-    this.#waiting.delete(sid);
+    if (!this.#waiting?.delete(sid)) return;
+    this.#listener!.failed(sid, error);
     this.#endIfDone();
+  }
+
+  /** Nobody is expected to reply. */
+  cancel(): void {
+    this.#waiting = new Set();
+    this.#end();
   }
 
   #expire(): void {
     this.#isOver = true;
     this.#giveUpSending?.();
-    for (const [sid, { reject }] of this.#waiting) reject(timedOut(sid, this.#timeoutMs));
-    this.#waiting.clear();
+    const waiting = [...(this.#waiting ?? [])];
+    this.#waiting?.clear();
+    for (const sid of waiting) this.#listener!.failed(sid, timedOut(sid, this.#timeoutMs));
     this.#end();
   }
 
   #endIfDone(): void {
-    if (this.#isSent && this.#waiting.size === 0) this.#end();
+    if (this.#waiting?.size === 0) this.#end();
   }
 
   #end(): void {

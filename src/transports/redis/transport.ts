@@ -65,10 +65,13 @@ export class RedisTransport implements RpcTransport {
     options: { timeoutMs: number },
   ): Promise<ReplyTo<R>> {
     const { id, exchange } = this.openExchange(options.timeoutMs);
-    const reply = exchange.expect(sid);
-    exchange.sent();
-    this.#publish(sid, encodeRequest(this.id, id, request)).catch((error: Error) => exchange.fail(sid, error));
-    return reply as Promise<ReplyTo<R>>;
+    return new Promise((resolve, reject) => {
+      exchange.expect(new Set([sid]), {
+        answered: (_sid, reply) => resolve(reply as ReplyTo<R>),
+        failed: (_sid, error) => reject(error),
+      });
+      this.#publish(sid, encodeRequest(this.id, id, request)).catch((error: Error) => exchange.fail(sid, error));
+    });
   }
 
   send(sid: string, request: FrontendRequest): Promise<void> {

@@ -1,5 +1,5 @@
-import type { LoadResult } from "../support/load.js";
-import { measured, type Measured } from "../support/statistics.js";
+import type { LoadResult } from "./load.js";
+import { measured, type Measured } from "./statistics.js";
 
 /** One run of one contender. */
 export interface Sample extends LoadResult {

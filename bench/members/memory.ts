@@ -1,22 +1,24 @@
 import { Redis } from "ioredis";
 import { chunks } from "../../src/batches.js";
-import { GlobalChannelService } from "../../src/index.js";
-import { redis as redisCluster } from "../../src/redis/index.js";
-import { startRedis } from "../../test/support/redis-server.js";
+import { GlobalChannelService } from "globalchannel";
+import { groupBySet } from "../../src/member-sets.js";
+import { redis as redisCluster } from "globalchannel/redis";
+import type { Membership } from "../../src/types.js";
+import { startRedisStore } from "../managers/stores.js";
 import type { Part } from "../support/bench.js";
-import { membersOf, sidsOf } from "../support/names.js";
+import type { Chart } from "../support/chart.js";
+import { membersOf } from "../support/names.js";
 import { progress } from "../support/progress.js";
 import type { Claim } from "../support/claims.js";
 import { inScope } from "../support/scope.js";
-import { format, round } from "../support/statistics.js";
+import { format, measured, round } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
 import { FILL_BATCH } from "../contenders/contender.js";
 import { originalKey } from "../contenders/original.js";
+import { SIDS } from "./places.js";
 
 /** Fills one Redis in the layout of this library and, flushed, in the original's. */
-export const memory: Part<MemoryResult[]> = { slow: false, measure, tables, claims };
-
-const SIDS = sidsOf(10);
+export const memory: Part<MemoryResult[]> = { slow: false, measure, tables, claims, charts };
 
 interface Shape {
   channels: number;
@@ -41,19 +43,12 @@ export interface MemoryResult extends Shape {
   ratio: number;
 }
 
-interface Membership {
-  name: string;
-  uid: string;
-  sid: string;
-}
-
 function measure(quick: boolean): Promise<MemoryResult[]> {
   return inScope(async (scope) => {
-    const server = await startRedis();
-    scope.defer(() => server.stop());
-    const client = new Redis(server.url);
+    const { url } = await startRedisStore(scope);
+    const client = new Redis(url);
     scope.defer(() => client.disconnect());
-    const service = new GlobalChannelService({ cluster: redisCluster(server.url), reapIntervalMs: 600_000 });
+    const service = new GlobalChannelService({ cluster: redisCluster(url), reapIntervalMs: 600_000 });
     await service.start();
     scope.defer(() => service.stop(true));
 
@@ -110,14 +105,7 @@ function* batchesOf({ channels, members }: Shape): Generator<Membership[]> {
 }
 
 async function addPlain(client: Redis, batch: readonly Membership[]): Promise<void> {
-  const sets = new Map<string, string[]>();
-  for (const { name, uid, sid } of batch) {
-    const key = originalKey(name, sid);
-    const uids = sets.get(key);
-    if (uids) uids.push(uid);
-    else sets.set(key, [uid]);
-  }
-  await Promise.all(Array.from(sets, ([key, uids]) => client.sadd(key, ...uids)));
+  await Promise.all(groupBySet(batch).map(({ name, sid, uids }) => client.sadd(originalKey(name, sid), ...uids)));
 }
 
 function tables(results: readonly MemoryResult[]): string[] {
@@ -137,10 +125,31 @@ function tables(results: readonly MemoryResult[]): string[] {
   ];
 }
 
+function charts(results: readonly MemoryResult[]): Chart[] {
+  return [
+    {
+      kind: "bars",
+      title: "Redis memory, members over 10 frontends",
+      unit: "bytes/membership",
+      bars: results.flatMap(({ memberships, channels, globalchannelBytes, originalBytes }) => {
+        const group = `${format(memberships)} memberships in ${channelsText(channels)}`;
+        return [
+          { group, contender: "globalchannel", value: measured([globalchannelBytes / memberships]) },
+          { group, contender: "original", value: measured([originalBytes / memberships]) },
+        ];
+      }),
+    },
+  ];
+}
+
 function claims(results: readonly MemoryResult[]): Claim[] {
   return results.map(({ channels, memberships, ratio }) => ({
-    claim: `times the original's Redis memory, ${format(memberships)} memberships in ${format(channels)} channel${channels === 1 ? "" : "s"}`,
+    claim: `times the original's Redis memory, ${format(memberships)} memberships in ${channelsText(channels)}`,
     atMost: 1.3,
     measured: ratio,
   }));
+}
+
+function channelsText(channels: number): string {
+  return channels === 1 ? "1 channel" : `${format(channels)} channels`;
 }

@@ -1,0 +1,187 @@
+import { BenchCluster, type Run } from "./cluster/cluster.js";
+import type { Channels } from "./cluster/channels.js";
+import { type Cell, type CellResult, findCell, type Sample, summarize } from "./cluster/sample.js";
+import type { ContenderName } from "./contenders/contender.js";
+import { acknowledges } from "./contenders/index.js";
+import type { Bench, Part } from "./support/bench.js";
+import type { BarChart, Chart } from "./support/chart.js";
+import type { Claim } from "./support/claims.js";
+import { type Load, WARM_UP_PUSHES } from "./support/load.js";
+import { progress } from "./support/progress.js";
+import { inScope } from "./support/scope.js";
+import { format, formatSpread } from "./support/statistics.js";
+import { markdownTable } from "./support/table.js";
+
+/** One at a time for latencies, many for throughput. */
+const LATENCY_WINDOW = 1;
+const THROUGHPUT_WINDOW = 64;
+const WINDOWS = [LATENCY_WINDOW, THROUGHPUT_WINDOW];
+
+const FRONTENDS = 10;
+/** In each channel, as many at each frontend. */
+const MEMBERS = 20;
+/** Before each push, so many of its channel's members are replaced. */
+const CHURN = 0.1;
+const CHURNS = [0, CHURN];
+
+interface Plan {
+  channels: number;
+  contenders: readonly ContenderName[];
+  rounds: number;
+  durationMs: number;
+  /** At most, for each contender: a warm-up ends with {@link WARM_UP_PUSHES}. */
+  warmUpMs: number;
+}
+
+const FULL: Plan = {
+  channels: 10_000,
+  contenders: ["globalchannel", "original", "redis-adapter", "raw"],
+  rounds: 5,
+  durationMs: 1500,
+  warmUpMs: 12_000,
+};
+
+/** What the promise is about. */
+const QUICK: Plan = {
+  channels: 2000,
+  contenders: ["globalchannel", "original"],
+  rounds: 3,
+  durationMs: 500,
+  warmUpMs: 5000,
+};
+
+interface ChannelsCell extends Cell {
+  channels: number;
+  churn: number;
+}
+
+type ChannelsResult = ChannelsCell & CellResult;
+
+const pushes: Part<ChannelsResult[]> = {
+  slow: false,
+  measure: (quick) => measure(quick ? QUICK : FULL),
+  tables,
+  claims,
+  charts,
+};
+
+export const channels: Bench = {
+  name: "channels",
+  question: "What does a push cost where there are many channels, and members come and go between pushes? No clients",
+  quick: "less than a minute: fewer channels, only what the promise is about",
+  parts: { pushes },
+  packages: ["socket.io", "@socket.io/redis-adapter"],
+};
+
+function measure(plan: Plan): Promise<ChannelsResult[]> {
+  return inScope(async (scope) => {
+    progress(`channels: starting ${FRONTENDS} frontends`);
+    const { contenders, durationMs } = plan;
+    const cluster = await BenchCluster.start(scope, { frontends: FRONTENDS, clients: "none", contenders });
+    progress(`channels: filling ${plan.channels} channels`);
+    await cluster.fill(channelsOf(plan));
+    const runOf = (churn: number, load: Load): Run => ({ channels: channelsOf(plan), load, churn });
+    const warmUp: Load = {
+      window: THROUGHPUT_WINDOW,
+      durationMs: plan.warmUpMs / CHURNS.length,
+      maxCalls: WARM_UP_PUSHES / CHURNS.length,
+    };
+    for (const contender of contenders) {
+      progress(`channels: warming up ${contender}`);
+      for (const churn of CHURNS) await cluster.warmUp(contender, runOf(churn, warmUp));
+    }
+    const samples = cells(plan).map((cell) => ({ cell, samples: [] as Sample[] }));
+    for (let round = 1; round <= plan.rounds; round++) {
+      for (const { cell, samples: ofCell } of samples) {
+        const { contender, window, churn } = cell;
+        progress(`channels: round ${round}/${plan.rounds}, ${groupOf(churn)}, ${contender}, window ${window}`);
+        ofCell.push(await cluster.measure(contender, runOf(churn, { window, durationMs, maxCalls: Infinity })));
+      }
+    }
+    return samples.map(({ cell, samples: ofCell }) => summarize(cell, ofCell));
+  });
+}
+
+function channelsOf({ channels: count }: Plan): Channels {
+  return { prefix: "room", count, members: MEMBERS };
+}
+
+/** In the order in which they are measured: contenders take turns. */
+function cells({ channels: count, contenders }: Plan): ChannelsCell[] {
+  return CHURNS.flatMap((churn) =>
+    WINDOWS.flatMap((window) =>
+      contenders.map((contender) => ({
+        ...{ frontends: FRONTENDS, members: MEMBERS, channels: count, churn },
+        ...{ contender, window },
+      })),
+    ),
+  );
+}
+
+function groupOf(churn: number): string {
+  return churn === 0 ? "no churn" : `${format(churn * 100)} % churn`;
+}
+
+/** Of one contender with this churn. */
+function find(results: readonly ChannelsResult[], churn: number, contender: ContenderName, window: number) {
+  const wanted = { frontends: FRONTENDS, members: MEMBERS, contender, window };
+  return findCell(
+    results.filter((result) => result.churn === churn),
+    wanted,
+  )!;
+}
+
+function tables(results: readonly ChannelsResult[]): string[] {
+  return [
+    markdownTable(
+      `pushes in turn to ${format(results[0]!.channels)} channels of ${MEMBERS} members at ${FRONTENDS} frontends; the members that are replaced count for pushes/s and CPU time, not for p50 and p99`,
+      [
+        ...["churn", "contender", "answers", `pushes/s, ${LATENCY_WINDOW} outstanding`],
+        `pushes/s, ${THROUGHPUT_WINDOW} outstanding`,
+        ...[`p50 ms, ${LATENCY_WINDOW} outstanding`, "p99 ms"],
+        ...[`p50 ms, ${THROUGHPUT_WINDOW} outstanding`, "p99 ms"],
+        `CPU µs/push: backend, ${THROUGHPUT_WINDOW} outstanding`,
+        ...["all frontends", "Redis"],
+      ],
+      results
+        .filter(({ window }) => window === THROUGHPUT_WINDOW)
+        .map((busy) => {
+          const { churn, contender, perPush } = busy;
+          const calm = find(results, churn, contender, LATENCY_WINDOW);
+          return [
+            ...[groupOf(churn), contender, acknowledges(contender) ? "yes" : "no"],
+            ...[calm, busy].map(({ pushesPerSecond }) => formatSpread(pushesPerSecond)),
+            ...[calm, busy].flatMap(({ p50Ms, p99Ms }) => [formatSpread(p50Ms), formatSpread(p99Ms)]),
+            ...[perPush.backendCpuMs, perPush.frontendsCpuMs, perPush.redisCpuMs].map((ms) => format(ms * 1000)),
+          ];
+        }),
+    ),
+  ];
+}
+
+function charts(results: readonly ChannelsResult[]): Chart[] {
+  const bars = (window: number): BarChart["bars"] =>
+    results
+      .filter((result) => result.window === window)
+      .map(({ churn, contender, pushesPerSecond }) => ({ group: groupOf(churn), contender, value: pushesPerSecond }));
+  return [
+    {
+      kind: "bars",
+      title: `Pushes/s to ${format(results[0]!.channels)} channels of ${MEMBERS} members, ${THROUGHPUT_WINDOW} outstanding`,
+      unit: "pushes/s",
+      bars: bars(THROUGHPUT_WINDOW),
+    },
+  ];
+}
+
+function claims(results: readonly ChannelsResult[]): Claim[] {
+  const speed = (contender: ContenderName): number =>
+    find(results, CHURN, contender, THROUGHPUT_WINDOW).pushesPerSecond.median;
+  return [
+    {
+      claim: `globalchannel: times the pushes/s of original, ${groupOf(CHURN)}, ${THROUGHPUT_WINDOW} outstanding`,
+      atLeast: 3,
+      measured: speed("globalchannel") / speed("original"),
+    },
+  ];
+}

@@ -1,0 +1,19 @@
+import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { Scope } from "../support/scope.js";
+import type { FrontendsApi, FrontendsConfig } from "./frontends-process.js";
+
+/** Starts frontends together in a process of their own, which ends with `scope`. */
+export async function startFrontends(scope: Scope, config: FrontendsConfig): Promise<NodeProcess<FrontendsApi>> {
+  const child = await startProcess<FrontendsApi>(new URL("frontends-process.ts", import.meta.url), {
+    args: [JSON.stringify(config)],
+  });
+  scope.defer(() => child.kill());
+  await child.call("start");
+  return child;
+}
+
+/** @throws if frontends have reported errors */
+export async function expectNoErrors(frontends: NodeProcess<FrontendsApi>): Promise<void> {
+  const { count, first } = await frontends.call("errors");
+  if (count > 0) throw new Error(`frontends: ${count} errors, such as ${first}`);
+}

@@ -1,0 +1,208 @@
+import { BenchCluster } from "./cluster/cluster.js";
+import type { Channels } from "./cluster/channels.js";
+import { type Cell, type CellResult, cpuMicroseconds, type Sample, summarize } from "./cluster/sample.js";
+import type { ContenderName } from "./contenders/contender.js";
+import type { Bench, Part } from "./support/bench.js";
+import type { Chart, LineChart } from "./support/chart.js";
+import type { Claim } from "./support/claims.js";
+import { type Load, WARM_UP_PUSHES } from "./support/load.js";
+import { progress } from "./support/progress.js";
+import { inScope } from "./support/scope.js";
+import { format, formatSpread, measured, type Measured } from "./support/statistics.js";
+import { markdownTable } from "./support/table.js";
+
+const WINDOW = 64;
+/** While frontends are added. Divisible by all their numbers. */
+const USUAL_MEMBERS = 6400;
+/** While members are added. */
+const USUAL_FRONTENDS = 10;
+const FEW_MEMBERS = 100;
+
+/** The original sends the uid of every member: it pushes until it has sent about so many, or the time is over. */
+const UIDS_OF_ORIGINAL = 3_200_000;
+
+/**
+ * A run also costs something for each frontend: it is told to begin and asked what has come. Where a push takes the machine
+ * longer because there are more frontends, so does the run, or that would not be lost among so few pushes.
+ */
+const FRONTENDS_PER_DURATION = 16;
+
+/** From as many frontends on, a round takes so long that three have to do. */
+const MANY_FRONTENDS = 64;
+const ROUNDS_WITH_MANY = 3;
+
+/** How far the ratio of two costs may be off though nothing has changed. */
+const NOISE = 0.05;
+
+/** What is added in a series of cells. */
+type Axis = "frontends" | "members";
+
+interface Plan {
+  contenders: readonly ContenderName[];
+  frontends: readonly number[];
+  members: readonly number[];
+  rounds: number;
+  /** With few frontends. */
+  durationMs: number;
+  /** At most, with few frontends: a warm-up ends with {@link WARM_UP_PUSHES}. */
+  warmUpMs: number;
+  /** Of {@link UIDS_OF_ORIGINAL}. */
+  shareOfUids: number;
+}
+
+const FULL: Plan = {
+  contenders: ["globalchannel", "original", "raw"],
+  frontends: [1, 2, 4, 8, 16, 32, MANY_FRONTENDS],
+  members: [FEW_MEMBERS, 1000, 10_000, 100_000, 1_000_000],
+  rounds: 5,
+  durationMs: 1500,
+  warmUpMs: 6000,
+  shareOfUids: 1,
+};
+
+/** What the promises are about. */
+const QUICK: Plan = {
+  contenders: ["globalchannel", "original"],
+  frontends: [1, 4, 16],
+  members: [FEW_MEMBERS, 100_000],
+  rounds: 3,
+  durationMs: 400,
+  warmUpMs: 2500,
+  shareOfUids: 0.4,
+};
+
+interface ScaleCell extends Cell {
+  axis: Axis;
+}
+
+interface ScaleResult extends ScaleCell, CellResult {
+  /** CPU time of a push, in microseconds: of the backend, all frontends and Redis. */
+  cpuMicroseconds: Measured;
+}
+
+const pushes: Part<ScaleResult[]> = {
+  slow: false,
+  async measure(quick) {
+    const plan = quick ? QUICK : FULL;
+    const results: ScaleResult[] = [];
+    for (const frontends of plan.frontends) {
+      results.push(...(await measureAt(frontends, "frontends", [USUAL_MEMBERS], plan)));
+    }
+    results.push(...(await measureAt(USUAL_FRONTENDS, "members", plan.members, plan)));
+    return results;
+  },
+  tables,
+  claims,
+  charts,
+};
+
+export const scale: Bench = {
+  name: "scale",
+  question: "What does a push cost as the frontends become more, and as the members do? No clients",
+  quick: "less than a minute: fewer steps, only what the promises are about",
+  parts: { pushes },
+};
+
+function measureAt(frontends: number, axis: Axis, counts: readonly number[], plan: Plan): Promise<ScaleResult[]> {
+  return inScope(async (scope) => {
+    progress(`scale: starting ${frontends} frontends`);
+    const { contenders } = plan;
+    const cluster = await BenchCluster.start(scope, { frontends, clients: "none", contenders });
+    for (const members of counts) {
+      progress(`scale: filling a channel of ${members} members`);
+      await cluster.fill(channelsOf(members));
+    }
+    const longer = Math.max(1, frontends / FRONTENDS_PER_DURATION);
+    const loadOf = (durationMs: number, { contender, members }: Pick<Cell, "contender" | "members">): Load => ({
+      window: WINDOW,
+      durationMs: durationMs * longer,
+      maxCalls: contender === "original" ? (UIDS_OF_ORIGINAL * plan.shareOfUids) / members : Infinity,
+    });
+    for (const contender of contenders) {
+      progress(`scale: warming up ${contender} with ${frontends} frontends`);
+      const members = counts[0]!;
+      const most = loadOf(plan.warmUpMs, { contender, members });
+      const load = { ...most, maxCalls: Math.min(most.maxCalls, WARM_UP_PUSHES) };
+      await cluster.warmUp(contender, { channels: channelsOf(members), load });
+    }
+    const samples = counts
+      .flatMap((members) =>
+        contenders.map((contender): ScaleCell => ({ axis, frontends, members, contender, window: WINDOW })),
+      )
+      .map((cell) => ({ cell, samples: [] as Sample[] }));
+    const rounds = frontends < MANY_FRONTENDS ? plan.rounds : Math.min(plan.rounds, ROUNDS_WITH_MANY);
+    for (let round = 1; round <= rounds; round++) {
+      for (const { cell, samples: ofCell } of samples) {
+        const { members, contender } = cell;
+        progress(`scale: round ${round}/${rounds}, S=${frontends}, N=${members}, ${contender}`);
+        const run = { channels: channelsOf(members), load: loadOf(plan.durationMs, cell) };
+        ofCell.push(await cluster.measure(contender, run));
+      }
+    }
+    return samples.map(({ cell, samples: ofCell }) => ({
+      ...summarize(cell, ofCell),
+      cpuMicroseconds: measured(ofCell.map(cpuMicroseconds)),
+    }));
+  });
+}
+
+function channelsOf(members: number): Channels {
+  return { prefix: `room-${members}`, count: 1, members };
+}
+
+function tables(results: readonly ScaleResult[]): string[] {
+  return [
+    markdownTable(
+      `pushes to one channel, ${WINDOW} outstanding; CPU µs/push of backend, all frontends and Redis are those of the run with the median pushes/s; with ${MANY_FRONTENDS} frontends, there are ${ROUNDS_WITH_MANY} rounds`,
+      [
+        ...["S", "N", "contender", "pushes/s", "CPU µs/push: backend", "all frontends", "Redis"],
+        ...["all", "all, for each frontend"],
+      ],
+      results.map(({ frontends, members, contender, pushesPerSecond, perPush, cpuMicroseconds: cost }) => [
+        ...[String(frontends), format(members), contender, formatSpread(pushesPerSecond)],
+        ...[perPush.backendCpuMs, perPush.frontendsCpuMs, perPush.redisCpuMs].map((ms) => format(ms * 1000)),
+        ...[formatSpread(cost), format(cost.median / frontends)],
+      ]),
+    ),
+  ];
+}
+
+function charts(results: readonly ScaleResult[]): Chart[] {
+  const lines = (axis: Axis, others: string): LineChart => ({
+    kind: "lines",
+    title: `CPU time of a push by the number of ${axis}, ${others}, ${WINDOW} outstanding`,
+    unit: "CPU µs/push",
+    isLogarithmic: true,
+    x: { title: axis, isLogarithmic: true },
+    points: results
+      .filter((result) => result.axis === axis)
+      .map((result) => ({ contender: result.contender, x: result[axis], value: result.cpuMicroseconds })),
+  });
+  return [lines("frontends", `${format(USUAL_MEMBERS)} members`), lines("members", `${USUAL_FRONTENDS} frontends`)];
+}
+
+function claims(results: readonly ScaleResult[]): Claim[] {
+  const costs = (axis: Axis) =>
+    results
+      .filter((result) => result.axis === axis && result.contender === "globalchannel")
+      .map((result) => ({ count: result[axis], cost: result.cpuMicroseconds.median }));
+  const byFrontends = costs("frontends");
+  const growths = byFrontends.slice(1).map(({ count, cost }, index) => {
+    const before = byFrontends[index]!;
+    return cost / before.cost / (count / before.count);
+  });
+  const byMembers = costs("members");
+  const [few, many] = [byMembers[0]!, byMembers.at(-1)!];
+  return [
+    {
+      claim: `globalchannel: times its CPU time has grown per push, by times S has, from one S to the next, at worst; ${NOISE} of it is noise`,
+      atMost: 1 + NOISE,
+      measured: Math.max(...growths),
+    },
+    {
+      claim: `globalchannel: times its CPU time per push at N = ${format(few.count)}, at N = ${format(many.count)}, S = ${USUAL_FRONTENDS}`,
+      atMost: 1.5,
+      measured: many.cost / few.cost,
+    },
+  ];
+}
