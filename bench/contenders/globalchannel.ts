@@ -6,6 +6,8 @@ import { STYPE } from "../support/names.js";
 import { type Membership, type Receiver, type ReceiverOptions, type Sender, TIMEOUT_MS } from "./contender.js";
 import { numberAtEnd, ROUTE } from "./message.js";
 
+const NO_ACK = { ack: false } as const;
+
 /** This library: `service.pushMessage`. */
 export class GlobalChannelSender implements Sender {
   readonly #service: GlobalChannelService;
@@ -35,7 +37,7 @@ export class GlobalChannelSender implements Sender {
   }
 
   async push(name: string, msg: unknown): Promise<number | undefined> {
-    const { delivered } = await this.#service.pushMessage(STYPE, ROUTE, msg, name, { ack: this.#ack });
+    const { delivered } = await this.#service.pushMessage(STYPE, ROUTE, msg, name, this.#ack ? null : NO_ACK);
     return this.#ack ? delivered : undefined;
   }
 }

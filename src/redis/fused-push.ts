@@ -87,15 +87,21 @@ const MAX_BATCH = 100;
 const MAX_NAMES = 100;
 const MAX_BATCH_LENGTH = 262_144;
 
+/** A push that is to be sent. */
+interface QueuedPush {
+  id: number;
+  push: ChannelPush;
+  exchange: Exchange;
+  resolve: (sent: SentPush) => void;
+  reject: (error: unknown) => void;
+}
+
 /** Pushes of one tick to one type of frontends, which share a script call. */
 interface Batch {
   stype: string;
-  pushes: { id: number; push: ChannelPush }[];
+  pushes: QueuedPush[];
   names: number;
   length: number;
-  /** Where the message went. */
-  sent: Promise<Place[]>;
-  resolve: (sent: Promise<Place[]>) => void;
 }
 
 /** A frontend that a message was sent to. */
@@ -126,39 +132,44 @@ export class RedisFusedPush implements FusedPush {
     this.parts = parts;
   }
 
-  async push(push: ChannelPush): Promise<SentPush> {
-    const { id, exchange } = this.#transport.openExchange(push.timeoutMs);
-    try {
-      const places = await exchange.sending(this.#enqueue(push.ack ? id : withoutAnswer(id), push));
-      return sentTo(places, push, exchange);
-    } catch (error) {
-      exchange.cancel();
-      throw error;
-    }
+  push(push: ChannelPush): Promise<SentPush> {
+    return new Promise((resolve, reject) => {
+      const { id, exchange } = this.#transport.openExchange(push.timeoutMs, reject);
+      this.#enqueue({ id, push, exchange, resolve, reject });
+    });
   }
 
-  #enqueue(id: number, push: ChannelPush): Promise<Place[]> {
-    const hasRoom = this.#batch?.stype === push.stype && this.#batch.names + push.names.length <= MAX_NAMES;
+  #enqueue(queued: QueuedPush): void {
+    const { stype, names, body } = queued.push;
+    const hasRoom = this.#batch?.stype === stype && this.#batch.names + names.length <= MAX_NAMES;
     if (!hasRoom) this.#sendBatch();
-    const batch = (this.#batch ??= this.#openBatch(push.stype));
-    batch.pushes.push({ id, push });
-    batch.names += push.names.length;
-    batch.length += push.body.length;
+    const batch = (this.#batch ??= this.#openBatch(stype));
+    batch.pushes.push(queued);
+    batch.names += names.length;
+    batch.length += body.length;
     if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#sendBatch();
-    return batch.sent;
   }
 
   #openBatch(stype: string): Batch {
-    let resolve!: Batch["resolve"];
-    const sent = new Promise<Place[]>((resolveSent) => (resolve = resolveSent));
     this.#connection.defer(() => this.#sendBatch());
-    return { stype, pushes: [], names: 0, length: 0, sent, resolve };
+    return { stype, pushes: [], names: 0, length: 0 };
   }
 
   #sendBatch(): void {
     const batch = this.#batch;
     this.#batch = undefined;
-    batch?.resolve(this.#send(batch));
+    if (!batch) return;
+    this.#send(batch).then(
+      (places) => {
+        for (const { push, exchange, resolve } of batch.pushes) resolve(sentTo(places, push, exchange));
+      },
+      (error: unknown) => {
+        for (const { exchange, reject } of batch.pushes) {
+          exchange.cancel();
+          reject(error);
+        }
+      },
+    );
   }
 
   async #send({ stype, pushes }: Batch): Promise<Place[]> {
@@ -167,7 +178,7 @@ export class RedisFusedPush implements FusedPush {
     const indices = new Map(names.map((name, index) => [name, index]));
     const texts = pushes.map(({ id, push }) =>
       encodeFusedPush(
-        id,
+        push.ack ? id : withoutAnswer(id),
         push.names.map((name) => indices.get(name)!),
         push,
       ),

@@ -17,44 +17,53 @@ const LISTING_FROM = 0.75;
 
 /**
  * Adds to the report what became of each part: waits for every frontend's answer or its failure.
- * @throws `GC_PUSH_FAILED` every frontend failed
+ * @param sending the push, once it is sent
+ * @throws `GC_PUSH_FAILED` every frontend failed; what sending failed with
  */
 export function collect(
-  sent: SentPush<Part>,
+  sending: Promise<SentPush<Part>>,
   deadline: Deadline,
   report: PushReport,
   list: ListPart,
 ): Promise<PushReport> {
-  return sent.parts.length === 0 ? Promise.resolve(report) : new Collector(sent, deadline, report, list).done;
+  return new Collector(sending, deadline, report, list).done;
 }
 
 /** One object for each push, and nothing for each of its frontends: this is what a push costs a backend. */
 class Collector implements ReplyListener {
   readonly done: Promise<PushReport>;
-  readonly #parts: readonly Part[];
   readonly #deadline: Deadline;
   readonly #report: PushReport;
   readonly #list: ListPart;
   readonly #failures: GlobalChannelError[] = [];
   readonly #listings = new Map<string, Promise<readonly string[]>>();
+  #parts: readonly Part[] = [];
+  #waiting = 0;
   #listing: NodeJS.Timeout | undefined;
-  #waiting: number;
   #resolve!: (report: PushReport) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(sent: SentPush<Part>, deadline: Deadline, report: PushReport, list: ListPart) {
-    this.#parts = sent.parts;
+  constructor(sending: Promise<SentPush<Part>>, deadline: Deadline, report: PushReport, list: ListPart) {
     this.#deadline = deadline;
     this.#report = report;
     this.#list = list;
-    this.#waiting = sent.parts.length;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    sending.then((sent) => this.#listen(sent), this.#reject);
+  }
+
+  #listen(sent: SentPush<Part>): void {
+    this.#parts = sent.parts;
+    this.#waiting = sent.parts.length;
+    if (this.#waiting === 0) {
+      this.#resolve(this.#report);
+      return;
+    }
     sent.listen(this);
     if (this.#waiting > 0 && sent.parts.some(({ uids }) => !uids)) {
-      this.#listing = setTimeout(() => this.#listUnanswered(), deadline.msLeft(LISTING_FROM));
+      this.#listing = setTimeout(() => this.#listUnanswered(), this.#deadline.msLeft(LISTING_FROM));
     }
   }
 

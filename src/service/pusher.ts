@@ -56,10 +56,10 @@ export class Pusher {
   }
 
   /** Pushes to the members of channels, one copy per user. */
-  async toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
+  toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
     const deadline = new Deadline(push.timeoutMs);
-    const sent = await this.#sendToChannels({ ...push, names }, deadline);
-    return collect(sent, deadline, emptyReport(), ({ sid, uids }) =>
+    const sending = this.#sendToChannels({ ...push, names }, deadline);
+    return collect(sending, deadline, emptyReport(), ({ sid, uids }) =>
       uids ? Promise.resolve(uids) : this.#listMembers(names, sid, push.except),
     );
   }
@@ -79,7 +79,9 @@ export class Pusher {
         this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
       );
     });
-    return collect(sentBy(parts), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
+    return collect(Promise.resolve(sentBy(parts)), deadline, absentUsers(absent), (part) =>
+      Promise.resolve(part.uids ?? []),
+    );
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
@@ -99,18 +101,18 @@ export class Pusher {
       // A frontend without an incarnation does not tell who is there.
       for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;
     }
-    return collect(sentBy(parts), deadline, emptyReport(), () => undefined);
+    return collect(Promise.resolve(sentBy(parts)), deadline, emptyReport(), () => undefined);
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
-  async #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
+  #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
     const { manager, transport, fusedPush } = this.#cluster;
-    if (push.names.length === 0) return sentBy([]);
+    if (push.names.length === 0) return Promise.resolve(sentBy([]));
     // What is sent in two steps is not to be overtaken.
     const isFused = fusedPush && push.names.length <= fusedPush.maxNames && this.#turnstile.isFree(push.names);
     if (isFused) return fusedPush.push(push);
     const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
-    return sentBy(await (canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline)));
+    return (canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline)).then(sentBy);
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */

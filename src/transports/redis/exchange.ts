@@ -18,23 +18,14 @@ export class Exchange {
   #listener: ExchangeListener | undefined;
   /** Replies that came before it was known that they are to be expected. */
   #early: Map<string, Outcome> | undefined;
-  #giveUpSending: (() => void) | undefined;
-  #isOver = false;
+  readonly #onSendingTimeout: ((error: GlobalChannelError) => void) | undefined;
 
-  constructor(timeoutMs: number, onEnd: () => void) {
+  /** @param onSendingTimeout gets `GC_TIMEOUT` if the deadline comes first: whether the request was sent is not known then */
+  constructor(timeoutMs: number, onEnd: () => void, onSendingTimeout?: (error: GlobalChannelError) => void) {
     this.#timeoutMs = timeoutMs;
     this.#onEnd = onEnd;
+    this.#onSendingTimeout = onSendingTimeout;
     this.#timer = setTimeout(() => this.#expire(), timeoutMs);
-  }
-
-  /** Waits for the request to be sent. @throws `GC_TIMEOUT` at the deadline: whether it was sent is not known then */
-  sending<T>(sending: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#giveUpSending = () => {
-        reject(new GlobalChannelError("GC_TIMEOUT", `Redis did not answer within ${this.#timeoutMs} ms`));
-      };
-      sending.then(resolve, reject);
-    });
   }
 
   /** Tells the listener of the replies of these frontends, of those that are there already at once. No others will be expected. */
@@ -42,8 +33,7 @@ export class Exchange {
     this.#waiting = sids;
     this.#listener = listener;
     if (this.#early) for (const [sid, outcome] of this.#early) this.settle(sid, outcome);
-    if (this.#isOver) this.#expire();
-    else this.#endIfDone();
+    this.#endIfDone();
   }
 
   settle(sid: string, outcome: Outcome): void {
@@ -70,10 +60,13 @@ export class Exchange {
   }
 
   #expire(): void {
-    this.#isOver = true;
-    this.#giveUpSending?.();
+    if (!this.#waiting) {
+      this.#onSendingTimeout?.(
+        new GlobalChannelError("GC_TIMEOUT", `Redis did not answer within ${this.#timeoutMs} ms`),
+      );
+    }
     const waiting = [...(this.#waiting ?? [])];
-    this.#waiting?.clear();
+    this.#waiting = new Set();
     for (const sid of waiting) this.#listener!.failed(sid, timedOut(sid, this.#timeoutMs));
     this.#end();
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { reportError } from "../../diagnostics.js";
-import { unreachable } from "../../errors.js";
+import { type GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import type {
   FrontendReply,
@@ -85,10 +85,13 @@ export class RedisTransport implements RpcTransport {
     });
   }
 
-  /** Begins a request that the caller of this method sends itself. */
-  openExchange(timeoutMs: number): { id: number; exchange: Exchange } {
+  /** Begins a request that the caller of this method sends itself. See {@link Exchange}. */
+  openExchange(
+    timeoutMs: number,
+    onSendingTimeout?: (error: GlobalChannelError) => void,
+  ): { id: number; exchange: Exchange } {
     const id = this.nextId();
-    const exchange = new Exchange(timeoutMs, () => this.#exchanges.delete(id));
+    const exchange = new Exchange(timeoutMs, () => this.#exchanges.delete(id), onSendingTimeout);
     this.#exchanges.set(id, exchange);
     return { id, exchange };
   }
