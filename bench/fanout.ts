@@ -14,8 +14,6 @@ import { markdownTable } from "./support/table.js";
 /** One at a time for latencies, many for throughput. */
 const LATENCY_WINDOW = 1;
 const THROUGHPUT_WINDOW = 64;
-/** The original needs about a second for 20 pushes to 100,000 members. */
-const MAX_SLOW_PUSHES = 64;
 
 /** With how many members those are measured whose pushes know none. */
 const USUAL_MEMBERS = 1000;
@@ -48,6 +46,8 @@ interface Plan {
   skip: (cell: Cell) => boolean;
   rounds: number;
   durationMs: number;
+  /** Of the original to many members: it needs about a second for 20 pushes to 100,000. */
+  maxSlowPushes: number;
   /** Of those whose frontends get the pushes of one moment in one message. */
   longWarmUpMs: number;
   /** Of the others. */
@@ -61,6 +61,7 @@ const FULL: Plan = {
   skip: () => false,
   rounds: 5,
   durationMs: 1500,
+  maxSlowPushes: 64,
   longWarmUpMs: 20_000,
   warmUpMs: 4000,
 };
@@ -74,6 +75,7 @@ const QUICK: Plan = {
     window === LATENCY_WINDOW ? contender !== "globalchannel" || members === USUAL_MEMBERS : members < USUAL_MEMBERS,
   rounds: 2,
   durationMs: 700,
+  maxSlowPushes: 16,
   longWarmUpMs: 12_000,
   warmUpMs: 1500,
 };
@@ -119,7 +121,7 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
         const { members, contender, window } = cell;
         progress(`fanout: round ${round}/${plan.rounds}, S=${frontends}, N=${members}, ${contender}, window ${window}`);
         const isSlow = contender === "original" && members >= 10_000;
-        const maxCalls = isSlow ? MAX_SLOW_PUSHES * (MANY_MEMBERS / members) : Infinity;
+        const maxCalls = isSlow ? plan.maxSlowPushes * (MANY_MEMBERS / members) : Infinity;
         const load = { window, durationMs: plan.durationMs, maxCalls };
         ofCell.push(await cluster.measure(contender, { channels: channelsOf(members), load }));
       }
