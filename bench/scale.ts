@@ -1,11 +1,12 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { type Cell, type CellResult, cpuMicroseconds, type Sample, summarize } from "./cluster/sample.js";
+import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { Chart, LineChart } from "./support/chart.js";
 import type { Claim } from "./support/claims.js";
-import { type Load, WARM_UP_PUSHES } from "./support/load.js";
+import type { Load } from "./support/load.js";
 import { progress } from "./support/progress.js";
 import { inScope } from "./support/scope.js";
 import { format, formatSpread, measured, type Measured } from "./support/statistics.js";
@@ -44,8 +45,8 @@ interface Plan {
   rounds: number;
   /** With few frontends. */
   durationMs: number;
-  /** At most, with few frontends: a warm-up ends with {@link WARM_UP_PUSHES}. */
-  warmUpMs: number;
+  /** With few frontends. */
+  warmUp: WarmUp;
   /** Of {@link UIDS_OF_ORIGINAL}. */
   shareOfUids: number;
 }
@@ -56,7 +57,7 @@ const FULL: Plan = {
   members: [FEW_MEMBERS, 1000, 10_000, 100_000, 1_000_000],
   rounds: 5,
   durationMs: 1500,
-  warmUpMs: 6000,
+  warmUp: { oursMs: 6000, othersMs: 3000 },
   shareOfUids: 1,
 };
 
@@ -67,7 +68,7 @@ const QUICK: Plan = {
   members: [FEW_MEMBERS, 100_000],
   rounds: 3,
   durationMs: 400,
-  warmUpMs: 2500,
+  warmUp: { oursMs: 3000, othersMs: 1000 },
   shareOfUids: 0.4,
 };
 
@@ -120,10 +121,9 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
     });
     for (const contender of contenders) {
       progress(`scale: warming up ${contender} with ${frontends} frontends`);
-      const members = counts[0]!;
-      const most = loadOf(plan.warmUpMs, { contender, members });
-      const load = { ...most, maxCalls: Math.min(most.maxCalls, WARM_UP_PUSHES) };
-      await cluster.warmUp(contender, { channels: channelsOf(members), load });
+      const load = warmUpLoad(contender, plan.warmUp);
+      const channels = channelsOf(counts[0]!);
+      await cluster.warmUp(contender, { channels, load: { ...load, durationMs: load.durationMs * longer } });
     }
     const samples = counts
       .flatMap((members) =>

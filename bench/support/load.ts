@@ -9,12 +9,6 @@ export interface Load {
   maxCalls: number;
 }
 
-/**
- * So many pushes compile the code of those that take part to its final form. A number, not a time: how long a push takes depends
- * on the machine and on what is measured.
- */
-export const WARM_UP_PUSHES = 40_000;
-
 export interface LoadResult {
   calls: number;
   /** From the first call to the end of the last one. */

@@ -24,7 +24,7 @@ const SOCKET_TIMEOUT_MS = 3000;
 const MAX_RETRY_MS = 500;
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
-/** How many of those that cost Redis several steps each, or more than a microsecond. */
+/** The same, of what costs Redis several microseconds each. */
 export const COSTLY_BATCH = 250;
 
 /**
@@ -63,7 +63,7 @@ export class RedisConnection {
     // One stop too many must not count against those who start next.
     if (this.#users === 0 || --this.#users > 0) return;
     // What was called for in this tick comes before the end.
-    this.#sendDeferred();
+    this.flush();
     this.#opening = undefined;
     const [client, subscriptions] = [this.#client, this.#subscriptions];
     this.#client = this.#subscriptions = undefined;
@@ -78,7 +78,7 @@ export class RedisConnection {
 
   /** Runs a command. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
   async command<T>(run: (client: Redis) => Promise<T>): Promise<T> {
-    this.#sendDeferred();
+    this.flush();
     const client = this.#client;
     if (client?.status !== "ready") throw unavailable(`the connection is ${client?.status ?? "closed"}`);
     corkForTick(client.stream);
@@ -91,10 +91,11 @@ export class RedisConnection {
 
   /** Calls `send` at the end of this tick, or before the next command if that comes first: what is sent keeps its order. */
   defer(send: () => void): void {
-    if (this.#deferred.push(send) === 1) process.nextTick(() => this.#sendDeferred());
+    if (this.#deferred.push(send) === 1) process.nextTick(() => this.flush());
   }
 
-  #sendDeferred(): void {
+  /** Sends what was deferred: what is called for from now on comes after it. */
+  flush(): void {
     if (this.#deferred.length === 0) return;
     for (const send of this.#deferred.splice(0)) send();
   }
@@ -248,7 +249,9 @@ function unavailable(reason: string, cause?: unknown): GlobalChannelError {
 const TEMPORARY_REPLY = /^(LOADING|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|READONLY|OOM|NOREPLICAS|MISCONF)\b/;
 
 /** What Redis has answered in the place of a result. */
-export function replyError(message: string, cause?: unknown): GlobalChannelError {
+export function replyError(reply: string, cause?: unknown): GlobalChannelError {
+  // Redis 6 says first in which line of a script it was.
+  const message = reply.replace(/^@user_script: ?\d+: -?/, "").trim();
   const temporary = TEMPORARY_REPLY.test(message);
   return new GlobalChannelError("GC_STORE_ERROR", `Redis answered: ${message}`, { cause, temporary });
 }

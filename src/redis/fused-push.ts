@@ -80,7 +80,7 @@ return table.concat(pushed, ' ')`,
 );
 
 /**
- * How many pushes, to how many channels together, and how many characters of their bodies, go into one script call: keeps it
+ * How many pushes, how many names of channels in them, and how many characters of their bodies, go into one script call: keeps it
  * below a few milliseconds.
  */
 const MAX_BATCH = 100;
@@ -151,6 +151,8 @@ export class RedisFusedPush implements FusedPush {
   }
 
   #openBatch(stype: string): Batch {
+    // Changes that are called for later in this tick come after the push.
+    this.#connection.flush();
     this.#connection.defer(() => this.#sendBatch());
     return { stype, pushes: [], names: 0, length: 0 };
   }
@@ -210,6 +212,7 @@ function parsePlaces(text: string, names: readonly string[]): Place[] {
 function sentTo(places: readonly Place[], { names, ack }: ChannelPush, exchange: Exchange): SentPush {
   const parts: PushedFrontend[] = [];
   const asked = new Set<string>();
+  const unasked: string[] = [];
   const unreached: string[] = [];
   for (const { sid, receivers, counts } of places) {
     // To some the message brought other pushes.
@@ -218,14 +221,15 @@ function sentTo(places: readonly Place[], { names, ack }: ChannelPush, exchange:
     parts.push({ sid, count });
     if (receivers === 0) unreached.push(sid);
     else if (ack) asked.add(sid);
+    else unasked.push(sid);
   }
   if (asked.size === 0) exchange.cancel();
   return {
     parts,
     listen(listener) {
       for (const sid of unreached) listener.failed(sid, unreachable(sid));
+      for (const sid of unasked) listener.sent(sid);
       if (asked.size > 0) exchange.expect(asked, listener);
-      if (!ack) for (const { sid } of parts) if (!unreached.includes(sid)) listener.sent(sid);
     },
   };
 }

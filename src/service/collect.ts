@@ -3,9 +3,8 @@ import type { FrontendReplies, PushedFrontend, ReplyListener, SentPush } from ".
 import type { Deadline } from "./deadline.js";
 import { addFrontend, type PushReport } from "./push-report.js";
 
-/** One frontend's part in a push. */
+/** One frontend's part, and whom it is for where the push named its users. */
 export interface Part extends PushedFrontend {
-  /** Whom it is for, where the push named its users. */
   uids?: readonly string[];
 }
 
@@ -17,19 +16,18 @@ const LISTING_FROM = 0.75;
 
 /**
  * Adds to the report what became of each part: waits for every frontend's answer or its failure.
- * @param sending the push, once it is sent
  * @throws `GC_PUSH_FAILED` every frontend failed; what sending failed with
  */
 export function collect(
-  sending: Promise<SentPush<Part>>,
+  sent: SentPush<Part> | Promise<SentPush<Part>>,
   deadline: Deadline,
   report: PushReport,
   list: ListPart,
 ): Promise<PushReport> {
-  return new Collector(sending, deadline, report, list).done;
+  return new Collector(sent, deadline, report, list).done;
 }
 
-/** One object for each push, and nothing for each of its frontends: this is what a push costs a backend. */
+/** One object for each push, not a promise for each of its frontends: a backend does this for every push. */
 class Collector implements ReplyListener {
   readonly done: Promise<PushReport>;
   readonly #deadline: Deadline;
@@ -43,7 +41,7 @@ class Collector implements ReplyListener {
   #resolve!: (report: PushReport) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(sending: Promise<SentPush<Part>>, deadline: Deadline, report: PushReport, list: ListPart) {
+  constructor(sent: SentPush<Part> | Promise<SentPush<Part>>, deadline: Deadline, report: PushReport, list: ListPart) {
     this.#deadline = deadline;
     this.#report = report;
     this.#list = list;
@@ -51,7 +49,8 @@ class Collector implements ReplyListener {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    sending.then((sent) => this.#listen(sent), this.#reject);
+    if (sent instanceof Promise) sent.then((push) => this.#listen(push), this.#reject);
+    else this.#listen(sent);
   }
 
   #listen(sent: SentPush<Part>): void {

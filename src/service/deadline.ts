@@ -13,6 +13,8 @@ export class Deadline {
   readonly #startedAt = performance.now();
   readonly #waits = new Set<Wait>();
   #timer: NodeJS.Timeout | undefined;
+  /** Timers may be a fraction of a millisecond early: what was given up then must not begin after all. */
+  #isOver = false;
 
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs;
@@ -20,7 +22,7 @@ export class Deadline {
 
   /** How long until this share of the time is over; 0 if it is. */
   msLeft(share = 1): number {
-    return Math.max(0, this.#startedAt + this.timeoutMs * share - performance.now());
+    return this.#isOver ? 0 : Math.max(0, this.#startedAt + this.timeoutMs * share - performance.now());
   }
 
   /** The value, or `GC_TIMEOUT` at the deadline. @param after what is true then */
@@ -50,6 +52,7 @@ export class Deadline {
   }
 
   #end(): void {
+    this.#isOver = true;
     this.#timer = undefined;
     for (const wait of this.#waits) {
       const message = `${wait.what()} took longer than ${this.timeoutMs} ms; ${wait.after}`;

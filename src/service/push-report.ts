@@ -9,7 +9,7 @@ export interface FrontendReport {
   unknown: number;
   /** Why nothing is known of it, or why it failed as a whole. */
   error?: GlobalChannelError;
-  /** It failed, and how many users are there is not known: the counts are without them. */
+  /** How many users are there is not known, as it failed or was asked for no answer: the counts are without them. */
   isUncounted?: true;
 }
 
@@ -58,15 +58,16 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
 }
 
 /**
- * What a callback gets of a report: only a complete list of whom the push is not known to have reached is no error. Where no
- * answers were asked for, it is of those whom it is known not to have reached.
+ * What a callback gets of a report: whom the push is not known to have reached. Only a complete list is no error, but for those
+ * who are unknown because no answers were asked for.
  */
-export function failIdsOf(report: PushReport, ack: boolean): string[] {
+export function failIdsOf(report: PushReport): string[] {
   const { failIds, unlisted, frontends } = report;
-  if (!ack) return failIds;
-  const uncounted = frontends.filter(({ isUncounted }) => isUncounted).length;
-  if (unlisted + uncounted === 0) return failIds;
-  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted} members`;
+  const failed = frontends.filter(({ error }) => error);
+  const unasked = frontends.filter(({ error }) => !error).reduce((sum, { unknown }) => sum + unknown, 0);
+  const uncounted = failed.filter(({ isUncounted }) => isUncounted).length;
+  if (unlisted - unasked + uncounted === 0) return failIds;
+  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted - unasked} members`;
   const message = `${who} may have missed the push, and who they are could not be read`;
   throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }

@@ -6,6 +6,7 @@ import type {
   FrontendInfo,
   FrontendReplies,
   FrontendRequest,
+  FusedPush,
   MemberSetInfo,
   PushTarget,
   ReplyTo,
@@ -23,9 +24,13 @@ export type PushMessage = Omit<ChannelPush, "names">;
 
 /** A part of a push that the transport has been asked to send. */
 interface PromisedPart extends Part {
-  /** The frontend's answer, or undefined where none was asked for. */
-  reply: Promise<FrontendReplies["push"] | undefined>;
+  /** The frontend's answer; nothing where none is waited for, once it is sent. */
+  reply: Promise<FrontendReplies["push"] | void>;
+  /** An answer that comes all the same: a transport without `send` cannot do without. */
+  late?: Promise<FrontendReplies["push"]> | undefined;
 }
+
+type Push = Extract<FrontendRequest, { type: "push" }>;
 
 /** The turnstile's key of pushes that name no channel; channels have no empty names. */
 const USERS = "";
@@ -35,6 +40,8 @@ interface PusherOptions {
   /** Whether members whom their frontends do not know are taken out, where the frontends do not do that themselves. */
   autoLeave: boolean;
   report: (error: unknown) => void;
+  /** Is given what goes on after a push is done. It may reject. */
+  track: (late: Promise<unknown>) => void;
 }
 
 /** Sends pushes and accounts for every member that they were for. */
@@ -42,15 +49,17 @@ export class Pusher {
   readonly #cluster: Cluster;
   readonly #autoLeave: boolean;
   readonly #report: (error: unknown) => void;
+  readonly #track: (late: Promise<unknown>) => void;
   readonly #members: MemberReader;
   readonly #sets: SharedReads<MemberSetInfo[]>;
   /** Reads of different pushes may take different times; what they send keeps the order of the calls. */
   readonly #turnstile = new Turnstile();
 
-  constructor({ cluster, autoLeave, report }: PusherOptions) {
+  constructor({ cluster, autoLeave, report, track }: PusherOptions) {
     this.#cluster = cluster;
     this.#autoLeave = autoLeave;
     this.#report = report;
+    this.#track = track;
     this.#members = new MemberReader(cluster.manager);
     this.#sets = new SharedReads(async (name) => (await cluster.manager.getMemberSets?.(name)) ?? []);
   }
@@ -79,9 +88,7 @@ export class Pusher {
         this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
       );
     });
-    return collect(Promise.resolve(sentBy(parts)), deadline, absentUsers(absent), (part) =>
-      Promise.resolve(part.uids ?? []),
-    );
+    return collect(sentBy(parts, push), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
@@ -101,18 +108,29 @@ export class Pusher {
       // A frontend without an incarnation does not tell who is there.
       for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;
     }
-    return collect(Promise.resolve(sentBy(parts)), deadline, emptyReport(), () => undefined);
+    return collect(sentBy(parts, push), deadline, emptyReport(), () => undefined);
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
   #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
     const { manager, transport, fusedPush } = this.#cluster;
-    if (push.names.length === 0) return Promise.resolve(sentBy([]));
-    // What is sent in two steps is not to be overtaken.
-    const isFused = fusedPush && push.names.length <= fusedPush.maxNames && this.#turnstile.isFree(push.names);
-    if (isFused) return fusedPush.push(push);
+    if (push.names.length === 0) return Promise.resolve(sentBy([], push));
+    if (fusedPush && push.names.length <= fusedPush.maxNames) return this.#sendFused(fusedPush, push, deadline);
     const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
-    return (canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline)).then(sentBy);
+    const parts = canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
+    return parts.then((sent) => sentBy(sent, push));
+  }
+
+  /** In one step: at once, unless a push that takes two would be overtaken. */
+  #sendFused(fusedPush: FusedPush, push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
+    if (this.#turnstile.isFree(push.names)) return fusedPush.push(push);
+    // In an object: who comes next need not wait until it is sent.
+    const turn = this.#inTurn(push.names, deadline, Promise.resolve(), () => {
+      const timeoutMs = deadline.msLeft();
+      return { sending: timeoutMs > 0 ? fusedPush.push({ ...push, timeoutMs }) : undefined };
+    });
+    // Where it was too late, that is what the turn has failed with.
+    return turn.then(({ sending }) => sending!);
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
@@ -165,7 +183,7 @@ export class Pusher {
   }
 
   /** Takes users whom their frontend does not know out of the channels, unless they are added again meanwhile. */
-  #repairAfter({ sid, reply }: PromisedPart, names: readonly string[], channels: readonly MemberCopies[]): void {
+  #repairAfter({ sid, reply, late }: PromisedPart, names: readonly string[], channels: readonly MemberCopies[]): void {
     const { manager } = this.#cluster;
     if (!this.#autoLeave || !manager.capabilities?.versions) return;
     const repair = async (failed: readonly string[] = []): Promise<void> => {
@@ -178,7 +196,7 @@ export class Pusher {
       }
     };
     // Why a reply fails is told in the push report.
-    reply.then(
+    (late ?? reply).then(
       (answer) => void repair(answer?.failed).catch(this.#report),
       () => {},
     );
@@ -201,21 +219,24 @@ export class Pusher {
     deadline: Deadline,
   ): PromisedPart {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
-    const reply = ack ? this.#request(sid, request, deadline) : this.#sendOff(sid, request, deadline);
+    const sent = ack ? { reply: this.#request(sid, request, deadline) } : this.#sendOff(sid, request, deadline);
     // It may fail before anyone waits for it.
-    reply.catch(() => {});
-    return { sid, count: uids?.length, reply, ...(uids && { uids }) };
+    sent.reply.catch(() => {});
+    return { sid, count: uids?.length, ...sent, ...(uids && { uids }) };
   }
 
-  /** Sends a frontend what it is to give no answer to. Resolves when it is sent, as far as that can be known. */
-  #sendOff(sid: string, request: FrontendRequest, deadline: Deadline): Promise<undefined> {
+  /** Sends a frontend a request whose answer is not waited for. */
+  #sendOff(sid: string, request: Push, deadline: Deadline): Pick<PromisedPart, "reply" | "late"> {
     const { transport } = this.#cluster;
-    if (transport.send) {
-      const sent = (async () => transport.send!(sid, request))().then(() => undefined);
-      return deadline.bound(sent, () => `sending to ${sid}`, "whether it was sent is not known");
+    if (deadline.msLeft() === 0) return { reply: Promise.reject(timedOut(sid, deadline.timeoutMs)) };
+    if (!transport.send) {
+      const late = this.#request(sid, request, deadline);
+      this.#track(late);
+      return { reply: Promise.resolve(), late };
     }
-    this.#request(sid, request, deadline).catch(() => {});
-    return Promise.resolve(undefined);
+    const sending = (async () => transport.send!(sid, request))();
+    const what = `sending to ${JSON.stringify(sid)}`;
+    return { reply: deadline.bound(sending, () => what, "whether it was sent is not known") };
   }
 
   /** Asks a frontend. What the transport throws, or that it is too late, is this frontend's failure and not the whole push's. */
@@ -235,13 +256,14 @@ export class Pusher {
   }
 }
 
-function sentBy(parts: readonly PromisedPart[]): SentPush<Part> {
+function sentBy(parts: readonly PromisedPart[], { ack }: PushMessage): SentPush<Part> {
   return {
     parts,
     listen(listener) {
       for (const { sid, reply } of parts) {
         reply.then(
-          (answer) => (answer ? listener.answered(sid, answer) : listener.sent(sid)),
+          // What a transport gives that is no answer, the listener notices.
+          (answer) => (ack ? listener.answered(sid, answer!) : listener.sent(sid)),
           (error: unknown) => listener.failed(sid, error),
         );
       }

@@ -60,7 +60,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#pushOptions = pushOptions(resolved.timeoutMs);
     this.#pushDefaults = resolveOptions("push", {}, this.#pushOptions);
     const report = (error: unknown): void => reportError(this, error);
-    this.#pusher = new Pusher({ cluster, autoLeave, report });
+    this.#pusher = new Pusher({ cluster, autoLeave, report, track: (late) => this.#track(late) });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report });
     this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event), report);
@@ -197,7 +197,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /**
    * A page of about `limit` members, in no order. Give the `cursor` that came with it to get the next page; it is undefined
-   * with the last one. Who is a member from the first page to the last is in at least one of them. 2 round trips.
+   * with the last one. Who is a member from the first page to the last is in at least one of them. 2 round trips, and 1 more
+   * for each 1,000 of `limit` beyond the first.
    */
   listMembers(
     name: string,
@@ -229,9 +230,11 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   /**
    * Pushes to the members of a channel at frontends of type `stype`, or of several channels, with one copy for each user.
    *
-   * Resolves the report once every frontend has answered or the deadline is over. A callback gets `(error, failIds)`, the
-   * uids that are not known to be delivered, and an error also where some of them are not known (`unlisted`). Pushes from one service to one channel reach each client in the order of the
-   * calls. A push called after an `add` has resolved reaches that member. 1 round trip on a standalone Redis.
+   * Resolves the report once every frontend has answered or the deadline is over; with `ack: false`, once it is sent. A
+   * callback gets `(error, failIds)`, the uids that are not known to be delivered, and an error also where some of them are
+   * not known (`unlisted`); with `ack: false`, those that are known not to have got it. Pushes from one service to one channel
+   * reach each client in the order of the calls. A push called after an `add` has resolved reaches that member. 1 round trip
+   * on a standalone Redis; 2 to more than 100 channels, and with another manager, registry or transport.
    * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`, `GC_OVERLOADED` (nothing was sent),
    *   `GC_PUSH_FAILED` every targeted frontend failed; its `report` says how
    */
@@ -326,7 +329,6 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     send: (push: PushMessage) => Promise<PushReport>,
   ): Promise<PushReport> {
     if (typeof options === "function") return this.#push(stype, route, msg, undefined, options, send);
-    let ack = true;
     const push = this.#run(() => {
       const { maxMessageBytes, maxPendingPushes } = this.#options;
       if (this.#pending.size >= maxPendingPushes) {
@@ -336,7 +338,6 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
         );
       }
       const given = options == null ? this.#pushDefaults : resolveOptions("push", options, this.#pushOptions);
-      ({ ack } = given);
       return send({
         stype: checkName("stype", stype),
         route: checkName("route", route),
@@ -344,16 +345,21 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
         ...given,
       });
     });
-    this.#pending.add(push);
-    const done = (): boolean => this.#pending.delete(push);
-    push.then(done, done);
+    this.#track(push);
     if (callback) {
-      const failIds = push.then((report) => failIdsOf(report, ack));
+      const failIds = push.then(failIdsOf);
       withCallback(failIds, callback, (error) => (error as Partial<{ report: PushReport }>).report?.failIds).catch(
         () => {},
       );
     }
     return push;
+  }
+
+  /** Counts as a push under way until it is settled. */
+  #track(push: Promise<unknown>): void {
+    this.#pending.add(push);
+    const done = (): boolean => this.#pending.delete(push);
+    push.then(done, done);
   }
 
   get #hasUserIndex(): boolean {

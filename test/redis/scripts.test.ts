@@ -29,17 +29,19 @@ function scriptsOf(source: string): SourceScript[] {
   const fragments = new Map(
     [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
   );
+  const expand = (template: string): string =>
+    template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
+      const lua = fragments.get(fragment);
+      if (lua === undefined) throw new Error(`\${${fragment}} is not defined in this file`);
+      return expand(lua);
+    });
   const scripts = source.matchAll(
     /\/\*\*((?:(?!\*\/)[^])*)\*\/\s*(?:export )?const \w+ = defineScript\(\s*"(\w+)",\s*\/\* lua \*\/ `([^`]*)`/g,
   );
   return [...scripts].map(([, header = "", name = "", template = ""]) => ({
     name,
     header: header.replaceAll(/^\s*\* ?/gm, ""),
-    lua: template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
-      const lua = fragments.get(fragment);
-      if (lua === undefined) throw new Error(`${name} has \${${fragment}}, which this file does not define`);
-      return lua;
-    }),
+    lua: expand(template),
   }));
 }
 

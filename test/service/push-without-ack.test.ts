@@ -176,3 +176,70 @@ test("ack must be a boolean", async (t, stage) => {
     message: "push: ack is 0; it must be true or false",
   });
 });
+
+test("a push that was given up before its turn is not sent after", async (t, stage) => {
+  const { manager, registry, transport } = stage.cluster();
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const slow = replacing(manager, {
+    getMemberSets: async (name, copies) => {
+      if (name === "slow") await released;
+      return manager.getMemberSets!(name, copies);
+    },
+  });
+  const service = await stage.service({ cluster: { manager: slow, registry, transport } });
+  const { first } = await twoFrontends(stage, service);
+
+  const before = service.pushMessage("connector", "chat", 1, ["slow", "room"]);
+  const error = (await t.throwsAsync(
+    service.pushMessage("connector", "chat", 2, "room", { ack, timeoutMs: 200 }),
+  )) as GlobalChannelError;
+  release();
+  await before;
+  await service.pushMessage("connector", "chat", 3, "room");
+
+  t.is(error.code, "GC_TIMEOUT");
+  t.deepEqual(
+    first.received("ann").map(({ msg }) => msg),
+    [1, 3],
+  );
+});
+
+test("whom the frontend does not know is taken out, where only the answer says who that is", async (t, stage) => {
+  const { manager, registry, transport } = stage.cluster();
+  const uidsOnly = replacing(transport, { limits: { uidsOnly: true }, send: undefined as never });
+  const service = await stage.service({ cluster: { manager, registry, transport: uidsOnly } });
+  await twoFrontends(stage, service);
+  await service.add("room", "gone", "s1");
+
+  await service.pushMessage("connector", "chat", 1, "room", { ack });
+
+  await eventually(async () => !(await service.isMember("room", "gone")), 3000);
+  t.true(await service.isMember("room", "ann"));
+});
+
+test("what goes on after pushes are done counts as under way, and stop waits for it", async (t, stage) => {
+  const { manager, registry, transport } = stage.cluster();
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let answered = 0;
+  const asking = replacing(transport, {
+    send: undefined as never,
+    request: async (sid, request, options) => {
+      await released;
+      const reply = await transport.request(sid, request, options);
+      answered++;
+      return reply;
+    },
+  });
+  const service = await stage.service({ cluster: { manager, registry, transport: asking }, maxPendingPushes: 2 });
+  await twoFrontends(stage, service);
+
+  await service.pushMessage("connector", "chat", 1, "room", { ack });
+  await t.throwsAsync(service.pushMessage("connector", "chat", 2, "room", { ack }), { code: "GC_OVERLOADED" });
+  const stopping = service.stop();
+  release();
+  await stopping;
+
+  t.is(answered, 2);
+});

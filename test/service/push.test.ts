@@ -538,3 +538,34 @@ test("a push to a great many channels is one copy for each user, and keeps its p
   t.deepEqual(messages(first, "bob"), [2, 4]);
   t.deepEqual(messages(second, "cid"), [1, 2, 3, 4, 5, 6]);
 });
+
+test.onRedisAlone(
+  "a leave that is called after a push, in the same moment, does not come before it",
+  async (t, stage) => {
+    const service = await stage.service();
+    const { first } = await twoFrontends(stage, service);
+
+    await Promise.all([
+      service.add("other", "bob", "s1"),
+      service.pushMessage("connector", "chat", "goodbye", "room"),
+      service.leave("room", "ann", "s1"),
+    ]);
+
+    t.deepEqual(messages(first, "ann"), ["goodbye"]);
+  },
+);
+
+test("an answer that is none is the frontend's failure, and its members are named", async (t, stage) => {
+  const { manager, registry, transport } = stage.cluster();
+  const mute = replacing(transport, {
+    request: (sid, request, options) =>
+      sid === "s2" ? Promise.resolve(undefined as never) : transport.request(sid, request, options),
+  });
+  const service = await stage.service({ cluster: { manager, registry, transport: mute } });
+  await twoFrontends(stage, service);
+
+  const report = await service.pushMessage("connector", "chat", 1, "room");
+
+  t.deepEqual(totals(report), [3, 2, 1, 0, 0]);
+  t.deepEqual(report.failIds, ["cid"]);
+});

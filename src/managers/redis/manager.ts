@@ -320,11 +320,13 @@ export class RedisChannelManager implements ChannelManager {
     const prefixLength = this.#connection.keys.changesPrefix.length;
     return {
       message: (message, channel) => {
-        try {
-          const sid = unescape(channel.slice(prefixLength));
-          for (const line of message.split("\n")) listener.change(parseChange(line, sid));
-        } catch (error) {
-          reportError(this, error);
+        const sid = unescape(channel.slice(prefixLength));
+        for (const line of message.split("\n")) {
+          try {
+            listener.change(parseChange(line, sid));
+          } catch (error) {
+            reportError(this, error);
+          }
         }
       },
       gap: () => listener.gap?.(),

@@ -6,7 +6,7 @@ import { defineScript } from "../../redis/script.js";
  * subscriber knows the sid by the pub/sub channel.
  */
 
-/** Lua: `changeLine(head, type, version, reason, uids)`: a change as it is published; `head` is the channel's name as JSON. */
+/** Lua: `changeLine(head, type, version, reason, uids)`: what is published of a change; `head` is the channel's name as JSON. */
 const CHANGE_LINE = /* lua */ `
 local function changeLine(head, kind, version, reason, uids)
   local list = #uids == 0 and '[]' or cjson.encode(uids)
@@ -15,12 +15,12 @@ end
 `;
 
 /** Lua: `publish(pubsub, head, type, version, reason, uids)`. */
-const PUBLISH = /* lua */ `
+const PUBLISH = /* lua */ `${CHANGE_LINE}
 local function publish(pubsub, ...) redis.call('PUBLISH', pubsub, changeLine(...)) end
 `;
 
 /** Lua: the same, but the changes at each sid go in one message, with `publishAll()`. */
-const PUBLISH_TOGETHER = /* lua */ `
+const PUBLISH_TOGETHER = /* lua */ `${CHANGE_LINE}
 local messages = {}
 local function publish(pubsub, ...)
   local lines = messages[pubsub]
@@ -85,7 +85,7 @@ end
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${CHANGE_LINE}${PUBLISH_TOGETHER}${NEXT_VERSION}${LEFT}
+  /* lua */ `${PUBLISH_TOGETHER}${NEXT_VERSION}${LEFT}
 local function join(sets, members, channels, sids, sid, name, epoch, reason, uids)
   local joined, digits = {}, {}
   for place, uid in ipairs(uids) do
@@ -118,19 +118,17 @@ local function leave(sets, members, channels, sids, sid, name, epoch, reason, ex
   return table.concat(digits)
 end
 
-local keys, place = {}, 0
+local keys = {}
 for i = 2, #KEYS do keys[i - 1] = KEYS[i] end
-local function apply(json)
+local function apply(json, at)
   local kind, sid, name, epoch, reason, expected, uids = unpack(cjson.decode(json))
-  local sets, members, channels = keys[place + 1], keys[place + 2], keys[place + 3]
-  if kind == 'join' then return join(sets, members, channels, KEYS[1], sid, name, epoch, reason, uids) end
-  return leave(sets, members, channels, KEYS[1], sid, name, epoch, reason, expected, uids)
+  if kind == 'join' then return join(keys[at], keys[at + 1], keys[at + 2], KEYS[1], sid, name, epoch, reason, uids) end
+  return leave(keys[at], keys[at + 1], keys[at + 2], KEYS[1], sid, name, epoch, reason, expected, uids)
 end
 local results = {}
 for i = 2, #ARGV do
-  local isDone, result = pcall(apply, ARGV[i])
+  local isDone, result = pcall(apply, ARGV[i], 3 * #results + 1)
   results[#results + 1] = isDone and result or '!' .. (type(result) == 'table' and result.err or tostring(result))
-  place = place + 3
 end
 publishAll()
 return results`,
@@ -145,7 +143,7 @@ return results`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${CHANGE_LINE}${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
+  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
 if #gone > 0 then
@@ -167,7 +165,7 @@ return #gone`,
  */
 export const destroy = defineScript(
   "destroy",
-  /* lua */ `${CHANGE_LINE}${PUBLISH}
+  /* lua */ `${PUBLISH}
 local sids = redis.call('HKEYS', KEYS[1])
 for _, sid in ipairs(sids) do
   if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
@@ -190,7 +188,7 @@ return sids`,
  */
 export const drain = defineScript(
   "drain",
-  /* lua */ `${CHANGE_LINE}${PUBLISH}
+  /* lua */ `${PUBLISH}
 local gone = redis.call('SPOP', KEYS[1], ARGV[3])
 if #gone > 0 then publish(ARGV[1], ARGV[2], 'leave', 'null', 'destroyed', gone) end
 return #gone`,

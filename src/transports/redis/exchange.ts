@@ -12,13 +12,14 @@ export interface ExchangeListener {
 export class Exchange {
   readonly #timeoutMs: number;
   readonly #onEnd: () => void;
+  readonly #onSendingTimeout: ((error: GlobalChannelError) => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   /** Who is still expected to reply, from {@link expect} on. */
   #waiting: Set<string> | undefined;
   #listener: ExchangeListener | undefined;
   /** Replies that came before it was known that they are to be expected. */
   #early: Map<string, Outcome> | undefined;
-  readonly #onSendingTimeout: ((error: GlobalChannelError) => void) | undefined;
+  #isOver = false;
 
   /** @param onSendingTimeout gets `GC_TIMEOUT` if the deadline comes first: whether the request was sent is not known then */
   constructor(timeoutMs: number, onEnd: () => void, onSendingTimeout?: (error: GlobalChannelError) => void) {
@@ -33,7 +34,8 @@ export class Exchange {
     this.#waiting = sids;
     this.#listener = listener;
     if (this.#early) for (const [sid, outcome] of this.#early) this.settle(sid, outcome);
-    this.#endIfDone();
+    if (this.#isOver) this.#expire();
+    else this.#endIfDone();
   }
 
   settle(sid: string, outcome: Outcome): void {
@@ -60,13 +62,14 @@ export class Exchange {
   }
 
   #expire(): void {
+    this.#isOver = true;
     if (!this.#waiting) {
       this.#onSendingTimeout?.(
         new GlobalChannelError("GC_TIMEOUT", `Redis did not answer within ${this.#timeoutMs} ms`),
       );
     }
     const waiting = [...(this.#waiting ?? [])];
-    this.#waiting = new Set();
+    this.#waiting?.clear();
     for (const sid of waiting) this.#listener!.failed(sid, timedOut(sid, this.#timeoutMs));
     this.#end();
   }

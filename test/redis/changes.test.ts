@@ -1,0 +1,134 @@
+import test from "ava";
+import { Redis } from "ioredis";
+import { RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import type { MemberSetChange } from "../../src/types.js";
+import { eventually, numbers } from "../cluster/cluster.js";
+import { startRedis } from "../support/redis-server.js";
+import type { RedisServer } from "../support/redis-server.js";
+
+// The changes of one tick go to Redis together.
+
+let server: RedisServer;
+test.before(async () => {
+  server = await startRedis();
+});
+test.after.always(() => server?.stop());
+
+/** A manager with a prefix of its own, what it tells watchers of `s1`, and a client. */
+async function setUp(t: import("ava").ExecutionContext, prefix: string) {
+  const connection = new RedisConnection(server.url, { prefix });
+  const manager = new RedisChannelManager(connection);
+  await manager.start();
+  t.teardown(() => manager.stop());
+  const changes: MemberSetChange[] = [];
+  await manager.watch("s1", { change: (change) => changes.push(change) });
+  const client = new Redis(server.url);
+  t.teardown(() => client.disconnect());
+  return { manager, changes, client, keys: connection.keys };
+}
+
+async function calls(client: Redis, command: string): Promise<number> {
+  const info = await client.info("commandstats");
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, "m").exec(info)?.[1] ?? 0);
+}
+
+test.serial("the changes of many sets in one tick are one script call, and one message to each frontend", async (t) => {
+  const { manager, changes, client } = await setUp(t, "one");
+  await manager.add("warm-up", "ann", "s1");
+  await eventually(() => changes.length === 1, 3000);
+  const before = { scripts: await calls(client, "evalsha"), publishes: await calls(client, "publish") };
+
+  await Promise.all([
+    ...numbers(50).map((n) => manager.add(`room-${n}`, "ann", "s1")),
+    manager.leaveMany([{ name: "warm-up", uid: "ann", sid: "s1" }]),
+    manager.add("room-7", "bob", "s2"),
+  ]);
+
+  t.is((await calls(client, "evalsha")) - before.scripts, 1);
+  t.is((await calls(client, "publish")) - before.publishes, 2);
+  await eventually(() => changes.length === 52, 3000);
+  t.deepEqual(
+    changes.slice(1).map(({ type, name }) => `${type} ${name}`),
+    [...numbers(50).map((n) => `join room-${n}`), "leave warm-up"],
+  );
+});
+
+test.serial("a set that cannot be changed fails alone, and the others' watchers are told", async (t) => {
+  const { manager, changes, client, keys } = await setUp(t, "two");
+  await client.set(keys.members("bad", "s1"), "no set");
+
+  const outcomes = await Promise.allSettled([
+    manager.add("first", "ann", "s1"),
+    manager.add("bad", "ann", "s1"),
+    manager.leaveMany([{ name: "bad", uid: "bob", sid: "s1" }]),
+    manager.add("last", "ann", "s1"),
+  ]);
+
+  t.deepEqual(
+    outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason.code)),
+    [true, "GC_STORE_ERROR", "GC_STORE_ERROR", true],
+  );
+  t.regex((outcomes[1] as PromiseRejectedResult).reason.message, /WRONGTYPE/);
+  await eventually(() => changes.length === 2, 3000);
+  t.deepEqual(
+    changes.map(({ name }) => name),
+    ["first", "last"],
+  );
+});
+
+test.serial("a set that is emptied and filled again in one tick begins a new life", async (t) => {
+  const { manager, changes } = await setUp(t, "three");
+  await manager.add("room", "ann", "s1");
+  const { version: first } = await manager.readMemberSet("room", "s1");
+
+  const outcomes = await Promise.all([
+    manager.leave("room", "ann", "s1"),
+    manager.add("room", "bob", "s1"),
+    manager.leave("room", "bob", "s1"),
+    manager.add("room", "cid", "s1"),
+    manager.add("room", "dan", "s1"),
+  ]);
+
+  t.deepEqual(outcomes, [true, true, true, true, true]);
+  const { version, uids } = await manager.readMemberSet("room", "s1");
+  t.deepEqual(uids.toSorted(), ["cid", "dan"]);
+  await eventually(() => changes.length === 5, 3000);
+  const versions = changes.map((change) => (change.type === "clear" ? undefined : change.version));
+  t.is(new Set(versions).size, 5);
+  t.is(versions[0], first);
+  t.is(versions[4], version);
+});
+
+test.serial("names and uids come through as they are", async (t) => {
+  const { manager, changes } = await setUp(t, "four");
+  const odd = ['"', "\\", "/", "a/b", "\u0000", "\n", "\u007F", "é", "😀", "%", "{}", " ", "[1]", "null"];
+
+  await manager.addMany(odd.flatMap((name) => odd.map((uid) => ({ name, uid, sid: "s1" }))));
+
+  for (const name of odd) {
+    const uids = await manager.getMembersBySid(name, "s1");
+    t.deepEqual(uids.toSorted(), odd.toSorted(), JSON.stringify(name));
+  }
+  await eventually(() => changes.length === odd.length, 3000);
+  for (const change of changes) {
+    t.true(odd.includes(change.name));
+    t.deepEqual(change.type === "join" && [...change.uids].toSorted(), odd.toSorted());
+  }
+});
+
+test.serial("more changes than one script call takes keep their order", async (t) => {
+  const { manager, changes } = await setUp(t, "five");
+  const names = numbers(1000).map((n) => `room-${n}`);
+
+  const added = await Promise.all([
+    ...names.map((name) => manager.addMany([{ name, uid: "ann", sid: "s1" }])),
+    manager.addMany(numbers(2500).map((n) => ({ name: "large", uid: `u${n}`, sid: "s1" }))),
+  ]);
+
+  t.deepEqual(added, [...names.map(() => 1), 2500]);
+  await eventually(() => changes.length === 1003, 5000);
+  t.deepEqual(
+    changes.slice(0, 1000).map(({ name }) => name),
+    names,
+  );
+});
