@@ -1,6 +1,7 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
-import { type Cell, type CellResult, findCell, type Sample, summarize } from "./cluster/sample.js";
+import { measureInRounds } from "./cluster/rounds.js";
+import { type Cell, type CellResult, findCell, timesTheRate } from "./cluster/sample.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
@@ -64,8 +65,8 @@ const QUICK: Plan = {
   members: [100, USUAL_MEMBERS, MANY_MEMBERS],
   skip: ({ contender, members, window }) =>
     window === LATENCY_WINDOW ? contender !== "globalchannel" || members === USUAL_MEMBERS : members < USUAL_MEMBERS,
-  rounds: 2,
-  durationMs: 700,
+  rounds: 3,
+  durationMs: 500,
   maxSlowPushes: 16,
   warmUp: { oursMs: 12_000, othersMs: 1500 },
 };
@@ -104,18 +105,17 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
       const load = warmUpLoad(contender, plan.warmUp);
       await cluster.warmUp(contender, { channels: channelsOf(USUAL_MEMBERS), load });
     }
-    const samples = cellsAt(frontends, plan).map((cell) => ({ cell, samples: [] as Sample[] }));
-    for (let round = 1; round <= plan.rounds; round++) {
-      for (const { cell, samples: ofCell } of samples) {
-        const { members, contender, window } = cell;
-        progress(`fanout: round ${round}/${plan.rounds}, S=${frontends}, N=${members}, ${contender}, window ${window}`);
+    const measured = await measureInRounds(cellsAt(frontends, plan), {
+      rounds: plan.rounds,
+      label: ({ members, contender }) => `fanout: S=${frontends}, N=${members}, ${contender}`,
+      measure({ members, contender, window }) {
         const isSlow = contender === "original" && members >= 10_000;
         const maxCalls = isSlow ? plan.maxSlowPushes * (MANY_MEMBERS / members) : Infinity;
         const load = { window, durationMs: plan.durationMs, maxCalls };
-        ofCell.push(await cluster.measure(contender, { channels: channelsOf(members), load }));
-      }
-    }
-    return samples.map(({ cell, samples: ofCell }) => summarize(cell, ofCell));
+        return cluster.measure(contender, { channels: channelsOf(members), load });
+      },
+    });
+    return measured.map(({ result }) => result);
   });
 }
 
@@ -145,10 +145,10 @@ function tables(results: readonly CellResult[]): string[] {
   const row = ({ frontends, members, contender }: Cell): string[] => [String(frontends), format(members), contender];
   return [
     markdownTable(
-      "from the call until the last frontend has handed it to its connector; where it answers: until its answer is there",
+      "from the call until the last frontend has handed it to its connector (there), and until all have answered",
       [
         ...["S", "N", "contender", "answers", `pushes/s, ${THROUGHPUT_WINDOW} outstanding`],
-        ...[`p50 ms, ${LATENCY_WINDOW} outstanding`, "p99 ms"],
+        ...[`p50 ms, ${LATENCY_WINDOW} outstanding: there`, "answered", "p99 ms: there"],
         `CPU µs/push: backend, ${THROUGHPUT_WINDOW} outstanding`,
         ...["all frontends", "Redis"],
       ],
@@ -157,6 +157,7 @@ function tables(results: readonly CellResult[]): string[] {
         acknowledges(busy.contender) ? "yes" : "no",
         formatSpread(busy.pushesPerSecond),
         calm ? formatSpread(calm.p50Ms) : "-",
+        calm && acknowledges(calm.contender) ? formatSpread(calm.doneP50Ms) : "-",
         calm ? formatSpread(calm.p99Ms) : "-",
         format(busy.perPush.backendCpuMs * 1000),
         format(busy.perPush.frontendsCpuMs * 1000),
@@ -206,15 +207,15 @@ function charts(results: readonly CellResult[]): Chart[] {
 
 function claims(results: readonly CellResult[]): Claim[] {
   const frontends = PROMISED_FRONTENDS;
-  const speed = (contender: ContenderName, members = USUAL_MEMBERS): number =>
-    findCell(results, { frontends, members, contender, window: THROUGHPUT_WINDOW })!.pushesPerSecond.median;
+  const busy = (contender: ContenderName, members = USUAL_MEMBERS): CellResult =>
+    findCell(results, { frontends, members, contender, window: THROUGHPUT_WINDOW })!;
   const bytesRead = (members: number): number =>
     findCell(results, { frontends, members, contender: "globalchannel", window: LATENCY_WINDOW })!.perPush
       .backendBytesRead;
   const times = (one: ContenderName, other: ContenderName, atLeast: number, members?: number): Claim => ({
     claim: `${one}: times the pushes/s of ${other}, N = ${format(members ?? USUAL_MEMBERS)}, S = ${frontends}`,
     atLeast,
-    measured: speed(one, members) / speed(other, members),
+    measured: timesTheRate(busy(one, members), busy(other, members)),
   });
   return [
     times("globalchannel", "original", 15),
@@ -226,7 +227,7 @@ function claims(results: readonly CellResult[]): Claim[] {
     {
       claim: `globalchannel: times the pushes/s at N = ${format(USUAL_MEMBERS)}, at N = ${format(MANY_MEMBERS)}`,
       atLeast: 0.5,
-      measured: speed("globalchannel", MANY_MEMBERS) / speed("globalchannel"),
+      measured: timesTheRate(busy("globalchannel", MANY_MEMBERS), busy("globalchannel")),
     },
     {
       claim: `globalchannel: times the bytes that the backend reads for a push at N = 100, at N = ${format(MANY_MEMBERS)}`,

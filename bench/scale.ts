@@ -1,6 +1,7 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
-import { type Cell, type CellResult, cpuMicroseconds, type Sample, summarize } from "./cluster/sample.js";
+import { measureInRounds } from "./cluster/rounds.js";
+import { type Cell, type CellResult, cpuMicroseconds } from "./cluster/sample.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import type { Bench, Part } from "./support/bench.js";
@@ -117,7 +118,7 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
     const loadOf = (durationMs: number, { contender, members }: Pick<Cell, "contender" | "members">): Load => ({
       window: WINDOW,
       durationMs: durationMs * longer,
-      maxCalls: contender === "original" ? (UIDS_OF_ORIGINAL * plan.shareOfUids) / members : Infinity,
+      maxCalls: contender === "original" ? Math.ceil((UIDS_OF_ORIGINAL * plan.shareOfUids) / members) : Infinity,
     });
     for (const contender of contenders) {
       progress(`scale: warming up ${contender} with ${frontends} frontends`);
@@ -125,23 +126,21 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
       const channels = channelsOf(counts[0]!);
       await cluster.warmUp(contender, { channels, load: { ...load, durationMs: load.durationMs * longer } });
     }
-    const samples = counts
-      .flatMap((members) =>
-        contenders.map((contender): ScaleCell => ({ axis, frontends, members, contender, window: WINDOW })),
-      )
-      .map((cell) => ({ cell, samples: [] as Sample[] }));
-    const rounds = frontends < MANY_FRONTENDS ? plan.rounds : Math.min(plan.rounds, ROUNDS_WITH_MANY);
-    for (let round = 1; round <= rounds; round++) {
-      for (const { cell, samples: ofCell } of samples) {
-        const { members, contender } = cell;
-        progress(`scale: round ${round}/${rounds}, S=${frontends}, N=${members}, ${contender}`);
-        const run = { channels: channelsOf(members), load: loadOf(plan.durationMs, cell) };
-        ofCell.push(await cluster.measure(contender, run));
-      }
-    }
-    return samples.map(({ cell, samples: ofCell }) => ({
-      ...summarize(cell, ofCell),
-      cpuMicroseconds: measured(ofCell.map(cpuMicroseconds)),
+    const cells = counts.flatMap((members) =>
+      contenders.map((contender): ScaleCell => ({ axis, frontends, members, contender, window: WINDOW })),
+    );
+    const results = await measureInRounds(cells, {
+      rounds: frontends < MANY_FRONTENDS ? plan.rounds : Math.min(plan.rounds, ROUNDS_WITH_MANY),
+      label: ({ members, contender }) => `scale: S=${frontends}, N=${members}, ${contender}`,
+      measure: (cell) =>
+        cluster.measure(cell.contender, {
+          channels: channelsOf(cell.members),
+          load: loadOf(plan.durationMs, cell),
+        }),
+    });
+    return results.map(({ result, samples }) => ({
+      ...result,
+      cpuMicroseconds: measured(samples.map(cpuMicroseconds)),
     }));
   });
 }
@@ -153,7 +152,7 @@ function channelsOf(members: number): Channels {
 function tables(results: readonly ScaleResult[]): string[] {
   return [
     markdownTable(
-      `pushes to one channel, ${WINDOW} outstanding; CPU µs/push of backend, all frontends and Redis are those of the run with the median pushes/s; with ${MANY_FRONTENDS} frontends, there are ${ROUNDS_WITH_MANY} rounds`,
+      `pushes to one channel, ${WINDOW} outstanding; with ${MANY_FRONTENDS} frontends, there are ${ROUNDS_WITH_MANY} rounds`,
       [
         ...["S", "N", "contender", "pushes/s", "CPU µs/push: backend", "all frontends", "Redis"],
         ...["all", "all, for each frontend"],

@@ -21,11 +21,6 @@ export interface BackendConfig {
   sids: readonly string[];
 }
 
-export interface BackendRun extends LoadResult {
-  /** When each push was called for. */
-  sent: Recording;
-}
-
 export interface BackendRateRun extends Omit<RateResult, "dueAt"> {
   /** When each push was due. */
   sent: Recording;
@@ -40,6 +35,7 @@ const arrivals = new Arrivals();
 /** Who is in the channels with churn, by what their names begin with: it goes on from run to run. */
 const churns = new Map<string, Churn>();
 let lastNumber = 0;
+let sent: { numbers: number[]; times: number[] } = { numbers: [], times: [] };
 
 const api = {
   start: () => sender.start(),
@@ -55,8 +51,8 @@ const api = {
    * @param options.arrive whether to wait until others have told that it has arrived
    * @param options.churn the share of a channel's members that is replaced before each push to it
    */
-  async run(channels: Channels, load: Load, { arrive = false, churn = 0 } = {}): Promise<BackendRun> {
-    const sent: { numbers: number[]; times: number[] } = { numbers: [], times: [] };
+  async run(channels: Channels, load: Load, { arrive = false, churn = 0 } = {}): Promise<LoadResult> {
+    sent = { numbers: [], times: [] };
     const push = async (channel?: number): Promise<void> => {
       const number = ++lastNumber;
       const name = channelName(channels, channel ?? number % channels.count);
@@ -67,9 +63,10 @@ const api = {
       await arrived;
     };
     const work = applyLoad(churn > 0 ? withChurn(push, channels, churn) : () => push(), load);
-    const result = arrive ? await arrivals.within(load.durationMs, work) : await work;
-    return { ...result, sent: { numbers: Float64Array.from(sent.numbers), times: Float64Array.from(sent.times) } };
+    return arrive ? arrivals.within(load.durationMs, work) : work;
   },
+  /** When each push of the last run was called for. Apart from the run, since it takes time to tell. */
+  sent: (): Recording => ({ numbers: Float64Array.from(sent.numbers), times: Float64Array.from(sent.times) }),
   /** Pushes to each of the channels in turn, at a fixed rate, whatever has become of those before. */
   async runAtRate(channels: Channels, rate: Rate): Promise<BackendRateRun> {
     const first = lastNumber + 1;

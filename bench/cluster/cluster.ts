@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { chunks } from "../../src/batches.js";
-import { type Api, type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
 import { startRedis } from "../../test/support/redis-server.js";
 import type { ContenderName } from "../contenders/contender.js";
 import { acknowledges, protocolOf, RECEIVER_OF, type ReceiverName } from "../contenders/index.js";
 import { LatencyHistogram } from "../support/histogram.js";
-import type { Load } from "../support/load.js";
+import type { Load, LoadResult } from "../support/load.js";
+import { startChild } from "../support/child.js";
 import { sidsOf } from "../support/names.js";
 import { type ProcessUsage, processUsageBetween } from "../support/process-usage.js";
 import { type Profiled, profiled } from "../support/profiling.js";
 import { readRedisUsage, redisUsageBetween } from "../support/redis-usage.js";
 import type { Scope } from "../support/scope.js";
 import { ARRIVAL_TIMEOUT_MS } from "./arrivals.js";
-import type { BackendApi, BackendRun } from "./backend-process.js";
+import type { BackendApi } from "./backend-process.js";
 import { channelMembers, channelName, type Channels } from "./channels.js";
 import type { ClientsApi } from "./client-process.js";
 import type { FrontendApi, FrontendConfig, Ports } from "./frontend-process.js";
@@ -24,6 +25,10 @@ import type { Sample } from "./sample.js";
 
 /** Redis would cut off a frontend for which the original has more than 32 MB on the way. */
 const REDIS_ARGS = ["--client-output-buffer-limit", "pubsub", "0", "0", "0"];
+
+const [FRONTEND, BACKEND, CLIENTS] = ["frontend", "backend", "client"].map(
+  (kind) => new URL(`${kind}-process.ts`, import.meta.url),
+) as [URL, URL, URL];
 
 const CLIENT_PROCESSES = 2;
 
@@ -95,14 +100,14 @@ export class BenchCluster {
     for (const some of chunks(sids, STARTING)) {
       const started = some.map(async (sid) => {
         const config: FrontendConfig = { url, sid, clients, receivers };
-        const process = await start<FrontendApi>(scope, "frontend-process.ts", config);
+        const process = await startChild<FrontendApi>(scope, FRONTEND, config);
         return { process, ports: await process.call("start") };
       });
       startedFrontends.push(...(await Promise.all(started)));
     }
     const backends = new Map<ContenderName, NodeProcess<BackendApi>>();
     for (const contender of contenders) {
-      const process = await start<BackendApi>(scope, "backend-process.ts", { url, contender, sids });
+      const process = await startChild<BackendApi>(scope, BACKEND, { url, contender, sids });
       await process.call("start");
       backends.set(contender, process);
     }
@@ -129,7 +134,7 @@ export class BenchCluster {
     const shares = chunks(members, Math.ceil(members.length / CLIENT_PROCESSES));
     for (const receiver of Object.keys(this.#frontends[0]!.ports) as ReceiverName[]) {
       const processes = shares.map(async (share) => {
-        const clients = await start<ClientsApi>(this.#scope, "client-process.ts");
+        const clients = await startChild<ClientsApi>(this.#scope, CLIENTS);
         const places = share.map(({ uid, sid }) => ({
           uid,
           port: this.#frontends[this.#sids.indexOf(sid)]!.ports[receiver]!,
@@ -157,10 +162,10 @@ export class BenchCluster {
     const ahead = { ...load, durationMs: load.durationMs / 5, maxCalls: Math.ceil(load.maxCalls / 5) };
     await this.#run(contender, { ...run, load: ahead });
     const before = await this.#usages(backend);
+    let after = before;
     const result = await profiled(this.#profiled(contender, run.channels, `${load.window}`), () =>
-      this.#run(contender, run),
+      this.#run(contender, run, async () => void (after = await this.#usages(backend))),
     );
-    const after = await this.#usages(backend);
     const frontends = after.frontends.map((usage, index) => processUsageBetween(before.frontends[index]!, usage));
     const ofBackend = processUsageBetween(before.backend, after.backend);
     checkErrors(contender, [...frontends, ofBackend]);
@@ -193,7 +198,8 @@ export class BenchCluster {
     const backend = this.#backends.get(contender)!;
     await this.#begin();
     const { sent, lateMs, isCutShort } = await backend.call("runAtRate", channels, rate);
-    const { lastAt, histogram } = await this.#latenciesOf(contender, sent);
+    await this.#allCome(contender, sent.numbers.length);
+    const { lastAt, histogram } = await this.#latenciesOf(sent);
     const processes = [backend, ...this.#frontends.map(({ process }) => process)];
     // What they have reported since they began: nothing is to go wrong at any time.
     checkErrors(contender, await Promise.all(processes.map((process) => process.call("usage"))));
@@ -218,9 +224,12 @@ export class BenchCluster {
     };
   }
 
-  #run(contender: ContenderName, run: Run): Promise<Omit<Sample, "perPush">> {
+  /** @param arrived is called when all has come, before what is only for the bench begins */
+  #run(contender: ContenderName, run: Run, arrived = async () => {}): Promise<Omit<Sample, "perPush">> {
     const clients = this.#clients.get(RECEIVER_OF[contender]);
-    return clients ? this.#runToClients(contender, run, clients) : this.#runToFrontends(contender, run);
+    return clients
+      ? this.#runToClients(contender, run, clients, arrived)
+      : this.#runToFrontends(contender, run, arrived);
   }
 
   /** A push ends when all clients have it. Fails if a client has got one twice, or has gone. */
@@ -228,6 +237,7 @@ export class BenchCluster {
     contender: ContenderName,
     { channels, load, churn = 0 }: Run,
     clients: readonly NodeProcess<ClientsApi>[],
+    arrived: () => Promise<void>,
   ): Promise<Omit<Sample, "perPush">> {
     const backend = this.#backends.get(contender)!;
     await this.#begin(await backend.call("listenForArrivals"), clients);
@@ -237,8 +247,9 @@ export class BenchCluster {
       await checkDeliveries(contender, clients, error);
       throw error;
     });
+    await arrived();
     await checkDeliveries(contender, clients);
-    return { calls, elapsedMs, perSecond, p50Ms, p99Ms };
+    return { calls, elapsedMs, perSecond, p50Ms, p99Ms, doneP50Ms: p50Ms };
   }
 
   /**
@@ -248,18 +259,23 @@ export class BenchCluster {
   async #runToFrontends(
     contender: ContenderName,
     { channels, load, churn = 0 }: Run,
+    arrived: () => Promise<void>,
   ): Promise<Omit<Sample, "perPush">> {
     const backend = this.#backends.get(contender)!;
     const arrive = load.window === 1 && !acknowledges(contender);
     await this.#begin(arrive ? await backend.call("listenForArrivals") : undefined);
     const result = await backend.call("run", channels, load, { arrive, churn });
-    return { ...result, ...(await this.#arrivalOf(contender, result)) };
+    await this.#allCome(contender, result.calls);
+    await arrived();
+    return this.#arrivalOf(result, await backend.call("sent"));
   }
 
-  async #arrivalOf(contender: ContenderName, { sent, calls, elapsedMs }: BackendRun) {
-    const { lastAt, histogram } = await this.#latenciesOf(contender, sent);
+  async #arrivalOf({ calls, elapsedMs, p50Ms }: LoadResult, sent: Recording): Promise<Omit<Sample, "perPush">> {
+    const { lastAt, histogram } = await this.#latenciesOf(sent);
     const untilLastMs = Math.max(elapsedMs, lastAt - sent.times[0]!);
     return {
+      calls,
+      doneP50Ms: p50Ms,
       elapsedMs: untilLastMs,
       perSecond: (calls / untilLastMs) * 1000,
       p50Ms: histogram.percentileMs(50),
@@ -267,14 +283,14 @@ export class BenchCluster {
     };
   }
 
-  /** Waits until the messages are at all frontends. */
-  async #latenciesOf(contender: ContenderName, sent: Recording): Promise<Latencies> {
-    const count = sent.numbers.length;
-    if (!(await this.#haveCome(count, ARRIVAL_TIMEOUT_MS))) {
-      throw new Error(`${contender}: not all of ${count} messages have come to all frontends`);
-    }
-    const received = await Promise.all(this.#frontends.map(({ process }) => process.call("recording")));
-    return latenciesOf(sent, received);
+  /** Waits until so many messages are at all frontends. */
+  async #allCome(contender: ContenderName, count: number): Promise<void> {
+    if (await this.#haveCome(count, ARRIVAL_TIMEOUT_MS)) return;
+    throw new Error(`${contender}: not all of ${count} messages have come to all frontends`);
+  }
+
+  async #latenciesOf(sent: Recording): Promise<Latencies> {
+    return latenciesOf(sent, await Promise.all(this.#frontends.map(({ process }) => process.call("recording"))));
   }
 
   async #allReady(channels: Channels, contenders: Iterable<ContenderName> = this.#backends.keys()): Promise<void> {
@@ -338,12 +354,4 @@ async function checkDeliveries(
 function checkErrors(contender: ContenderName, usages: readonly ProcessUsage[]): void {
   const errors = usages.flatMap((usage) => usage.errors);
   if (errors.length > 0) throw new Error(`${contender}: ${errors.length} errors, such as ${errors[0]}`);
-}
-
-async function start<A extends Api>(scope: Scope, file: string, config?: object): Promise<NodeProcess<A>> {
-  const child = await startProcess<A>(new URL(file, import.meta.url), {
-    ...(config && { args: [JSON.stringify(config)] }),
-  });
-  scope.defer(() => child.kill());
-  return child;
 }

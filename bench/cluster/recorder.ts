@@ -12,9 +12,15 @@ export class Recorder {
   readonly #reporter = new ArrivalReporter();
   #numbers: number[] = [];
   #times: number[] = [];
+  /** How many had come when they were asked for. */
+  #taken: number | undefined;
 
   /** Forgets what has come. @param port of the {@link Arrivals} that are told of each message, if any are to be told */
   async begin(port?: number): Promise<void> {
+    if (this.#taken !== undefined && this.count > this.#taken) {
+      throw new Error(`${this.count - this.#taken} messages have come after all had come`);
+    }
+    this.#taken = undefined;
     await this.#reporter.reportTo(port);
     this.#numbers = [];
     this.#times = [];
@@ -31,6 +37,7 @@ export class Recorder {
   }
 
   get recording(): Recording {
+    this.#taken = this.count;
     return { numbers: Float64Array.from(this.#numbers), times: Float64Array.from(this.#times) };
   }
 }

@@ -23,6 +23,8 @@ export interface Sample {
   /** From the call for a push until it is at the last frontend's connector, or at the last client. */
   p50Ms: number;
   p99Ms: number;
+  /** From the call for a push until the contender says that it is done. */
+  doneP50Ms: number;
   perPush: Costs;
 }
 
@@ -41,13 +43,18 @@ export interface CellResult extends Cell {
   pushesPerSecond: Measured;
   p50Ms: Measured;
   p99Ms: Measured;
-  /** Of the run with the median pushes per second. */
+  doneP50Ms: Measured;
+  /** Of each round. */
+  rates: readonly number[];
+  /** Medians; of `redisCalls`, the run with the median pushes per second. */
   perPush: Costs & { commandsFromClients: number; callsInsideScripts: number };
 }
 
 export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): C & CellResult {
   const typical = samples.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(samples.length / 2)]!;
-  const { redisCalls, ...costs } = typical.perPush;
+  const { redisCalls } = typical.perPush;
+  const cost = (name: Exclude<keyof Costs, "redisCalls">): number =>
+    measured(samples.map(({ perPush }) => perPush[name])).median;
   return {
     ...cell,
     runs: samples.length,
@@ -55,9 +62,17 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
     pushesPerSecond: measured(samples.map(({ perSecond }) => perSecond)),
     p50Ms: measured(samples.map(({ p50Ms }) => p50Ms)),
     p99Ms: measured(samples.map(({ p99Ms }) => p99Ms)),
+    doneP50Ms: measured(samples.map(({ doneP50Ms }) => doneP50Ms)),
+    rates: samples.map(({ perSecond }) => round(perSecond)),
     perPush: {
       ...splitCalls(cell, redisCalls),
-      ...(Object.fromEntries(Object.entries(costs).map(([name, value]) => [name, round(value)])) as typeof costs),
+      redisBytesOut: cost("redisBytesOut"),
+      redisBytesIn: cost("redisBytesIn"),
+      backendBytesRead: cost("backendBytesRead"),
+      backendBytesWritten: cost("backendBytesWritten"),
+      backendCpuMs: cost("backendCpuMs"),
+      frontendsCpuMs: cost("frontendsCpuMs"),
+      redisCpuMs: cost("redisCpuMs"),
       redisCalls: Object.fromEntries(
         Object.entries(redisCalls)
           .map(([command, calls]) => [command, Number(calls.toFixed(2))] as const)
@@ -65,6 +80,11 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
       ),
     },
   };
+}
+
+/** How many times the pushes/s of the other, round by round: what changes on the machine from one to the next cancels out. */
+export function timesTheRate(one: Pick<CellResult, "rates">, other: Pick<CellResult, "rates">): Measured {
+  return measured(one.rates.map((rate, index) => rate / other.rates[index]!));
 }
 
 /** All CPU time of a push, in microseconds. */

@@ -8,6 +8,7 @@ export const CONTENDERS = [
   "redis-streams-adapter",
   "Relay",
   "raw",
+  "raw, one PUBLISH",
 ] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
 

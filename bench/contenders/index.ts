@@ -11,6 +11,7 @@ export const RECEIVER_OF = {
   "redis-streams-adapter": "redis-streams-adapter",
   Relay: "Relay",
   raw: "raw",
+  "raw, one PUBLISH": "raw",
 } as const satisfies Record<ContenderName, ContenderName>;
 export type ReceiverName = (typeof RECEIVER_OF)[ContenderName];
 
@@ -44,6 +45,8 @@ export async function createSender(name: ContenderName, url: string, sids: reado
       return new (await relay()).RelaySender(url);
     case "raw":
       return new (await raw()).RawSender(url, sids);
+    case "raw, one PUBLISH":
+      return new (await raw()).RawPublishSender(url);
   }
 }
 

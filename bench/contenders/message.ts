@@ -9,11 +9,12 @@ export function message(number: number): object {
 export function numberAtEnd(text: string | Buffer): number {
   let number = 0;
   let unit = 0;
-  for (let index = text.length - 1; ; index--) {
+  for (let index = text.length - 1; index >= 0; index--) {
     const digit = (typeof text === "string" ? text.charCodeAt(index) : text[index]!) - 48;
     if (digit >= 0 && digit <= 9) {
       unit = unit === 0 ? 1 : unit * 10;
       number += digit * unit;
     } else if (unit > 0) return number;
   }
+  throw new Error(`this is no message with a number: ${String(text)}`);
 }

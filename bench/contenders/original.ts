@@ -43,7 +43,7 @@ export class OriginalSender implements Sender {
   }
 
   async push(name: string, msg: unknown): Promise<number> {
-    // The original encodes it anew for each frontend.
+    // The original encodes it anew for each frontend, which it is spared here.
     const body = JSON.stringify(msg);
     const delivered = await Promise.all(this.#sids.map((sid) => this.#pushTo(sid, name, body)));
     return delivered.reduce((sum, count) => sum + count, 0);

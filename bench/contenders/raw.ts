@@ -10,6 +10,9 @@ function channelOf(sid: string): string {
   return `raw:in:${sid}`;
 }
 
+/** The one that all frontends listen to. */
+const COMMON_CHANNEL = "raw:in";
+
 function keyOf(name: string, sid: string): string {
   return `raw:members:${name}:${sid}`;
 }
@@ -51,6 +54,23 @@ export class RawSender implements Sender {
   }
 }
 
+/** The limit of Redis pub/sub: one PUBLISH that all frontends get, members or not. */
+export class RawPublishSender implements Sender {
+  readonly #redis: Redis;
+
+  constructor(url: string) {
+    this.#redis = new Redis(url, { lazyConnect: true });
+  }
+
+  async start(): Promise<void> {
+    await this.#redis.connect();
+  }
+
+  async push(_name: string, msg: unknown): Promise<undefined> {
+    await this.#redis.publish(COMMON_CHANNEL, JSON.stringify(msg));
+  }
+}
+
 /** Where messages come to a frontend. */
 export class RawInbox {
   readonly #redis: Redis;
@@ -64,7 +84,7 @@ export class RawInbox {
 
   async start(): Promise<void> {
     await this.#redis.connect();
-    await this.#redis.subscribe(this.#channel);
+    await this.#redis.subscribe(this.#channel, COMMON_CHANNEL);
   }
 }
 

@@ -1,4 +1,5 @@
-import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
+import { startChild } from "../support/child.js";
 import { sampleRun } from "../support/call-run.js";
 import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
@@ -16,6 +17,8 @@ interface Started {
   storePid: number | undefined;
 }
 
+const PROCESS = new URL("manager-process.ts", import.meta.url);
+
 /** All contenders, each in a process of its own, and their stores. */
 export class ManagerProcesses implements Contest<OperationName, ContenderName> {
   readonly #started: ReadonlyMap<ContenderName, Started>;
@@ -32,7 +35,7 @@ export class ManagerProcesses implements Contest<OperationName, ContenderName> {
         const store = STORES[contender];
         const url = store === "mysql" ? await mysql!.createUrl() : redis.url;
         const storePid = store === "mysql" ? mysql!.pid : store === "redis" ? redis.pid : undefined;
-        const process = await start(scope, { contender, url });
+        const process = await startChild<ManagerApi>(scope, PROCESS, { contender, url } satisfies ManagerConfig);
         await process.call("start");
         return [contender, { process, storePid }] as const;
       }),
@@ -63,12 +66,4 @@ export class ManagerProcesses implements Contest<OperationName, ContenderName> {
   profilees(contender: ContenderName): Profilees {
     return { process: this.#started.get(contender)!.process };
   }
-}
-
-async function start(scope: Scope, config: ManagerConfig): Promise<NodeProcess<ManagerApi>> {
-  const child = await startProcess<ManagerApi>(new URL("manager-process.ts", import.meta.url), {
-    args: [JSON.stringify(config)],
-  });
-  scope.defer(() => child.kill());
-  return child;
 }

@@ -2,6 +2,7 @@
 import { serveParent } from "../../test/support/process.js";
 import { type CallRun, runCalls } from "../support/call-run.js";
 import type { Load } from "../support/load.js";
+import { profiler } from "../support/profiler.js";
 import { watchUsage } from "../support/process-usage.js";
 import { type ContenderName, createContender } from "./contender.js";
 import { call, fill, type OperationName } from "./operations.js";
@@ -24,6 +25,7 @@ const api = {
   fill: () => fill(contender),
   run: (operation: OperationName, load: Load): Promise<CallRun> =>
     runCalls((index) => call(operation, contender, index), load, usage),
+  ...profiler,
 };
 
 serveParent(api);

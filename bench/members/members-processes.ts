@@ -1,8 +1,10 @@
-import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
 import { startRedisStore, type Store } from "../managers/stores.js";
+import { startChild } from "../support/child.js";
 import { sampleRun } from "../support/call-run.js";
 import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
+import type { Profilees } from "../support/profiling.js";
 import type { Contest } from "../support/rounds.js";
 import type { Scope } from "../support/scope.js";
 import { CONTENDERS, type ContenderName } from "./contender.js";
@@ -14,6 +16,8 @@ import { SIDS, USERS, USERS_SID } from "./places.js";
 
 /** Longer than the default: a frontend that an overloaded machine delays is alive, and renewals are no part of a call. */
 const LEASE_MS = 600_000;
+
+const PROCESS = new URL("members-process.ts", import.meta.url);
 
 /** All contenders, each in a process of its own, and the frontends that ours is asked about, on one Redis. */
 export class MembersProcesses implements Contest<OperationName, ContenderName> {
@@ -39,7 +43,7 @@ export class MembersProcesses implements Contest<OperationName, ContenderName> {
     await frontends.call("open", USERS_SID, USERS);
     const contenders = new Map<ContenderName, NodeProcess<MembersApi>>();
     for (const contender of CONTENDERS) {
-      const process = await start(scope, { contender, url });
+      const process = await startChild<MembersApi>(scope, PROCESS, { contender, url } satisfies MembersConfig);
       await process.call("start");
       await process.call("fill");
       contenders.set(contender, process);
@@ -57,16 +61,12 @@ export class MembersProcesses implements Contest<OperationName, ContenderName> {
     return sampleRun(() => process.call("run", operation, load), this.#redis.pid);
   }
 
+  profilees(contender: ContenderName): Profilees {
+    return { process: this.#contenders.get(contender)! };
+  }
+
   /** @throws if something went wrong at the frontends meanwhile */
   check(): Promise<void> {
     return expectNoErrors(this.#frontends);
   }
-}
-
-async function start(scope: Scope, config: MembersConfig): Promise<NodeProcess<MembersApi>> {
-  const child = await startProcess<MembersApi>(new URL("members-process.ts", import.meta.url), {
-    args: [JSON.stringify(config)],
-  });
-  scope.defer(() => child.kill());
-  return child;
 }

@@ -53,6 +53,7 @@ export interface RunOptions {
 /** Prints the results and writes them down; resolves whether every promise was kept. */
 export async function runBench(bench: Bench, options: RunOptions): Promise<boolean> {
   const { quick = false, part, json, profile = false, commandLine } = options;
+  const startedAt = performance.now();
   if (profile) await startProfiling(bench.name);
   await ensureBuilt();
   const servers = {
@@ -83,11 +84,12 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<boole
   const written: WrittenResults = { bench: bench.name, ...environment, claims: judged, ...results };
   const file = json ?? resultsPath(`${bench.name}${isWhole ? "" : ".partial"}.json`);
   await writeText(file, `${JSON.stringify(written, undefined, 2)}\n`);
-  const isDrawn = await draw(bench, written, file);
   if (isWhole && json === undefined) {
-    const picture = isDrawn ? [`![${bench.name}](results/${bench.name}.svg)\n`] : [];
-    await writeToReadme(bench.name, [...picture, ...printed].join("\n"));
+    const picture = `![${bench.name}](results/${bench.name}.svg)\n`;
+    await writeToReadme(bench.name, [picture, ...printed].join("\n"));
   }
+  await draw(bench, written, file);
+  console.log(`It took ${Math.round((performance.now() - startedAt) / 1000)} s.`);
   if (profile) await printProfiles();
   return profile || judged.every(({ kept }) => kept);
 }

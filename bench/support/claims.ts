@@ -1,4 +1,4 @@
-import { format } from "./statistics.js";
+import { format, formatSpread, type Measured } from "./statistics.js";
 import { markdownTable } from "./table.js";
 
 /** What the library promises of a measured value. */
@@ -6,11 +6,13 @@ export interface Claim {
   claim: string;
   atLeast?: number;
   atMost?: number;
-  measured: number;
+  /** Of a spread it is the median that counts. */
+  measured: number | Measured;
 }
 
 export function isKept({ atLeast = -Infinity, atMost = Infinity, measured }: Claim): boolean {
-  return measured >= atLeast && measured <= atMost;
+  const value = typeof measured === "number" ? measured : measured.median;
+  return value >= atLeast && value <= atMost;
 }
 
 export function claimsTable(claims: readonly Claim[]): string {
@@ -20,7 +22,7 @@ export function claimsTable(claims: readonly Claim[]): string {
     claims.map((claim) => [
       claim.claim,
       claim.atLeast === undefined ? `at most ${claim.atMost}` : `at least ${claim.atLeast}`,
-      format(claim.measured),
+      typeof claim.measured === "number" ? format(claim.measured) : formatSpread(claim.measured),
       isKept(claim) ? "yes" : "NO",
     ]),
   );

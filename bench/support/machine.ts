@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 
@@ -8,6 +9,8 @@ export interface Environment {
   machine: { cpu: string; cores: number; memoryGiB: number; system: string; loadBefore: number };
   /** What ran, servers and packages. */
   versions: Servers & Record<string, string>;
+  /** The commit, with `+` where files have been changed since; "unknown" without Git. */
+  revision: string;
 }
 
 /** What the servers are, for people. */
@@ -39,15 +42,25 @@ export function describeEnvironment(command: string, servers: Servers, packages:
       ),
       globalchannel: versionOf("../../package.json"),
     },
+    revision: revision(),
   };
 }
 
+function revision(): string {
+  const cwd = new URL("../../", import.meta.url);
+  const git = (...args: string[]): string => spawnSync("git", args, { cwd, encoding: "utf8" }).stdout?.trim() ?? "";
+  const commit = git("rev-parse", "--short", "HEAD");
+  return commit === ""
+    ? "unknown"
+    : `${commit}${git("status", "--porcelain", "--", "src", "bench/**/*.ts") === "" ? "" : "+"}`;
+}
+
 /** One paragraph of Markdown. */
-export function environmentText({ date, command, machine, versions }: Environment): string {
+export function environmentText({ date, command, machine, versions, revision: commit }: Environment): string {
   const { cpu, cores, memoryGiB, system, loadBefore } = machine;
   const { redis, mysql, ...packages } = versions;
   const named = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
-  return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${mysql === undefined ? "" : `${mysql}, `}${named.join(", ")}.\n`;
+  return `\`${command}\`, ${date}. ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, load average before ${loadBefore.toFixed(2)}. ${redis}, ${mysql === undefined ? "" : `${mysql}, `}${named.join(", ")} (${commit}).\n`;
 }
 
 /** The same for the head of a picture, in a few short lines. */

@@ -6,13 +6,17 @@ let interrupted = false;
 /** Collects what has to be ended. */
 export class Scope {
   readonly #steps: (() => unknown)[] = [];
+  #isClosed = false;
 
+  /** What was started while all was being ended is ended at once. */
   defer(step: () => unknown): void {
     this.#steps.push(step);
+    if (this.#isClosed) void this.close();
   }
 
   /** Runs the steps, the last one first, each once; also where one of them fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
         await step();
