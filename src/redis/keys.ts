@@ -110,6 +110,8 @@ const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|d:)|srv:|on:|u:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {
+  // Most names have nothing to escape, and this is done several times for each change.
+  if (!/[%{} ]/.test(name)) return name;
   return name.replace(/[%{} ]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 

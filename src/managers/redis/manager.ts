@@ -278,12 +278,16 @@ export class RedisChannelManager implements ChannelManager {
     }
   }
 
-  #changeMany(
+  async #changeMany(
     type: SetChange["type"],
     memberships: readonly Membership[],
     reason: JoinReason | LeaveReason,
   ): Promise<number> {
-    return sum(batches(memberships), async (set) => ones(await this.#changes.many({ type, reason, ...set })));
+    const changes = batches(memberships).map(({ name, sid, uids }) =>
+      this.#changes.many({ type, name, sid, reason, uids }),
+    );
+    const digits = await Promise.all(changes);
+    return digits.reduce((total, each) => total + ones(each), 0);
   }
 
   async #send(changes: readonly SetChange[]): Promise<(string | Error)[]> {
