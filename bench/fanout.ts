@@ -65,10 +65,10 @@ const QUICK: Plan = {
   members: [100, USUAL_MEMBERS, MANY_MEMBERS],
   skip: ({ contender, members, window }) =>
     window === LATENCY_WINDOW ? contender !== "globalchannel" || members === USUAL_MEMBERS : members < USUAL_MEMBERS,
-  rounds: 3,
-  durationMs: 500,
+  rounds: 2,
+  durationMs: 600,
   maxSlowPushes: 16,
-  warmUp: { oursMs: 12_000, othersMs: 1500 },
+  warmUp: { oursMs: 10_000, othersMs: 1200 },
 };
 
 const pushes: Part<CellResult[]> = {

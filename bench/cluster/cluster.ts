@@ -105,13 +105,12 @@ export class BenchCluster {
       });
       startedFrontends.push(...(await Promise.all(started)));
     }
-    const backends = new Map<ContenderName, NodeProcess<BackendApi>>();
-    for (const contender of contenders) {
+    const backends = contenders.map(async (contender) => {
       const process = await startChild<BackendApi>(scope, BACKEND, { url, contender, sids });
       await process.call("start");
-      backends.set(contender, process);
-    }
-    return new BenchCluster(scope, redis, sids, startedFrontends, backends);
+      return [contender, process] as const;
+    });
+    return new BenchCluster(scope, redis, sids, startedFrontends, new Map(await Promise.all(backends)));
   }
 
   /**
