@@ -19,6 +19,8 @@ export class GlobalChannelSender implements Sender {
     this.#service = new GlobalChannelService({
       cluster: redis(url),
       timeoutMs: TIMEOUT_MS,
+      // What is too much is measured, too.
+      maxPendingPushes: 1_000_000,
       // Looking for dead frontends is not part of a push.
       reapIntervalMs: 600_000,
     });

@@ -40,7 +40,7 @@ export class RedisChannelManager implements ChannelManager {
     this.#changes = new TickChanges({
       defer: (send) => connection.defer(send),
       send: (changes) => this.#send(changes),
-      maxUids: BATCH,
+      maxUids: COSTLY_BATCH,
     });
   }
 
@@ -109,7 +109,7 @@ export class RedisChannelManager implements ChannelManager {
         this.#connection.run<number>(
           scripts.drain,
           [keys.destroyed(name, destruction, sid)],
-          [keys.changes(sid), JSON.stringify(name), BATCH],
+          [keys.changes(sid), JSON.stringify(name), COSTLY_BATCH],
         ),
       ),
     );
@@ -254,7 +254,7 @@ export class RedisChannelManager implements ChannelManager {
               keys.changes(sid),
               JSON.stringify(name),
               reason,
-              BATCH,
+              COSTLY_BATCH,
               encodeURIComponent(incarnation),
             ],
           ),
@@ -366,7 +366,7 @@ function pairs<T>(flat: readonly T[]): [T, T][] {
 
 function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {
   return groupBySet(memberships).flatMap(({ name, sid, uids }) =>
-    chunks(uids, BATCH).map((chunk) => ({ name, sid, uids: chunk })),
+    chunks(uids, COSTLY_BATCH).map((chunk) => ({ name, sid, uids: chunk })),
   );
 }
 

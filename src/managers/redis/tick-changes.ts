@@ -29,8 +29,8 @@ interface TickChangesOptions {
 }
 
 /** What a change costs besides its uids, each of which costs 1, and how much goes at once: keeps that below a few milliseconds. */
-const CHANGE_SIZE = 8;
-const MAX_SIZE = 1200;
+const CHANGE_SIZE = 4;
+const MAX_SIZE = 512;
 
 /** Sends the changes of one tick together. The adds to a set that are called for one by one are one change, and the leaves. */
 export class TickChanges {
