@@ -1,7 +1,7 @@
 import { BenchCluster, type Run } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type Cell, type CellResult, findCell, timesTheRate } from "./cluster/sample.js";
+import { type Cell, type CellResult, findCell, summarize, timesTheRate } from "./cluster/sample.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
@@ -88,11 +88,11 @@ function measure(plan: Plan): Promise<ChannelsResult[]> {
     }
     const measured = await measureInRounds(cells(plan), {
       rounds: plan.rounds,
-      label: ({ contender, churn }) => `channels: ${groupOf(churn)}, ${contender}`,
+      label: ({ contender, churn, window }) => `channels: ${groupOf(churn)}, ${contender}, ${window} outstanding`,
       measure: ({ contender, churn, window }) =>
         cluster.measure(contender, runOf(churn, { window, durationMs, maxCalls: Infinity })),
     });
-    return measured.map(({ result }) => result);
+    return measured.map(({ cell, samples }) => summarize(cell, samples));
   });
 }
 

@@ -1,7 +1,7 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type Cell, type CellResult, findCell, timesTheRate } from "./cluster/sample.js";
+import { type Cell, type CellResult, findCell, summarize, timesTheRate } from "./cluster/sample.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
@@ -107,7 +107,8 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
     }
     const measured = await measureInRounds(cellsAt(frontends, plan), {
       rounds: plan.rounds,
-      label: ({ members, contender }) => `fanout: S=${frontends}, N=${members}, ${contender}`,
+      label: ({ members, contender, window }) =>
+        `fanout: S=${frontends}, N=${members}, ${contender}, ${window} outstanding`,
       measure({ members, contender, window }) {
         const isSlow = contender === "original" && members >= 10_000;
         const maxCalls = isSlow ? plan.maxSlowPushes * (MANY_MEMBERS / members) : Infinity;
@@ -115,7 +116,7 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
         return cluster.measure(contender, { channels: channelsOf(members), load });
       },
     });
-    return measured.map(({ result }) => result);
+    return measured.map(({ cell, samples }) => summarize(cell, samples));
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Channels } from "./cluster/channels.js";
 import { BenchCluster } from "./cluster/cluster.js";
-import { MAX_P99_MS, MAX_TRAIL_MS, type RateSample } from "./cluster/rate-sample.js";
+import { MAX_P99_MS, MAX_TRAIL_MS } from "./cluster/rate-sample.js";
+import { measureInRounds } from "./cluster/rounds.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
@@ -76,15 +77,13 @@ function measure({ contenders, warmUp, search, rounds, durationMs }: Plan): Prom
       progress(`latency: looking for the highest rate that ${contender} holds`);
       highestRates.push(await findHighestRate(cluster, contender, { channels, ...search }));
     }
-    const samples = cellsOf(highestRates).map((cell) => ({ cell, samples: [] as RateSample[] }));
-    for (let turn = 1; turn <= rounds; turn++) {
-      for (const { cell, samples: ofCell } of samples) {
-        const { contender, load, perSecond } = cell;
-        progress(`latency: round ${turn}/${rounds}, ${contender}, load ${load} %`);
-        ofCell.push(await cluster.measureAtRate(contender, { channels, rate: { perSecond, durationMs } }));
-      }
-    }
-    return { highestRates, latencies: samples.map(({ cell, samples: ofCell }) => summarize(cell, ofCell)) };
+    const measured = await measureInRounds(cellsOf(highestRates), {
+      rounds,
+      label: ({ contender, load }) => `latency: ${contender}, load ${load} %`,
+      measure: ({ contender, perSecond }) =>
+        cluster.measureAtRate(contender, { channels, rate: { perSecond, durationMs } }),
+    });
+    return { highestRates, latencies: measured.map(({ cell, samples }) => summarize(cell, samples)) };
   });
 }
 

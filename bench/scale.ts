@@ -1,7 +1,7 @@
 import { BenchCluster } from "./cluster/cluster.js";
 import type { Channels } from "./cluster/channels.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type Cell, type CellResult, cpuMicroseconds } from "./cluster/sample.js";
+import { type Cell, type CellResult, cpuMicroseconds, summarize } from "./cluster/sample.js";
 import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import type { Bench, Part } from "./support/bench.js";
@@ -138,8 +138,8 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
           load: loadOf(plan.durationMs, cell),
         }),
     });
-    return results.map(({ result, samples }) => ({
-      ...result,
+    return results.map(({ cell, samples }) => ({
+      ...summarize(cell, samples),
       cpuMicroseconds: measured(samples.map(cpuMicroseconds)),
     }));
   });

@@ -1,7 +1,7 @@
 import type { Channels } from "./cluster/channels.js";
 import { BenchCluster } from "./cluster/cluster.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type Cell, type CellResult, findCell, timesTheRate } from "./cluster/sample.js";
+import { type Cell, type CellResult, findCell, summarize, timesTheRate } from "./cluster/sample.js";
 import type { ContenderName } from "./contenders/contender.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { Chart } from "./support/chart.js";
@@ -73,14 +73,14 @@ function measureWith(members: number, { rounds, durationMs, warmUpMs }: Plan): P
     }
     const measured = await measureInRounds(cellsWith(members), {
       rounds,
-      label: ({ contender }) => `sockets: N=${members}, ${contender}`,
+      label: ({ contender, window }) => `sockets: N=${members}, ${contender}, ${window} outstanding`,
       measure: ({ contender, window }) =>
         cluster.measure(contender, {
           channels: channelWith(members),
           load: { window, durationMs: durationMs * (window === LATENCY_WINDOW ? CALM : 1), maxCalls: Infinity },
         }),
     });
-    return measured.map(({ result }) => result);
+    return measured.map(({ cell, samples }) => summarize(cell, samples));
   });
 }
 

@@ -1,5 +1,6 @@
-import { type Api, type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
 import type { FrontendApi, FrontendConfig } from "../cluster/frontend-process.js";
+import { startChild } from "../support/child.js";
 import type { Load } from "../support/load.js";
 import { processUsageBetween } from "../support/process-usage.js";
 import { type Profiled, profiled } from "../support/profiling.js";
@@ -8,6 +9,9 @@ import { cpuMsOf } from "../support/server-cpu.js";
 import { SIDS } from "./places.js";
 import type { PushApi, PushConfig } from "./push-process.js";
 import { startMysqlStore, startRedisStore } from "./stores.js";
+
+const BACKEND = new URL("push-process.ts", import.meta.url);
+const FRONTEND = new URL("../cluster/frontend-process.ts", import.meta.url);
 
 export const PUSHERS = ["memory", "redis", "redis + mysql"] as const;
 export type PusherName = (typeof PUSHERS)[number];
@@ -50,7 +54,7 @@ export class PushCluster {
     const redis = name === "memory" ? undefined : await startRedisStore(scope);
     const mysqlUrl = await mysql?.createUrl();
     const urls = redis && { redis: redis.url, mysql: mysqlUrl };
-    const backend = await start<PushApi>(scope, "push-process.ts", { ...(urls && { urls }) } satisfies PushConfig);
+    const backend = await startChild<PushApi>(scope, BACKEND, { ...(urls && { urls }) } satisfies PushConfig);
     // It creates the tables.
     await backend.call("start");
     const frontends = await Promise.all(
@@ -122,15 +126,9 @@ async function startFrontend(
     receivers: ["globalchannel"],
     ...(mysql !== undefined && { mysql }),
   };
-  const frontend = await start<FrontendApi>(scope, "../cluster/frontend-process.ts", config);
+  const frontend = await startChild<FrontendApi>(scope, FRONTEND, config);
   await frontend.call("start");
   return frontend;
-}
-
-async function start<A extends Api>(scope: Scope, file: string, config: object): Promise<NodeProcess<A>> {
-  const child = await startProcess<A>(new URL(file, import.meta.url), { args: [JSON.stringify(config)] });
-  scope.defer(() => child.kill());
-  return child;
 }
 
 function sum(values: readonly number[]): number {

@@ -1,8 +1,9 @@
 import type { Chart } from "../support/chart.js";
 import type { Claim } from "../support/claims.js";
 import { progress } from "../support/progress.js";
+import { rateChart } from "../support/rate-chart.js";
 import { rateTable } from "../support/rate-table.js";
-import { type Cell, type CellResult, findCell, measureRounds, sideBySide } from "../support/rounds.js";
+import { type Cell, type CellResult, findCell, measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import type { Part } from "../support/bench.js";
 import type { ContenderName } from "./contender.js";
@@ -58,19 +59,7 @@ function tables(results: readonly Result[]): string[] {
 }
 
 function charts(results: readonly Result[]): Chart[] {
-  return [
-    {
-      kind: "bars",
-      title: "Changes and reads of members, 10 frontends",
-      unit: "calls/s",
-      isLogarithmic: true,
-      bars: sideBySide(results).map(({ operation, outstanding, contender, perSecond }) => ({
-        group: outstanding === FEW ? operation : `${operation}, ${outstanding} outstanding`,
-        contender,
-        value: perSecond,
-      })),
-    },
-  ];
+  return [rateChart("changes: changes and reads of members, 10 frontends", results)];
 }
 
 function claims(results: readonly Result[]): Claim[] {

@@ -1,13 +1,11 @@
-import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
+import { startChild } from "../support/child.js";
 import type { Scope } from "../support/scope.js";
 import type { FrontendsApi, FrontendsConfig } from "./frontends-process.js";
 
 /** Starts frontends together in a process of their own, which ends with `scope`. */
 export async function startFrontends(scope: Scope, config: FrontendsConfig): Promise<NodeProcess<FrontendsApi>> {
-  const child = await startProcess<FrontendsApi>(new URL("frontends-process.ts", import.meta.url), {
-    args: [JSON.stringify(config)],
-  });
-  scope.defer(() => child.kill());
+  const child = await startChild<FrontendsApi>(scope, new URL("frontends-process.ts", import.meta.url), config);
   await child.call("start");
   return child;
 }

@@ -6,9 +6,10 @@ import {
   type FrameworkServer,
   startFrameworkCluster,
 } from "../../test/cluster/frameworks/framework-cluster.js";
-import { type NodeProcess, startProcess } from "../../test/support/process.js";
+import type { NodeProcess } from "../../test/support/process.js";
 import { startRedis } from "../../test/support/redis-server.js";
 import { type Profiled, profiled, type Profilee } from "../support/profiling.js";
+import { startChild } from "../support/child.js";
 import type { Scope } from "../support/scope.js";
 import type { Adds, AddsOutcome } from "./adds.js";
 import type { ClientPlace, ClientsApi } from "./client-process.js";
@@ -161,8 +162,7 @@ function connectClients(scope: Scope, places: readonly ClientPlace[]): Promise<N
   const processes = places.length > 0 ? CLIENT_PROCESSES : 0;
   return Promise.all(
     Array.from({ length: processes }, async (_, n) => {
-      const clients = await startProcess<ClientsApi>(new URL("client-process.ts", import.meta.url));
-      scope.defer(() => clients.kill());
+      const clients = await startChild<ClientsApi>(scope, new URL("client-process.ts", import.meta.url));
       const own = places.filter(({ index }) => index % processes === n);
       await clients.call("connect", own);
       return clients;

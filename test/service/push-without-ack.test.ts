@@ -1,26 +1,13 @@
 import diagnostics from "node:diagnostics_channel";
-import type { ErrorMessage, GlobalChannelError, GlobalChannelService, PushReport } from "../../src/index.js";
+import type { ErrorMessage, GlobalChannelError, PushReport } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { connect, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
+import { connect, onEveryStage, replacing } from "../support/stage.js";
+import { totals, twoFrontends } from "../support/two-frontends.js";
 
 // Pushes with `ack: false`: done when they are sent.
 
 const test = onEveryStage();
 const ack = false;
-
-function totals({ targeted, delivered, failed, unknown, unlisted }: PushReport): number[] {
-  return [targeted, delivered, failed, unknown, unlisted];
-}
-
-/** ann and bob at s1, cid at s2, all members of `room`. */
-async function twoFrontends(stage: Stage, service: GlobalChannelService) {
-  const { clients: first } = await stage.frontend("s1");
-  const { clients: second } = await stage.frontend("s2");
-  await connect(service, "s1", first, ["ann", "bob"]);
-  await connect(service, "s2", second, ["cid"]);
-  await service.addMany([...membersAt("s1", "room", ["ann", "bob"]), ...membersAt("s2", "room", ["cid"])]);
-  return { first, second };
-}
 
 test("every kind of push reaches its users, whom the report counts as unknown and does not name", async (t, stage) => {
   const service = await stage.service();

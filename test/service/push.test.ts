@@ -4,12 +4,12 @@ import {
   type ChangeListener,
   type ChannelManager,
   type GlobalChannelError,
-  type GlobalChannelService,
   type PushReport,
 } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import type { RecordingConnector } from "../support/recording-connector.js";
-import { connect, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
+import { connect, membersAt, onEveryStage, replacing } from "../support/stage.js";
+import { totals, twoFrontends } from "../support/two-frontends.js";
 
 // Pushes of the service: whom they reach, in which order, and what the report and the callback say of it.
 
@@ -19,22 +19,8 @@ function messages(clients: RecordingConnector, uid: string): unknown[] {
   return clients.received(uid).map(({ msg }) => msg);
 }
 
-function totals({ targeted, delivered, failed, unknown, unlisted }: PushReport): number[] {
-  return [targeted, delivered, failed, unknown, unlisted];
-}
-
 async function failure(t: ExecutionContext, promise: Promise<unknown>): Promise<GlobalChannelError> {
   return (await t.throwsAsync(promise)) as GlobalChannelError;
-}
-
-/** Two frontends with connected members of `room`: ann and bob at s1, cid at s2. */
-async function twoFrontends(stage: Stage, service: GlobalChannelService) {
-  const { clients: first } = await stage.frontend("s1");
-  const { clients: second } = await stage.frontend("s2");
-  await connect(service, "s1", first, ["ann", "bob"]);
-  await connect(service, "s2", second, ["cid"]);
-  await service.addMany([...membersAt("s1", "room", ["ann", "bob"]), ...membersAt("s2", "room", ["cid"])]);
-  return { first, second };
 }
 
 test("the report adds up, in whole and for each frontend, and names who has no session", async (t, stage) => {

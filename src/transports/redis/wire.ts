@@ -7,10 +7,10 @@ import type { ChannelPush, FrontendReplies, FrontendReply, FrontendRequest, Vers
  * 2. the id of the reply channel of who asks
  * 3. for each request two lines: its header, and the body of a push, as it goes to the clients
  *
- * A header is `<id> <channels> <request>`. The id is unique at who asks, and below zero where no answer is wanted. The channels of a fused push are indices into the
- * entries, with commas between, and its request is the route and the names of the channels as JSON strings, then, if anybody
- * is left out, the list of them as JSON, with tabs between. Of any other request there is one in a message: the channels are
- * `-`, the request is JSON, and the body is all the rest.
+ * A header is `<id> <channels> <request>`. The id is unique at who asks, and below zero where no answer is wanted. The channels
+ * of a fused push are indices into the entries, with commas between, and its request is the route and the names of the channels
+ * as JSON strings, then, if anybody is left out, the list of them as JSON, with tabs between. Of any other request there is one
+ * in a message: the channels are `-`, the request is JSON, and the body is all the rest.
  */
 
 /** The id of a request that is to get no answer. */
