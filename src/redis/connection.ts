@@ -36,7 +36,9 @@ export class RedisConnection {
   readonly #source: RedisSource;
   #client: Redis | undefined;
   #subscriptions: Subscriptions | undefined;
-  readonly #deferred: (() => void)[] = [];
+  readonly #deferred: (() => Promise<unknown>)[] = [];
+  /** How much of what was deferred has been sent and is not answered. */
+  #underWay = 0;
   #users = 0;
   #opening: Promise<void> | undefined;
 
@@ -89,15 +91,30 @@ export class RedisConnection {
     }
   }
 
-  /** Calls `send` at the end of this tick, or before the next command if that comes first: what is sent keeps its order. */
-  defer(send: () => void): void {
-    if (this.#deferred.push(send) === 1) process.nextTick(() => this.flush());
+  /**
+   * Calls `send`, which resolves when it is answered, at the end of this tick, or, if what was deferred before
+   * is not answered then, as soon as that is: so, the busier Redis is, the more goes to it at once. A command that comes first
+   * lets it go before: what is sent keeps its order.
+   */
+  defer(send: () => Promise<unknown>): void {
+    if (this.#deferred.push(send) === 1 && this.#underWay === 0) process.nextTick(() => this.flush());
+  }
+
+  /** Whether nothing was deferred after `send`: what is called for now may still go with it without losing its place. */
+  isLast(send: () => Promise<unknown>): boolean {
+    return this.#deferred.at(-1) === send;
   }
 
   /** Sends what was deferred: what is called for from now on comes after it. */
   flush(): void {
     if (this.#deferred.length === 0) return;
-    for (const send of this.#deferred.splice(0)) send();
+    for (const send of this.#deferred.splice(0)) {
+      this.#underWay++;
+      void send().finally(() => {
+        // Whoever is told of an answer and calls for the next thing at once is to go with it.
+        if (--this.#underWay === 0) process.nextTick(() => this.flush());
+      });
+    }
   }
 
   /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */

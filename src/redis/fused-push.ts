@@ -45,19 +45,27 @@ local function isLive(lease)
     and tonumber(string.sub(lease, 1, space)) > now
 end
 
-local function isFor(pushed, own)
-  for channel in string.gmatch(string.match(pushed, '^%-?%d+ (%S+)'), '%d+') do
-    if own[channel + 1] ~= '-' then return true end
+-- Of each push, its channels; where there is one channel in all, those that have members get the same.
+local wanted = {}
+for i = 4, #ARGV do
+  local indices = {}
+  if channels > 1 then
+    for channel in string.gmatch(string.match(ARGV[i], '^%-?%d+ (%S+)'), '%d+') do indices[#indices + 1] = channel + 1 end
+  end
+  wanted[i] = indices
+end
+local function isFor(indices, own)
+  for _, channel in ipairs(indices) do
+    if own[channel] ~= '-' then return true end
   end
   return false
 end
 local all
 local function textFor(own)
-  -- Where there is one channel, all that have members get the same.
   if all then return all end
   local lines = {'', ARGV[3]}
   for i = 4, #ARGV do
-    if channels == 1 or isFor(ARGV[i], own) then lines[#lines + 1] = ARGV[i] end
+    if channels == 1 or isFor(wanted[i], own) then lines[#lines + 1] = ARGV[i] end
   end
   local text = table.concat(lines, '\\n')
   if channels == 1 then all = text end
@@ -81,11 +89,12 @@ return table.concat(pushed, ' ')`,
 
 /**
  * How many pushes, how many names of channels in them, and how many characters of their bodies, go into one script call: keeps it
- * below a few milliseconds.
+ * below a few milliseconds. So does the limit of names times frontends, as far as the last call has told how many those are.
  */
 const MAX_BATCH = 100;
 const MAX_NAMES = 100;
 const MAX_BATCH_LENGTH = 262_144;
+const MAX_ENTRIES = 1000;
 
 /** A push that is to be sent. */
 interface QueuedPush {
@@ -96,9 +105,10 @@ interface QueuedPush {
   reject: (error: unknown) => void;
 }
 
-/** Pushes of one tick to one type of frontends, which share a script call. */
+/** Pushes to one type of frontends that share a script call. */
 interface Batch {
   stype: string;
+  send: () => Promise<void>;
   pushes: QueuedPush[];
   names: number;
   length: number;
@@ -108,13 +118,13 @@ interface Batch {
 interface Place {
   sid: string;
   receivers: number;
-  /** How many members each channel has there, if any. */
-  counts: ReadonlyMap<string, number>;
+  /** How many members the channels have there, in the order of the sets; undefined: none. */
+  counts: readonly (number | undefined)[];
 }
 
 /**
- * One push, one round trip to a standalone Redis, whatever the number of frontends and members; the pushes of one tick share
- * it, and each frontend gets them in one message. See {@link FusedPush}.
+ * One push, one round trip to a standalone Redis, whatever the number of frontends and members; the pushes that are called for within a tick,
+ * or while others are under way, share it, and each frontend gets them in one message. See {@link FusedPush}.
  */
 export class RedisFusedPush implements FusedPush {
   readonly parts: FusedPush["parts"];
@@ -122,6 +132,8 @@ export class RedisFusedPush implements FusedPush {
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
   #batch: Batch | undefined;
+  /** How many the last message went to. */
+  #frontends = 1;
 
   constructor(
     connection: RedisConnection,
@@ -141,83 +153,89 @@ export class RedisFusedPush implements FusedPush {
 
   #enqueue(queued: QueuedPush): void {
     const { stype, names, body } = queued.push;
-    const hasRoom = this.#batch?.stype === stype && this.#batch.names + names.length <= MAX_NAMES;
-    if (!hasRoom) this.#sendBatch();
-    const batch = (this.#batch ??= this.#openBatch(stype));
+    let batch = this.#batch;
+    const maxNames = Math.min(MAX_NAMES, MAX_ENTRIES / this.#frontends);
+    if (batch?.stype !== stype || batch.names + names.length > maxNames || !this.#connection.isLast(batch.send)) {
+      batch = this.#batch = this.#openBatch(stype);
+    }
     batch.pushes.push(queued);
     batch.names += names.length;
     batch.length += body.length;
-    if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#sendBatch();
+    if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#connection.flush();
   }
 
   #openBatch(stype: string): Batch {
-    // Changes that are called for later in this tick come after the push.
-    this.#connection.flush();
-    this.#connection.defer(() => this.#sendBatch());
-    return { stype, pushes: [], names: 0, length: 0 };
+    const batch: Batch = { stype, send: () => this.#sendBatch(batch), pushes: [], names: 0, length: 0 };
+    this.#connection.defer(batch.send);
+    return batch;
   }
 
-  #sendBatch(): void {
-    const batch = this.#batch;
-    this.#batch = undefined;
-    if (!batch) return;
-    this.#send(batch).then(
-      (places) => {
-        for (const { push, exchange, resolve } of batch.pushes) resolve(sentTo(places, push, exchange));
-      },
-      (error: unknown) => {
-        for (const { exchange, reject } of batch.pushes) {
-          exchange.cancel();
-          reject(error);
-        }
-      },
+  /** Resolves when Redis has answered. */
+  async #sendBatch(batch: Batch): Promise<void> {
+    // What has waited too long has failed: nothing of it is sent.
+    const pushes = batch.pushes.filter(({ exchange }) => !exchange.isOver);
+    if (pushes.length === 0) return;
+    const indices = new Map<string, number>();
+    const channelsOf = pushes.map(({ push }) => push.names.map((name) => indexOf(indices, name)));
+    const texts = pushes.map(({ id, push }, index) =>
+      encodeFusedPush(push.ack ? id : withoutAnswer(id), channelsOf[index]!, push),
     );
+    try {
+      const places = await this.#send(batch.stype, [...indices.keys()], texts);
+      for (const [index, { push, exchange, resolve }] of pushes.entries()) {
+        resolve(sentTo(places, channelsOf[index]!, push.ack, exchange));
+      }
+    } catch (error) {
+      for (const { exchange, reject } of pushes) {
+        exchange.cancel();
+        reject(error);
+      }
+    }
   }
 
-  async #send({ stype, pushes }: Batch): Promise<Place[]> {
+  async #send(stype: string, names: readonly string[], texts: readonly string[]): Promise<Place[]> {
     const { keys } = this.#connection;
-    const names = [...new Set(pushes.flatMap(({ push }) => push.names))];
-    const indices = new Map(names.map((name, index) => [name, index]));
-    const texts = pushes.map(({ id, push }) =>
-      encodeFusedPush(
-        push.ack ? id : withoutAnswer(id),
-        push.names.map((name) => indices.get(name)!),
-        push,
-      ),
-    );
     const text = await this.#connection.run<string>(
       pushScript,
       [keys.servers, ...names.map((name) => keys.sets(name))],
       [encodeURIComponent(stype), keys.inboxPrefix, this.#transport.id, ...texts],
     );
-    return parsePlaces(text, names);
+    const places = parsePlaces(text, names.length);
+    this.#frontends = Math.max(1, places.length);
+    return places;
   }
 }
 
-function parsePlaces(text: string, names: readonly string[]): Place[] {
+/** The place of a name among those that are known, maybe the next one. */
+function indexOf(indices: Map<string, number>, name: string): number {
+  let index = indices.get(name);
+  if (index === undefined) indices.set(name, (index = indices.size));
+  return index;
+}
+
+function parsePlaces(text: string, channels: number): Place[] {
   const words = text === "" ? [] : text.split(" ");
   const places: Place[] = [];
-  for (let index = 0; index < words.length; index += 2 + names.length) {
-    const counts = new Map<string, number>();
-    names.forEach((name, channel) => {
-      const entry = words[index + 2 + channel]!;
-      if (entry !== "-") counts.set(name, Number(entry.slice(entry.lastIndexOf(".") + 1)));
-    });
+  for (let index = 0; index < words.length; index += 2 + channels) {
+    const entries = words.slice(index + 2, index + 2 + channels);
+    const counts = entries.map((entry) =>
+      entry === "-" ? undefined : Number(entry.slice(entry.lastIndexOf(".") + 1)),
+    );
     places.push({ sid: unescape(words[index]!), receivers: Number(words[index + 1]), counts });
   }
   return places;
 }
 
 /** A push to those of the frontends that it is for. */
-function sentTo(places: readonly Place[], { names, ack }: ChannelPush, exchange: Exchange): SentPush {
+function sentTo(places: readonly Place[], channels: readonly number[], ack: boolean, exchange: Exchange): SentPush {
   const parts: PushedFrontend[] = [];
   const asked = new Set<string>();
   const unasked: string[] = [];
   const unreached: string[] = [];
   for (const { sid, receivers, counts } of places) {
     // To some the message brought other pushes.
-    if (!names.some((name) => counts.has(name))) continue;
-    const count = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+    if (channels.every((channel) => counts[channel] === undefined)) continue;
+    const count = channels.reduce((sum, channel) => sum + (counts[channel] ?? 0), 0);
     parts.push({ sid, count });
     if (receivers === 0) unreached.push(sid);
     else if (ack) asked.add(sid);

@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
 import type { MemberSetChange } from "../../src/types.js";
 import { eventually, numbers } from "../cluster/cluster.js";
+import { calls } from "../support/redis-calls.js";
 import { startRedis } from "../support/redis-server.js";
 import type { RedisServer } from "../support/redis-server.js";
 
@@ -25,11 +26,6 @@ async function setUp(t: import("ava").ExecutionContext, prefix: string) {
   const client = new Redis(server.url);
   t.teardown(() => client.disconnect());
   return { manager, changes, client, keys: connection.keys };
-}
-
-async function calls(client: Redis, command: string): Promise<number> {
-  const info = await client.info("commandstats");
-  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, "m").exec(info)?.[1] ?? 0);
 }
 
 test.serial("the changes of many sets in one tick are one script call, and one message to each frontend", async (t) => {
@@ -97,6 +93,33 @@ test.serial("a set that is emptied and filled again in one tick begins a new lif
   t.is(new Set(versions).size, 5);
   t.is(versions[0], first);
   t.is(versions[4], version);
+});
+
+test.serial("the changes of one set are told one by one, and cost Redis one look at the set", async (t) => {
+  const { manager, changes, client } = await setUp(t, "six");
+  await manager.addMany(["ann", "bob"].map((uid) => ({ name: "room", uid, sid: "s1" })));
+  const before = await calls(client, "hset");
+
+  const outcomes = await Promise.all([
+    manager.leave("room", "ann", "s1"),
+    manager.addMany(["cid", "bob"].map((uid) => ({ name: "room", uid, sid: "s1" }))),
+    manager.leaveMany(["dan", "eve"].map((uid) => ({ name: "room", uid, sid: "s1" }))),
+    manager.leave("room", "cid", "s1"),
+  ]);
+
+  t.deepEqual(outcomes, [true, 1, 0, true]);
+  t.is((await calls(client, "hset")) - before, 1);
+  const { version } = await manager.readMemberSet("room", "s1");
+  const [epoch, counter] = version!.split(".");
+  await eventually(() => changes.length === 4, 3000);
+  t.deepEqual(
+    changes.slice(1).map((change) => change.type !== "clear" && [change.type, change.version, change.uids]),
+    [
+      ["leave", `${epoch}.${Number(counter) - 2}`, ["ann"]],
+      ["join", `${epoch}.${Number(counter) - 1}`, ["cid"]],
+      ["leave", version, ["cid"]],
+    ],
+  );
 });
 
 test.serial("names and uids come through as they are", async (t) => {

@@ -21,7 +21,7 @@ import type {
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
-import { type SetChange, TickChanges } from "./tick-changes.js";
+import { type SetChange, PendingChanges } from "./pending-changes.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
@@ -33,12 +33,12 @@ const MAX_ALONG = 10_000;
 export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_BUT_USER_INDEX;
   readonly #connection: RedisConnection;
-  readonly #changes: TickChanges;
+  readonly #changes: PendingChanges;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
-    this.#changes = new TickChanges({
-      defer: (send) => connection.defer(send),
+    this.#changes = new PendingChanges({
+      queue: connection,
       send: (changes) => this.#send(changes),
       maxUids: COSTLY_BATCH,
     });
@@ -65,12 +65,12 @@ export class RedisChannelManager implements ChannelManager {
     } while (cursor !== "0");
   }
 
-  /** The adds of one tick to one set are one change of it. */
+  /** The adds to one set that go to Redis together are one change of it. */
   add(name: string, uid: string, sid: string): Promise<boolean> {
     return this.#changes.one("join", name, sid, uid);
   }
 
-  /** The leaves of one tick from one set are one change of it. */
+  /** The leaves from one set that go to Redis together are one change of it. */
   leave(name: string, uid: string, sid: string): Promise<boolean> {
     return this.#changes.one("leave", name, sid, uid);
   }
@@ -83,9 +83,8 @@ export class RedisChannelManager implements ChannelManager {
     return this.#changeMany("leave", memberships, reason);
   }
 
-  async leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    const change: SetChange = { type: "leave", name, sid, reason: "disconnect", expected: version, uids: [...uids] };
-    return ones(await this.#changes.many(change));
+  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
+    return this.#changes.many([{ type: "leave", name, sid, reason: "disconnect", expected: version, uids: [...uids] }]);
   }
 
   async destroyChannel(name: string): Promise<number> {
@@ -278,30 +277,37 @@ export class RedisChannelManager implements ChannelManager {
     }
   }
 
-  async #changeMany(
+  #changeMany(
     type: SetChange["type"],
     memberships: readonly Membership[],
     reason: JoinReason | LeaveReason,
   ): Promise<number> {
-    const changes = batches(memberships).map(({ name, sid, uids }) =>
-      this.#changes.many({ type, name, sid, reason, uids }),
-    );
-    const digits = await Promise.all(changes);
-    return digits.reduce((total, each) => total + ones(each), 0);
+    const changes: SetChange[] = [];
+    for (const { name, sid, uids } of groupBySet(memberships)) {
+      for (const some of chunks(uids, COSTLY_BATCH)) changes.push({ type, name, sid, reason, uids: some });
+    }
+    return this.#changes.many(changes);
   }
 
   async #send(changes: readonly SetChange[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
+    const sets: { name: string; sid: string; changes: SetChange[] }[] = [];
+    for (const change of changes) {
+      const { name, sid } = change;
+      const last = sets.at(-1);
+      if (last?.name === name && last.sid === sid) last.changes.push(change);
+      else sets.push({ name, sid, changes: [change] });
+    }
     const results = await this.#connection.run<string[]>(
       scripts.change,
-      [
-        keys.sids,
-        ...changes.flatMap(({ name, sid }) => [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid)]),
-      ],
+      [keys.sids, ...sets.flatMap(({ name, sid }) => [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid)])],
       [
         keys.changesPrefix,
-        ...changes.map(({ type, name, sid, reason, expected = false, uids }) =>
-          JSON.stringify([type, escape(sid), name, newEpoch(), reason, expected, uids]),
+        ...sets.map(({ name, sid, changes: ofSet }) =>
+          JSON.stringify([
+            ...[escape(sid), name],
+            ...ofSet.map(({ type, reason, uids, expected = false }) => [type, reason, uids, newEpoch(), expected]),
+          ]),
         ),
       ],
     );
@@ -350,24 +356,11 @@ function parseEntry(entry: string): { version: Version; count: number } {
   return { version: entry.slice(0, dot), count: Number(entry.slice(dot + 1)) };
 }
 
-/** How many digits say that something has changed. */
-function ones(digits: string): number {
-  let count = 0;
-  for (const digit of digits) if (digit === "1") count++;
-  return count;
-}
-
 /** Takes a flat list of keys and values apart. */
 function pairs<T>(flat: readonly T[]): [T, T][] {
   const result: [T, T][] = [];
   for (let index = 0; index < flat.length; index += 2) result.push([flat[index]!, flat[index + 1]!]);
   return result;
-}
-
-function batches(memberships: readonly Membership[]): { name: string; sid: string; uids: string[] }[] {
-  return groupBySet(memberships).flatMap(({ name, sid, uids }) =>
-    chunks(uids, COSTLY_BATCH).map((chunk) => ({ name, sid, uids: chunk })),
-  );
 }
 
 async function sum<T>(items: readonly T[], value: (item: T) => Promise<number>): Promise<number> {

@@ -36,29 +36,23 @@ local function publishAll()
 end
 `;
 
-/** Lua: `nextVersion(sets, sid, epoch)`: the version after the one that is there, or the first of `epoch`. */
-const NEXT_VERSION = /* lua */ `
-local function nextVersion(sets, sid, epoch)
+/** Lua: `readEntry(sets, sid)`: the epoch and the counter of a set's version; nothing if the set has no entry. */
+const READ_ENTRY = /* lua */ `
+local function readEntry(sets, sid)
   local entry = redis.call('HGET', sets, sid)
-  if not entry then return epoch .. '.1', true end
-  local old, counter = string.match(entry, '^([^.]*)%.(%d+)%.')
-  return old .. '.' .. string.format('%.0f', tonumber(counter) + 1), false
+  if not entry then return end
+  local epoch, counter = string.match(entry, '^([^.]*)%.(%d+)%.')
+  return epoch, tonumber(counter)
 end
+local function versionOf(epoch, counter) return epoch .. '.' .. string.format('%.0f', counter) end
 `;
 
-/** Lua: `left(...)`: writes down that members have left a set, and tells it. */
-const LEFT = /* lua */ `
-local function left(sets, members, channels, sids, sid, name, epoch, pubsub, head, reason, uids)
-  local version = nextVersion(sets, sid, epoch)
-  local count = redis.call('SCARD', members)
-  if count > 0 then
-    redis.call('HSET', sets, sid, version .. '.' .. count)
-  else
-    redis.call('HDEL', sets, sid)
-    redis.call('SREM', channels, name)
-    if redis.call('EXISTS', channels) == 0 then redis.call('SREM', sids, sid) end
-  end
-  publish(pubsub, head, 'leave', '"' .. version .. '"', reason, uids)
+/** Lua: `forget(sets, channels, sids, sid, name)`: takes down that a channel has no members at a sid. */
+const FORGET = /* lua */ `
+local function forget(sets, channels, sids, sid, name)
+  redis.call('HDEL', sets, sid)
+  redis.call('SREM', channels, name)
+  if redis.call('EXISTS', channels) == 0 then redis.call('SREM', sids, sid) end
 end
 `;
 
@@ -75,63 +69,74 @@ end
 `;
 
 /**
- * Changes member sets, one after the other: `join` makes uids members, and raises the version even if they were; `leave` takes
- * uids out, if an expected version is given only while the set is at that. One that fails does not keep the others from it.
- * KEYS: 1 sids, 2... for each change three: sets of the channel, members, channels at the sid
- * ARGV: 1 prefix of pub/sub channels, 2... changes as JSON: [type, sid (escaped), name, new epoch, reason, expected version or
- *       false, uids]
- * Returns for each change a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at another
- * version; or `!` and why it failed.
+ * Changes member sets: `join` makes uids members, and raises the version even if they were; `leave` takes uids out, if an
+ * expected version is given only while the set is at that. What joins a set that is empty, also in between, begins a new epoch.
+ * A set that fails does not keep the others from it.
+ * KEYS: 1 sids, 2... for each set three: sets of the channel, members, channels at the sid
+ * ARGV: 1 prefix of pub/sub channels, 2... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
+ *       [type, reason, uids, new epoch, expected version or false]
+ * Returns for each change, set by set, a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at
+ * another version; or `!` and why it failed.
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${PUBLISH_TOGETHER}${NEXT_VERSION}${LEFT}
-local function join(sets, members, channels, sids, sid, name, epoch, reason, uids)
-  local joined, digits = {}, {}
+  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}
+local function apply(command, members, uids)
+  local digits, changed = {}, {}
   for place, uid in ipairs(uids) do
-    digits[place] = redis.call('SADD', members, uid)
-    if digits[place] == 1 then joined[#joined + 1] = uid end
+    digits[place] = redis.call(command, members, uid)
+    if digits[place] == 1 then changed[#changed + 1] = uid end
   end
-  local version, isFirst = nextVersion(sets, sid, epoch)
-  if isFirst then
-    redis.call('SADD', channels, name)
-    redis.call('SADD', sids, sid)
-  end
-  redis.call('HSET', sets, sid, version .. '.' .. redis.call('SCARD', members))
-  publish(ARGV[1] .. sid, cjson.encode(name), 'join', '"' .. version .. '"', reason, joined)
-  return table.concat(digits)
+  return table.concat(digits), changed
 end
 
-local function leave(sets, members, channels, sids, sid, name, epoch, reason, expected, uids)
-  if expected then
-    local entry = redis.call('HGET', sets, sid)
-    if not entry or string.match(entry, '^(.*)%.%d+$') ~= expected then return '' end
+local function changeSet(sets, members, channels, set)
+  local sid, name = set[1], set[2]
+  local epoch, counter = readEntry(sets, sid)
+  local hadEntry, count = epoch ~= nil, redis.call('SCARD', members)
+  local head, version, results = cjson.encode(name), nil, {}
+  for i = 3, #set do
+    local kind, reason, uids, newEpoch, expected = unpack(set[i])
+    if expected and not (epoch and versionOf(epoch, counter) == expected) then
+      results[#results + 1] = ''
+    else
+      local isJoin = kind == 'join'
+      local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
+      results[#results + 1] = digits
+      if isJoin or #changed > 0 then
+        if not epoch then epoch, counter = newEpoch, 0 end
+        counter = counter + 1
+        version = versionOf(epoch, counter)
+        publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed)
+        count = count + (isJoin and #changed or -#changed)
+        if count == 0 then epoch = nil end
+      end
+    end
   end
-  local gone, digits = {}, {}
-  for place, uid in ipairs(uids) do
-    digits[place] = redis.call('SREM', members, uid)
-    if digits[place] == 1 then gone[#gone + 1] = uid end
+  if version and count == 0 then
+    forget(sets, channels, KEYS[1], sid, name)
+  elseif version then
+    redis.call('HSET', sets, sid, version .. '.' .. count)
+    if not hadEntry then
+      redis.call('SADD', channels, name)
+      redis.call('SADD', KEYS[1], sid)
+    end
   end
-  if #gone > 0 then
-    left(sets, members, channels, sids, sid, name, epoch, ARGV[1] .. sid, cjson.encode(name), reason, gone)
-  end
-  return table.concat(digits)
+  return results
 end
 
 local keys = {}
 for i = 2, #KEYS do keys[i - 1] = KEYS[i] end
-local function apply(json, at)
-  local kind, sid, name, epoch, reason, expected, uids = unpack(cjson.decode(json))
-  if kind == 'join' then return join(keys[at], keys[at + 1], keys[at + 2], KEYS[1], sid, name, epoch, reason, uids) end
-  return leave(keys[at], keys[at + 1], keys[at + 2], KEYS[1], sid, name, epoch, reason, expected, uids)
-end
-local results = {}
+local all = {}
 for i = 2, #ARGV do
-  local isDone, result = pcall(apply, ARGV[i], 3 * #results + 1)
-  results[#results + 1] = isDone and result or '!' .. (type(result) == 'table' and result.err or tostring(result))
+  local set, at = cjson.decode(ARGV[i]), 3 * (i - 2)
+  local isDone, results = pcall(changeSet, keys[at + 1], keys[at + 2], keys[at + 3], set)
+  for change = 1, #set - 2 do
+    all[#all + 1] = isDone and results[change] or '!' .. (type(results) == 'table' and results.err or tostring(results))
+  end
 end
 publishAll()
-return results`,
+return all`,
 );
 
 /**
@@ -143,16 +148,17 @@ return results`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${PUBLISH}${NEXT_VERSION}${LEFT}${IS_HELD}
+  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
+local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 if #gone > 0 then
-  left(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], gone)
-else
-  redis.call('HDEL', KEYS[1], ARGV[1])
-  redis.call('SREM', KEYS[3], ARGV[2])
-  if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('SREM', KEYS[4], ARGV[1]) end
+  local epoch, counter = readEntry(KEYS[1], ARGV[1])
+  local version = epoch and versionOf(epoch, counter + 1) or versionOf(ARGV[3], 1)
+  if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. left) end
+  publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone)
 end
+if left == 0 then forget(KEYS[1], KEYS[3], KEYS[4], ARGV[1], ARGV[2]) end
 return #gone`,
 );
 

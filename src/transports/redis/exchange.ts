@@ -38,6 +38,11 @@ export class Exchange {
     else this.#endIfDone();
   }
 
+  /** Whether the deadline has come. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   settle(sid: string, outcome: Outcome): void {
     if (!this.#waiting) {
       (this.#early ??= new Map()).set(sid, outcome);

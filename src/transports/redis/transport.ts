@@ -145,7 +145,7 @@ export class RedisTransport implements RpcTransport {
   }
 
   #reply(to: string, sid: string, id: number, outcome: Outcome): void {
-    if (this.#replies.size === 0) this.#connection.defer(() => this.#flushReplies());
+    if (this.#replies.size === 0) process.nextTick(() => this.#flushReplies());
     let bySid = this.#replies.get(to);
     if (!bySid) this.#replies.set(to, (bySid = new Map()));
     let writer = bySid.get(sid);
