@@ -1,10 +1,19 @@
 import { BenchCluster } from "./cluster/cluster.js";
-import type { Channels } from "./cluster/channels.js";
+import { oneChannel } from "./cluster/channels.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type Cell, type CellResult, findCell, summarize, timesTheRate } from "./cluster/sample.js";
-import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
+import {
+  type Cell,
+  type CellResult,
+  type Costs,
+  findCell,
+  summarize,
+  timesTheRate,
+  typicalOf,
+} from "./cluster/sample.js";
+import { warmUpLoads } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
+import { type SplitCalls, splitCalls } from "./fanout/split-calls.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { Claim } from "./support/claims.js";
 import type { Chart } from "./support/chart.js";
@@ -44,7 +53,7 @@ interface Plan {
   durationMs: number;
   /** Of the original to many members: it needs about a second for 20 pushes to 100,000. */
   maxSlowPushes: number;
-  warmUp: WarmUp;
+  warmUpMs: number;
 }
 
 const FULL: Plan = {
@@ -55,7 +64,7 @@ const FULL: Plan = {
   rounds: 5,
   durationMs: 1500,
   maxSlowPushes: 64,
-  warmUp: { oursMs: 20_000, othersMs: 4000 },
+  warmUpMs: 6000,
 };
 
 /** What the promises are about. */
@@ -68,14 +77,19 @@ const QUICK: Plan = {
   rounds: 2,
   durationMs: 600,
   maxSlowPushes: 16,
-  warmUp: { oursMs: 10_000, othersMs: 1200 },
+  warmUpMs: 3000,
 };
 
-const pushes: Part<CellResult[]> = {
+interface FanoutResult extends CellResult {
+  /** Those that are split are those of `redisCalls`. */
+  perPush: Costs & SplitCalls;
+}
+
+const pushes: Part<FanoutResult[]> = {
   slow: false,
   async measure(quick) {
     const plan = quick ? QUICK : FULL;
-    const results: CellResult[] = [];
+    const results: FanoutResult[] = [];
     for (const frontends of plan.frontends) results.push(...(await measureAt(frontends, plan)));
     return results;
   },
@@ -92,18 +106,17 @@ export const fanout: Bench = {
   packages: ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "bullmq"],
 };
 
-function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
+function measureAt(frontends: number, plan: Plan): Promise<FanoutResult[]> {
   return inScope(async (scope) => {
     progress(`fanout: starting ${frontends} frontends`);
     const { contenders } = plan;
     const cluster = await BenchCluster.start(scope, { frontends, clients: "none", contenders });
     for (const members of plan.members) {
-      await cluster.fill(channelsOf(members), members === USUAL_MEMBERS ? contenders : BY_MEMBERS);
+      await cluster.fill(oneChannel(members), members === USUAL_MEMBERS ? contenders : BY_MEMBERS);
     }
     for (const contender of contenders) {
       progress(`fanout: warming up ${contender} with ${frontends} frontends`);
-      const load = warmUpLoad(contender, plan.warmUp);
-      await cluster.warmUp(contender, { channels: channelsOf(USUAL_MEMBERS), load });
+      await cluster.warmUp(contender, { channels: oneChannel(USUAL_MEMBERS) }, warmUpLoads(plan.warmUpMs));
     }
     const measured = await measureInRounds(cellsAt(frontends, plan), {
       rounds: plan.rounds,
@@ -113,15 +126,15 @@ function measureAt(frontends: number, plan: Plan): Promise<CellResult[]> {
         const isSlow = contender === "original" && members >= 10_000;
         const maxCalls = isSlow ? plan.maxSlowPushes * (MANY_MEMBERS / members) : Infinity;
         const load = { window, durationMs: plan.durationMs, maxCalls };
-        return cluster.measure(contender, { channels: channelsOf(members), load });
+        return cluster.measure(contender, { channels: oneChannel(members), load });
       },
     });
-    return measured.map(({ cell, samples }) => summarize(cell, samples));
+    return measured.map(({ cell, samples }) => {
+      const result = summarize(cell, samples);
+      const calls = splitCalls(cell, typicalOf(samples).perPush.redisCalls);
+      return { ...result, perPush: { ...calls, ...result.perPush } };
+    });
   });
-}
-
-function channelsOf(members: number): Channels {
-  return { prefix: `room-${members}`, count: 1, members };
 }
 
 /** In the order in which they are measured: contenders take turns. */
@@ -138,7 +151,7 @@ function cellsAt(frontends: number, { contenders, members, skip }: Plan): Cell[]
   return cells.filter((cell) => !skip(cell));
 }
 
-function tables(results: readonly CellResult[]): string[] {
+function tables(results: readonly FanoutResult[]): string[] {
   const pairs = results
     .filter(({ window }) => window === THROUGHPUT_WINDOW)
     .map((busy) => ({ busy, calm: findCell(results, { ...busy, window: LATENCY_WINDOW }) }))

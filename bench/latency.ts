@@ -1,8 +1,8 @@
-import type { Channels } from "./cluster/channels.js";
+import { oneChannel } from "./cluster/channels.js";
 import { BenchCluster } from "./cluster/cluster.js";
 import { MAX_P99_MS, MAX_TRAIL_MS } from "./cluster/rate-sample.js";
 import { measureInRounds } from "./cluster/rounds.js";
-import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
+import { warmUpLoads } from "./cluster/warm-up.js";
 import { CONTENDERS, type ContenderName } from "./contenders/contender.js";
 import { acknowledges } from "./contenders/index.js";
 import { findHighestRate, type HighestRate, type Search, WINDOW } from "./latency/highest-rate.js";
@@ -21,7 +21,7 @@ const LOADS = [10, 50, 80] as const;
 
 interface Plan {
   contenders: readonly ContenderName[];
-  warmUp: WarmUp;
+  warmUpMs: number;
   search: Pick<Search, "durationMs" | "tries">;
   rounds: number;
   durationMs: number;
@@ -29,7 +29,7 @@ interface Plan {
 
 const FULL: Plan = {
   contenders: CONTENDERS,
-  warmUp: { oursMs: 20_000, othersMs: 4000 },
+  warmUpMs: 6000,
   search: { durationMs: 1500, tries: 2 },
   rounds: 5,
   durationMs: 3000,
@@ -37,7 +37,7 @@ const FULL: Plan = {
 
 const QUICK: Plan = {
   contenders: ["globalchannel", "original", "redis-adapter", "Relay", "raw"],
-  warmUp: { oursMs: 8000, othersMs: 1000 },
+  warmUpMs: 2000,
   search: { durationMs: 400, tries: 1 },
   rounds: 2,
   durationMs: 700,
@@ -63,17 +63,16 @@ export const latency: Bench = {
   packages: ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "bullmq"],
 };
 
-function measure({ contenders, warmUp, search, rounds, durationMs }: Plan): Promise<Results> {
+function measure({ contenders, warmUpMs, search, rounds, durationMs }: Plan): Promise<Results> {
   return inScope(async (scope) => {
     progress(`latency: starting ${FRONTENDS} frontends`);
     const cluster = await BenchCluster.start(scope, { frontends: FRONTENDS, clients: "none", contenders });
-    const channels = channelsOf(MEMBERS);
+    const channels = oneChannel(MEMBERS);
     await cluster.fill(channels);
     const highestRates: HighestRate[] = [];
     for (const contender of contenders) {
       progress(`latency: warming up ${contender}`);
-      const load = warmUpLoad(contender, warmUp);
-      await cluster.warmUp(contender, { channels, load });
+      await cluster.warmUp(contender, { channels }, warmUpLoads(warmUpMs));
       progress(`latency: looking for the highest rate that ${contender} holds`);
       highestRates.push(await findHighestRate(cluster, contender, { channels, ...search }));
     }
@@ -85,10 +84,6 @@ function measure({ contenders, warmUp, search, rounds, durationMs }: Plan): Prom
     });
     return { highestRates, latencies: measured.map(({ cell, samples }) => summarize(cell, samples)) };
   });
-}
-
-function channelsOf(members: number): Channels {
-  return { prefix: "room", count: 1, members };
 }
 
 /** In the order in which they are measured: contenders take turns. */

@@ -1,8 +1,8 @@
 import { BenchCluster } from "./cluster/cluster.js";
-import type { Channels } from "./cluster/channels.js";
+import { oneChannel } from "./cluster/channels.js";
 import { measureInRounds } from "./cluster/rounds.js";
 import { type Cell, type CellResult, cpuMicroseconds, summarize } from "./cluster/sample.js";
-import { type WarmUp, warmUpLoad } from "./cluster/warm-up.js";
+import { warmUpLoads } from "./cluster/warm-up.js";
 import type { ContenderName } from "./contenders/contender.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { Chart, LineChart } from "./support/chart.js";
@@ -47,7 +47,7 @@ interface Plan {
   /** With few frontends. */
   durationMs: number;
   /** With few frontends. */
-  warmUp: WarmUp;
+  warmUpMs: number;
   /** Of {@link UIDS_OF_ORIGINAL}. */
   shareOfUids: number;
 }
@@ -58,7 +58,7 @@ const FULL: Plan = {
   members: [FEW_MEMBERS, 1000, 10_000, 100_000, 1_000_000],
   rounds: 5,
   durationMs: 1500,
-  warmUp: { oursMs: 6000, othersMs: 3000 },
+  warmUpMs: 5000,
   shareOfUids: 1,
 };
 
@@ -69,7 +69,7 @@ const QUICK: Plan = {
   members: [FEW_MEMBERS, 100_000],
   rounds: 3,
   durationMs: 400,
-  warmUp: { oursMs: 3000, othersMs: 1000 },
+  warmUpMs: 2000,
   shareOfUids: 0.4,
 };
 
@@ -112,7 +112,7 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
     const cluster = await BenchCluster.start(scope, { frontends, clients: "none", contenders });
     for (const members of counts) {
       progress(`scale: filling a channel of ${members} members`);
-      await cluster.fill(channelsOf(members));
+      await cluster.fill(oneChannel(members));
     }
     const longer = Math.max(1, frontends / FRONTENDS_PER_DURATION);
     const loadOf = (durationMs: number, { contender, members }: Pick<Cell, "contender" | "members">): Load => ({
@@ -122,9 +122,7 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
     });
     for (const contender of contenders) {
       progress(`scale: warming up ${contender} with ${frontends} frontends`);
-      const load = warmUpLoad(contender, plan.warmUp);
-      const channels = channelsOf(counts[0]!);
-      await cluster.warmUp(contender, { channels, load: { ...load, durationMs: load.durationMs * longer } });
+      await cluster.warmUp(contender, { channels: oneChannel(counts[0]!) }, warmUpLoads(plan.warmUpMs * longer));
     }
     const cells = counts.flatMap((members) =>
       contenders.map((contender): ScaleCell => ({ axis, frontends, members, contender, window: WINDOW })),
@@ -134,7 +132,7 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
       label: ({ members, contender }) => `scale: S=${frontends}, N=${members}, ${contender}`,
       measure: (cell) =>
         cluster.measure(cell.contender, {
-          channels: channelsOf(cell.members),
+          channels: oneChannel(cell.members),
           load: loadOf(plan.durationMs, cell),
         }),
     });
@@ -143,10 +141,6 @@ function measureAt(frontends: number, axis: Axis, counts: readonly number[], pla
       cpuMicroseconds: measured(samples.map(cpuMicroseconds)),
     }));
   });
-}
-
-function channelsOf(members: number): Channels {
-  return { prefix: `room-${members}`, count: 1, members };
 }
 
 function tables(results: readonly ScaleResult[]): string[] {

@@ -1,4 +1,4 @@
-import type { Channels } from "./cluster/channels.js";
+import { oneChannel } from "./cluster/channels.js";
 import { BenchCluster } from "./cluster/cluster.js";
 import { measureInRounds } from "./cluster/rounds.js";
 import { type Cell, type CellResult, findCell, summarize, timesTheRate } from "./cluster/sample.js";
@@ -64,28 +64,24 @@ function measureWith(members: number, { rounds, durationMs, warmUpMs }: Plan): P
       clients: "websocket",
       contenders: CONTENDERS,
     });
-    await cluster.fill(channelWith(members));
-    await cluster.connectClients(channelWith(members));
+    await cluster.fill(oneChannel(members));
+    await cluster.connectClients(oneChannel(members));
     for (const contender of CONTENDERS) {
       progress(`sockets: warming up ${contender}, N=${members}`);
       const load = { window: THROUGHPUT_WINDOW, durationMs: warmUpMs, maxCalls: Infinity };
-      await cluster.warmUp(contender, { channels: channelWith(members), load });
+      await cluster.warmUp(contender, { channels: oneChannel(members) }, [load]);
     }
     const measured = await measureInRounds(cellsWith(members), {
       rounds,
       label: ({ contender, window }) => `sockets: N=${members}, ${contender}, ${window} outstanding`,
       measure: ({ contender, window }) =>
         cluster.measure(contender, {
-          channels: channelWith(members),
+          channels: oneChannel(members),
           load: { window, durationMs: durationMs * (window === LATENCY_WINDOW ? CALM : 1), maxCalls: Infinity },
         }),
     });
     return measured.map(({ cell, samples }) => summarize(cell, samples));
   });
-}
-
-function channelWith(members: number): Channels {
-  return { prefix: "room", count: 1, members };
 }
 
 function cellsWith(members: number): Cell[] {

@@ -1,20 +1,16 @@
 import type { ChannelManager, JoinReason, LeaveReason, Membership } from "./types.js";
 
 /** Adds many members: in one call where the manager has `bulk`, else in one each. Resolves how many were not members. */
-export async function addMany(manager: ChannelManager, memberships: Membership[], reason: JoinReason): Promise<number> {
-  if (memberships.length === 0) return 0;
-  if (manager.capabilities?.bulk && manager.addMany) return manager.addMany(memberships, reason);
+export function addMany(manager: ChannelManager, memberships: Membership[], reason: JoinReason): Promise<number> {
+  if (memberships.length === 0) return Promise.resolve(0);
+  if (manager.capabilities?.bulk && manager.addMany) return Promise.resolve(manager.addMany(memberships, reason));
   return countTrue(memberships, ({ name, uid, sid }) => manager.add(name, uid, sid));
 }
 
 /** Takes many members out: in one call where the manager has `bulk`, else in one each. Resolves how many were members. */
-export async function leaveMany(
-  manager: ChannelManager,
-  memberships: Membership[],
-  reason: LeaveReason,
-): Promise<number> {
-  if (memberships.length === 0) return 0;
-  if (manager.capabilities?.bulk && manager.leaveMany) return manager.leaveMany(memberships, reason);
+export function leaveMany(manager: ChannelManager, memberships: Membership[], reason: LeaveReason): Promise<number> {
+  if (memberships.length === 0) return Promise.resolve(0);
+  if (manager.capabilities?.bulk && manager.leaveMany) return Promise.resolve(manager.leaveMany(memberships, reason));
   return countTrue(memberships, ({ name, uid, sid }) => manager.leave(name, uid, sid));
 }
 

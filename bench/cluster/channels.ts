@@ -11,6 +11,11 @@ export interface Channels {
   members: number;
 }
 
+/** One, whose name no channel of another size has: a cluster may be filled with several. */
+export function oneChannel(members: number): Channels {
+  return { prefix: `room-${members}`, count: 1, members };
+}
+
 export function channelName({ prefix }: Channels, index: number): string {
   return `${prefix}-${index}`;
 }

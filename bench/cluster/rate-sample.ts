@@ -1,12 +1,4 @@
 import type { LatencyHistogram } from "../support/histogram.js";
-import type { Rate } from "../support/rate.js";
-import type { Channels } from "./channels.js";
-
-/** Pushes to channels at a fixed rate. */
-export interface RateRun {
-  channels: Channels;
-  rate: Rate;
-}
 
 /** One run of one contender. */
 export interface RateSample {

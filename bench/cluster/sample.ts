@@ -46,13 +46,12 @@ export interface CellResult extends Cell {
   doneP50Ms: Measured;
   /** Of each round. */
   rates: readonly number[];
-  /** Medians; of `redisCalls`, the run with the median pushes per second. */
-  perPush: Costs & { commandsFromClients: number; callsInsideScripts: number };
+  /** Medians; of `redisCalls`, those of the typical run. */
+  perPush: Costs;
 }
 
 export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): C & CellResult {
-  const typical = samples.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(samples.length / 2)]!;
-  const { redisCalls } = typical.perPush;
+  const { redisCalls } = typicalOf(samples).perPush;
   const cost = (name: Exclude<keyof Costs, "redisCalls">): number =>
     measured(samples.map(({ perPush }) => perPush[name])).median;
   return {
@@ -65,7 +64,6 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
     doneP50Ms: measured(samples.map(({ doneP50Ms }) => doneP50Ms)),
     rates: samples.map(({ perSecond }) => round(perSecond)),
     perPush: {
-      ...splitCalls(cell, redisCalls),
       redisBytesOut: cost("redisBytesOut"),
       redisBytesIn: cost("redisBytesIn"),
       backendBytesRead: cost("backendBytesRead"),
@@ -82,6 +80,11 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
   };
 }
 
+/** The run with the median pushes per second. */
+export function typicalOf(samples: readonly Sample[]): Sample {
+  return samples.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(samples.length / 2)]!;
+}
+
 /** How many times the pushes/s of the other, round by round: what changes on the machine from one to the next cancels out. */
 export function timesTheRate(one: Pick<CellResult, "rates">, other: Pick<CellResult, "rates">): Measured {
   return measured(one.rates.map((rate, index) => rate / other.rates[index]!));
@@ -90,23 +93,6 @@ export function timesTheRate(one: Pick<CellResult, "rates">, other: Pick<CellRes
 /** All CPU time of a push, in microseconds. */
 export function cpuMicroseconds({ perPush }: Pick<Sample, "perPush">): number {
   return (perPush.backendCpuMs + perPush.frontendsCpuMs + perPush.redisCpuMs) * 1000;
-}
-
-/** What clients send; all else is called by scripts. */
-const SENT_BY_CLIENTS = ["evalsha", "eval", "smembers", "sadd", "srem", "spublish", "xread"];
-
-/**
- * Redis counts a command that a script calls like one that a client sends. The scripts of `globalchannel` and `raw` publish to
- * each frontend, that of Relay adds to streams; other PUBLISH and XADD are sent by clients.
- */
-function splitCalls({ contender, frontends }: Cell, calls: Record<string, number>) {
-  const { evalsha = 0, publish = 0, xadd = 0 } = calls;
-  const total = Object.values(calls).reduce((sum, count) => sum + count, 0);
-  const sent = SENT_BY_CLIENTS.reduce((sum, command) => sum + (calls[command] ?? 0), 0);
-  const publishedByScripts = contender === "original" ? 0 : evalsha * frontends;
-  const added = contender === "Relay" ? 0 : xadd;
-  const fromClients = sent + Math.max(0, publish - publishedByScripts) + added;
-  return { commandsFromClients: round(fromClients), callsInsideScripts: round(Math.max(0, total - fromClients)) };
 }
 
 /** The result of this very cell. */

@@ -1,20 +1,12 @@
-import type { ContenderName } from "../contenders/contender.js";
 import type { Load } from "../support/load.js";
 
 /**
- * Few at a time: a frontend of ours gets the pushes of one moment in one message, and its code is not compiled to its final form
- * before it has handled some ten thousands of messages.
+ * Few at a time first: a frontend of ours gets the pushes of one moment in one message, and its code is not compiled to its final
+ * form before it has handled some thousands of messages. Then many, as they are measured.
  */
-const WINDOW = 8;
+const WINDOWS = [8, 64];
 
-/** How long contenders are warmed up. */
-export interface WarmUp {
-  /** Ours: its frontends get fewer messages than those of the others. */
-  oursMs: number;
-  othersMs: number;
-}
-
-/** A load that is not measured. */
-export function warmUpLoad(contender: ContenderName, { oursMs, othersMs }: WarmUp): Load {
-  return { window: WINDOW, durationMs: contender === "globalchannel" ? oursMs : othersMs, maxCalls: Infinity };
+/** Loads that are not measured, the same for every contender. */
+export function warmUpLoads(durationMs: number): Load[] {
+  return WINDOWS.map((window) => ({ window, durationMs: durationMs / WINDOWS.length, maxCalls: Infinity }));
 }

@@ -7,7 +7,7 @@ import { measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type CellResult, type Pair, timesAsFast } from "./rounds.js";
-import { noteOnMysql } from "./stores.js";
+import { noteOnMysql } from "./mysql-store.js";
 import { durationTable } from "./tables.js";
 
 /** Many members at once. */

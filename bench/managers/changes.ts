@@ -11,7 +11,7 @@ import type { ContenderName } from "./contender.js";
 import { measureDisk } from "./disk.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type Cell, type CellResult, timesAsFast } from "./rounds.js";
-import { noteOnMysql } from "./stores.js";
+import { noteOnMysql } from "./mysql-store.js";
 
 /** Members and sessions that come and go one by one. */
 export const changes: Part<ChangesResult> = { slow: false, measure, tables, claims, charts };

@@ -5,11 +5,12 @@ import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
 import type { Profilees } from "../support/profiling.js";
 import type { Contest } from "../support/rounds.js";
+import { startRedisStore } from "../support/redis-store.js";
 import type { Scope } from "../support/scope.js";
 import { CONTENDERS, type ContenderName, STORES } from "./contender.js";
 import type { ManagerApi, ManagerConfig } from "./manager-process.js";
 import type { OperationName } from "./operations.js";
-import { startMysqlStore, startRedisStore } from "./stores.js";
+import { startMysqlStore } from "./mysql-store.js";
 
 interface Started {
   process: NodeProcess<ManagerApi>;

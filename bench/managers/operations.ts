@@ -1,7 +1,8 @@
 import type { Awaitable, ChannelManager, Membership } from "../../src/types.js";
 import { expectDone } from "../support/expect-done.js";
+import { manyOf, placeOf } from "../support/memberships.js";
 import type { Contender } from "./contender.js";
-import { manyOf, placeOf, SIDS } from "./places.js";
+import { SIDS } from "./sids.js";
 
 /** Something that is asked of a manager, again and again. */
 interface Operation {
@@ -21,17 +22,17 @@ const READ = { small: 1000, large: 25_000, spread: 4000 };
 const INCARNATION = "1";
 const PAGE = 1000;
 
-const channelOf = (index: number): Membership[] => manyOf(`large-${index}`, 1, MANY);
+const channelOf = (index: number): Membership[] => manyOf(`large-${index}`, 1, MANY, SIDS);
 const evictedOf = (index: number): Membership[] => manyOf(`evicted-${index}`, 100, MANY / 100, [evictedSid(index)]);
-const singlesOf = (index: number): Membership[] => manyOf(`single-${index}`, CHANNELS, 1);
+const singlesOf = (index: number): Membership[] => manyOf(`single-${index}`, CHANNELS, 1, SIDS);
 
 export const OPERATIONS = {
   add: operation("add", 1, (contender, index) => {
-    const { name, uid, sid } = placeOf(index);
+    const { name, uid, sid } = placeOf(index, SIDS);
     return contender.add!(name, uid, sid);
   }),
   leave: operation("leave", 1, (contender, index) => {
-    const { name, uid, sid } = placeOf(index);
+    const { name, uid, sid } = placeOf(index, SIDS);
     return contender.leave!(name, uid, sid);
   }),
   connect: operation("connect", 1, (contender, index) =>
@@ -72,7 +73,7 @@ export const OPERATIONS = {
     return sets.length;
   }),
   "findMember: 1 of 4,000": operation("findMember", 1, async (contender, index) => {
-    const { uid } = manyOf("spread", 1, READ.spread)[index % READ.spread]!;
+    const { uid } = manyOf("spread", 1, READ.spread, SIDS)[index % READ.spread]!;
     const sids = await contender.findMember!("spread-0", uid);
     return sids.length;
   }),
@@ -96,7 +97,7 @@ export async function fill(contender: Contender): Promise<void> {
   for (const memberships of [
     manyOf("small", 1, READ.small, [SID]),
     manyOf("large", 1, READ.large, [SID]),
-    manyOf("spread", 1, READ.spread),
+    manyOf("spread", 1, READ.spread, SIDS),
   ]) {
     await contender.addMany!(memberships);
   }

@@ -4,11 +4,12 @@ import { startChild } from "../support/child.js";
 import type { Load } from "../support/load.js";
 import { processUsageBetween } from "../support/process-usage.js";
 import { type Profiled, profiled } from "../support/profiling.js";
+import { startRedisStore } from "../support/redis-store.js";
 import type { Scope } from "../support/scope.js";
 import { cpuMsOf } from "../support/server-cpu.js";
-import { SIDS } from "./places.js";
+import { startMysqlStore } from "./mysql-store.js";
 import type { PushApi, PushConfig } from "./push-process.js";
-import { startMysqlStore, startRedisStore } from "./stores.js";
+import { SIDS } from "./sids.js";
 
 const BACKEND = new URL("push-process.ts", import.meta.url);
 const FRONTEND = new URL("../cluster/frontend-process.ts", import.meta.url);

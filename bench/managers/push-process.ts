@@ -7,7 +7,7 @@ import { applyLoad, type Load, type LoadResult } from "../support/load.js";
 import { membersOf, STYPE } from "../support/names.js";
 import { watchUsage } from "../support/process-usage.js";
 import { profiler } from "../support/profiler.js";
-import { SIDS } from "./places.js";
+import { SIDS } from "./sids.js";
 
 export interface PushConfig {
   /** Where a cluster of several processes is; without: one within this process, its frontends too. */

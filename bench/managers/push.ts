@@ -6,9 +6,9 @@ import { microseconds } from "../support/rate-table.js";
 import { inScope, type Scope } from "../support/scope.js";
 import { format, formatSpread, measured, type Measured } from "../support/statistics.js";
 import { markdownTable } from "../support/table.js";
-import { SIDS } from "./places.js";
+import { noteOnMysql } from "./mysql-store.js";
 import { PushCluster, type PusherName, PUSHERS, type PushSample } from "./push-cluster.js";
-import { noteOnMysql } from "./stores.js";
+import { SIDS } from "./sids.js";
 
 /** From `pushMessage` to the answer of the last frontend, which has resolved its members: no clients. */
 export const push: Part<PushResult[]> = { slow: false, measure, tables, claims, charts };

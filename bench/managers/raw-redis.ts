@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
 import { groupBySet } from "../../src/member-sets.js";
 import type { Membership } from "../../src/types.js";
-import { SIDS } from "./places.js";
 import type { Contender } from "./contender.js";
+import { SIDS } from "./sids.js";
 
 /** What Redis can do on this machine: one command for each call, on plain sets. No versions, nobody is told. */
 export class RawRedis implements Contender {

@@ -8,7 +8,7 @@ import { measureRounds } from "../support/rounds.js";
 import { inScope } from "../support/scope.js";
 import { ManagerProcesses } from "./manager-processes.js";
 import { type CellResult, timesAsFast } from "./rounds.js";
-import { noteOnMysql } from "./stores.js";
+import { noteOnMysql } from "./mysql-store.js";
 
 /** Who is a member? */
 export const reads: Part<CellResult[]> = { slow: false, measure, tables, claims, charts };

@@ -67,11 +67,7 @@ const api = {
   async stop(): Promise<void> {
     for (const { frontend } of frontends.values()) await frontend.stop();
   },
-  /** What was reported that nobody waited for. */
-  errors(): { count: number; first: string | undefined } {
-    const { errors } = usage();
-    return { count: errors.length, first: errors[0] };
-  },
+  usage,
 };
 
 serveParent(api);

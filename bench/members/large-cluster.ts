@@ -8,8 +8,8 @@ import { escape, Keys } from "../../src/redis/keys.js";
 import type { Cluster, Membership, RpcTransport } from "../../src/types.js";
 import type { NodeProcess } from "../../test/support/process.js";
 import { FILL_BATCH, TIMEOUT_MS } from "../contenders/contender.js";
-import { startRedisStore, type Store } from "../managers/stores.js";
 import { membersOf } from "../support/names.js";
+import { startRedisStore, type Store } from "../support/redis-store.js";
 import type { Scope } from "../support/scope.js";
 import { expectNoErrors, startFrontends } from "./frontends.js";
 import type { FrontendsApi } from "./frontends-process.js";
@@ -89,11 +89,12 @@ export class LargeCluster {
 
   async stopMortal(): Promise<void> {
     await this.#mortal?.call("stop");
-    await this.#mortal?.kill();
+    await this.killMortal();
   }
 
   async killMortal(): Promise<void> {
     await this.#mortal?.kill();
+    this.#mortal = undefined;
   }
 
   /** Resolves when some service has removed everything of the frontend that was killed. */
@@ -143,9 +144,9 @@ export class LargeCluster {
     for (const event of ["join", "leave"] as const) this.service.on(event, () => this.events++);
   }
 
-  /** @throws if something went wrong at the frontends meanwhile */
+  /** @throws if something went wrong meanwhile at the frontends that are alive */
   async check(): Promise<void> {
-    if (this.#others) await expectNoErrors(this.#others);
+    for (const frontends of [this.#others, this.#mortal]) if (frontends) await expectNoErrors(frontends);
   }
 
   #frontendsOf(sid: string): NodeProcess<FrontendsApi> {

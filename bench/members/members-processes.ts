@@ -1,14 +1,15 @@
 import type { NodeProcess } from "../../test/support/process.js";
-import { startRedisStore, type Store } from "../managers/stores.js";
 import { startChild } from "../support/child.js";
 import { sampleRun } from "../support/call-run.js";
 import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
+import { processUsageBetween } from "../support/process-usage.js";
 import type { Profilees } from "../support/profiling.js";
+import { startRedisStore, type Store } from "../support/redis-store.js";
 import type { Contest } from "../support/rounds.js";
 import type { Scope } from "../support/scope.js";
 import { CONTENDERS, type ContenderName } from "./contender.js";
-import { expectNoErrors, startFrontends } from "./frontends.js";
+import { expectNoErrors, startFrontends, usageAtRest } from "./frontends.js";
 import type { FrontendsApi } from "./frontends-process.js";
 import type { MembersApi, MembersConfig } from "./members-process.js";
 import type { OperationName } from "./operations.js";
@@ -58,7 +59,16 @@ export class MembersProcesses implements Contest<OperationName, ContenderName> {
 
   run(contender: ContenderName, operation: OperationName, load: Load): Promise<Sample> {
     const process = this.#contenders.get(contender)!;
-    return sampleRun(() => process.call("run", operation, load), this.#redis.pid);
+    const run = () => sampleRun(() => process.call("run", operation, load), this.#redis.pid);
+    return contender === "globalchannel" ? this.#withFrontends(run) : run();
+  }
+
+  /** Sees what a run costs the frontends, too, which only ours has: they hear of each change. */
+  async #withFrontends(run: () => Promise<Sample>): Promise<Sample> {
+    const before = await this.#frontends.call("usage");
+    const sample = await run();
+    const { cpuMs } = processUsageBetween(before, await usageAtRest(this.#frontends));
+    return { ...sample, frontendsCpuMsPerCall: cpuMs / sample.calls };
   }
 
   profilees(contender: ContenderName): Profilees {

@@ -1,7 +1,7 @@
 import { chunks } from "../../src/batches.js";
 import { FILL_BATCH } from "../contenders/contender.js";
-import { manyOf, placeOf } from "../managers/places.js";
 import { expectDone } from "../support/expect-done.js";
+import { manyOf, placeOf } from "../support/memberships.js";
 import type { Contender } from "./contender.js";
 import { membershipsOfUser, SIDS, USERS_SID } from "./places.js";
 

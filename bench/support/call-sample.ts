@@ -7,6 +7,8 @@ export interface Sample extends LoadResult {
   cpuMsPerCall: number;
   /** Of the server program; undefined where there is none, or the system does not tell. */
   storeCpuMsPerCall: number | undefined;
+  /** Of all frontends. @default there are none */
+  frontendsCpuMsPerCall?: number;
 }
 
 /** What is measured in several runs. */
@@ -18,10 +20,14 @@ export interface Summary {
   p99Ms: Measured;
   cpuMsPerCall: Measured;
   storeCpuMsPerCall?: Measured;
+  frontendsCpuMsPerCall?: Measured;
 }
 
 export function summarize(samples: readonly Sample[]): Summary {
   const storeCpu = samples.map(({ storeCpuMsPerCall }) => storeCpuMsPerCall).filter((ms) => ms !== undefined);
+  const frontendsCpu = samples
+    .map(({ frontendsCpuMsPerCall }) => frontendsCpuMsPerCall)
+    .filter((ms) => ms !== undefined);
   return {
     runs: samples.length,
     calls: samples.reduce((sum, { calls }) => sum + calls, 0),
@@ -30,5 +36,6 @@ export function summarize(samples: readonly Sample[]): Summary {
     p99Ms: measured(samples.map(({ p99Ms }) => p99Ms)),
     cpuMsPerCall: measured(samples.map(({ cpuMsPerCall }) => cpuMsPerCall)),
     ...(storeCpu.length > 0 && { storeCpuMsPerCall: measured(storeCpu) }),
+    ...(frontendsCpu.length > 0 && { frontendsCpuMsPerCall: measured(frontendsCpu) }),
   };
 }

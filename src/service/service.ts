@@ -314,10 +314,15 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     return withCallback(this.#run(run), callback);
   }
 
-  async #run<T>(run: () => T | Promise<T>): Promise<T> {
-    if (this.#stopping) throw closed();
-    if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
-    return run();
+  /** Not an async function: that would make each call wait for a promise of its own that follows the one of `run`. */
+  #run<T>(run: () => T | Promise<T>): Promise<T> {
+    try {
+      if (this.#stopping) throw closed();
+      if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
+      return Promise.resolve(run());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #push(

@@ -16,6 +16,8 @@ const READY_TIMEOUT_MS = 30_000;
 export interface ProcessOptions {
   args?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** Modules that it imports first. @default none */
+  imports?: readonly URL[];
   /** Whether the child writes to the parent's output, instead of to {@link NodeProcess.output}. @default false */
   inheritOutput?: boolean;
 }
@@ -42,10 +44,10 @@ export class NodeProcess<A extends Api> {
   #lastId = 0;
   #output = "";
 
-  constructor(file: URL, { args = [], env = {}, inheritOutput = false }: ProcessOptions) {
+  constructor(file: URL, { args = [], env = {}, imports = [], inheritOutput = false }: ProcessOptions) {
     this.#name = [fileURLToPath(file), ...args].join(" ");
     this.#child = fork(file, args, {
-      execArgv: [`--import=${import.meta.resolve("tsx")}`],
+      execArgv: [import.meta.resolve("tsx"), ...imports].map((module) => `--import=${module}`),
       env: { ...process.env, ...env },
       serialization: "advanced",
       stdio: ["ignore", ...(inheritOutput ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const)), "ipc"],

@@ -1,24 +1,11 @@
 import { startMysql } from "../../test/support/mysql-server.js";
-import { startRedis } from "../../test/support/redis-server.js";
 import type { Scope } from "../support/scope.js";
-
-/** A server program that was started for a bench. */
-export interface Store {
-  url: string;
-  pid: number;
-}
 
 /**
  * What MariaDB has if nobody sets it; servers of tests have less, to start quickly. What is committed is on the disk, as it is
  * by default.
  */
 const MYSQL_ARGS = ["--loose-innodb-buffer-pool-size=128M", "--loose-innodb-log-file-size=96M"];
-
-export async function startRedisStore(scope: Scope): Promise<Store> {
-  const server = await startRedis();
-  scope.defer(() => server.stop());
-  return { url: server.url, pid: server.pid! };
-}
 
 /** With an empty database at each of the URLs; undefined where there is no such program. */
 export async function startMysqlStore(

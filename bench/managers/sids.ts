@@ -1,0 +1,3 @@
+import { sidsOf } from "../support/names.js";
+
+export const SIDS = sidsOf(4);
