@@ -36,7 +36,7 @@ const FULL: Plan = {
 };
 
 const QUICK: Plan = {
-  contenders: ["globalchannel", "original", "redis-adapter", "Relay", "raw"],
+  contenders: ["globalchannel", "redis-adapter", "raw"],
   warmUpMs: 2000,
   search: { durationMs: 400, tries: 1 },
   rounds: 2,
@@ -58,7 +58,7 @@ const openLoop: Part<Results> = {
 export const latency: Bench = {
   name: "latency",
   question: "How long does a push take under a fixed load, beside what else there is? No clients",
-  quick: "about a minute: fewer contenders, fewer and shorter rounds",
+  quick: "less than a minute: fewer contenders, fewer and shorter rounds",
   parts: { openLoop },
   packages: ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "bullmq"],
 };

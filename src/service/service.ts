@@ -321,6 +321,8 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
       return Promise.resolve(run());
     } catch (error) {
+      // What was thrown, whatever it is: an async function would reject with the same.
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors
       return Promise.reject(error);
     }
   }

@@ -47,7 +47,7 @@ export class NodeProcess<A extends Api> {
   constructor(file: URL, { args = [], env = {}, imports = [], inheritOutput = false }: ProcessOptions) {
     this.#name = [fileURLToPath(file), ...args].join(" ");
     this.#child = fork(file, args, {
-      execArgv: [import.meta.resolve("tsx"), ...imports].map((module) => `--import=${module}`),
+      execArgv: [import.meta.resolve("tsx"), ...imports.map(String)].map((module) => `--import=${module}`),
       env: { ...process.env, ...env },
       serialization: "advanced",
       stdio: ["ignore", ...(inheritOutput ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const)), "ipc"],

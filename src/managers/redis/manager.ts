@@ -27,7 +27,7 @@ import { type SetChange, PendingChanges } from "./pending-changes.js";
 const DESTROYED_SECONDS = 300;
 
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
-const MAX_ALONG = 10_000;
+const MAX_ALONG = 5000;
 
 /** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
 export class RedisChannelManager implements ChannelManager {
