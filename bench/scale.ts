@@ -62,7 +62,7 @@ const FULL: Plan = {
 /** What the promises are about. */
 const QUICK: Plan = {
   contenders: ["globalchannel", "original"],
-  frontends: [1, 4, 16],
+  frontends: [1, 16],
   members: [FEW_MEMBERS, 100_000],
   rounds: 3,
   durationMs: 300,
