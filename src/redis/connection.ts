@@ -37,8 +37,8 @@ export class RedisConnection {
   #client: Redis | undefined;
   #subscriptions: Subscriptions | undefined;
   readonly #deferred: (() => Promise<unknown>)[] = [];
-  /** How much of what was deferred has been sent and is not answered. */
-  #underWay = 0;
+  /** How much of what was deferred has been sent and is not answered: of this connection, not of one before it. */
+  #sent = { underWay: 0 };
   #users = 0;
   #opening: Promise<void> | undefined;
 
@@ -64,8 +64,10 @@ export class RedisConnection {
   async close(): Promise<void> {
     // One stop too many must not count against those who start next.
     if (this.#users === 0 || --this.#users > 0) return;
-    // What was called for in this tick comes before the end.
+    // What has been called for comes before the end.
     this.flush();
+    this.#sent = { underWay: 0 };
+    this.#client?.off("close", this.#onLoss);
     this.#opening = undefined;
     const [client, subscriptions] = [this.#client, this.#subscriptions];
     this.#client = this.#subscriptions = undefined;
@@ -94,10 +96,12 @@ export class RedisConnection {
   /**
    * Calls `send`, which resolves when it is answered, at the end of this tick, or, if what was deferred before
    * is not answered then, as soon as that is: so, the busier Redis is, the more goes to it at once. A command that comes first
-   * lets it go before: what is sent keeps its order.
+   * lets it go before: what is sent keeps its order. While Redis is out of reach nothing waits.
    */
   defer(send: () => Promise<unknown>): void {
-    if (this.#deferred.push(send) === 1 && this.#underWay === 0) process.nextTick(() => this.flush());
+    this.#deferred.push(send);
+    const waits = this.#sent.underWay > 0 && this.#client?.status === "ready";
+    if (!waits && this.#deferred.length === 1) process.nextTick(() => this.flush());
   }
 
   /** Whether nothing was deferred after `send`: what is called for now may still go with it without losing its place. */
@@ -108,14 +112,18 @@ export class RedisConnection {
   /** Sends what was deferred: what is called for from now on comes after it. */
   flush(): void {
     if (this.#deferred.length === 0) return;
+    const sent = this.#sent;
     for (const send of this.#deferred.splice(0)) {
-      this.#underWay++;
+      sent.underWay++;
       void send().finally(() => {
         // Whoever is told of an answer and calls for the next thing at once is to go with it.
-        if (--this.#underWay === 0) process.nextTick(() => this.flush());
+        if (--sent.underWay === 0) process.nextTick(() => this.flush());
       });
     }
   }
+
+  /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
+  readonly #onLoss = (): void => this.flush();
 
   /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
   run<T>(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
@@ -130,6 +138,7 @@ export class RedisConnection {
     const client = isClient(this.#source) ? this.#source : createClient(this.#source);
     this.#client = client;
     await ready(client);
+    client.on("close", this.#onLoss);
     const subscriber = client.duplicate({
       autoResubscribe: false,
       enableOfflineQueue: true,

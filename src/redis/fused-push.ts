@@ -88,8 +88,8 @@ return table.concat(pushed, ' ')`,
 );
 
 /**
- * How many pushes, how many names of channels in them, and how many characters of their bodies, go into one script call: keeps it
- * below a few milliseconds. So does the limit of names times frontends, as far as the last call has told how many those are.
+ * How many pushes, how many channels in all of them, and how many characters of their bodies, go into one script call: keeps it
+ * below a few milliseconds. So does the limit of channels times frontends, as far as the last calls have told how many those are.
  */
 const MAX_BATCH = 100;
 const MAX_NAMES = 100;
@@ -110,7 +110,7 @@ interface Batch {
   stype: string;
   send: () => Promise<void>;
   pushes: QueuedPush[];
-  names: number;
+  names: Set<string>;
   length: number;
 }
 
@@ -123,8 +123,8 @@ interface Place {
 }
 
 /**
- * One push, one round trip to a standalone Redis, whatever the number of frontends and members; the pushes that are called for within a tick,
- * or while others are under way, share it, and each frontend gets them in one message. See {@link FusedPush}.
+ * One push, one round trip to a standalone Redis, whatever the number of frontends and members; the pushes that are called for
+ * within a tick, or while others are under way, share it, and each frontend gets them in one message. See {@link FusedPush}.
  */
 export class RedisFusedPush implements FusedPush {
   readonly parts: FusedPush["parts"];
@@ -132,7 +132,7 @@ export class RedisFusedPush implements FusedPush {
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
   #batch: Batch | undefined;
-  /** How many the last message went to. */
+  /** How many a message goes to: the most of late, since some channels are at few. */
   #frontends = 1;
 
   constructor(
@@ -154,18 +154,22 @@ export class RedisFusedPush implements FusedPush {
   #enqueue(queued: QueuedPush): void {
     const { stype, names, body } = queued.push;
     let batch = this.#batch;
-    const maxNames = Math.min(MAX_NAMES, MAX_ENTRIES / this.#frontends);
-    if (batch?.stype !== stype || batch.names + names.length > maxNames || !this.#connection.isLast(batch.send)) {
+    if (batch?.stype !== stype || !this.#connection.isLast(batch.send) || !this.#hasRoom(batch, names)) {
       batch = this.#batch = this.#openBatch(stype);
     }
     batch.pushes.push(queued);
-    batch.names += names.length;
+    for (const name of names) batch.names.add(name);
     batch.length += body.length;
     if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#connection.flush();
   }
 
+  #hasRoom(batch: Batch, names: readonly string[]): boolean {
+    const more = names.filter((name) => !batch.names.has(name)).length;
+    return more === 0 || batch.names.size + more <= Math.min(MAX_NAMES, MAX_ENTRIES / this.#frontends);
+  }
+
   #openBatch(stype: string): Batch {
-    const batch: Batch = { stype, send: () => this.#sendBatch(batch), pushes: [], names: 0, length: 0 };
+    const batch: Batch = { stype, send: () => this.#sendBatch(batch), pushes: [], names: new Set(), length: 0 };
     this.#connection.defer(batch.send);
     return batch;
   }
@@ -201,7 +205,7 @@ export class RedisFusedPush implements FusedPush {
       [encodeURIComponent(stype), keys.inboxPrefix, this.#transport.id, ...texts],
     );
     const places = parsePlaces(text, names.length);
-    this.#frontends = Math.max(1, places.length);
+    this.#frontends = Math.max(1, places.length, this.#frontends - 1);
     return places;
   }
 }

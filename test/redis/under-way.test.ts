@@ -121,6 +121,28 @@ test.serial("a push that waits until its deadline fails, and is not sent any mor
   );
 });
 
+test.serial("nothing waits for what an injected client keeps until it is connected again", async (t) => {
+  const client = connectClient(t);
+  const injected = new Redis(server.url);
+  t.teardown(() => injected.disconnect());
+  const manager = new RedisChannelManager(new RedisConnection(injected, { prefix: "six" }));
+  await manager.start();
+  t.teardown(() => manager.stop());
+  await manager.add("room", "warm-up", "s1");
+
+  await client.call("CLIENT", "PAUSE", 1000, "ALL");
+  const underWay = manager.add("room", "ann", "s1");
+  await nextTurn();
+  const waiting = manager.add("room", "bob", "s1");
+  await nextTurn();
+  injected.disconnect(true);
+
+  await t.throwsAsync(waiting, { code: "GC_STORE_UNAVAILABLE" });
+  await t.throwsAsync(manager.add("room", "cid", "s1"), { code: "GC_STORE_UNAVAILABLE" });
+  t.true(await underWay);
+  t.true(await manager.add("room", "bob", "s1"));
+});
+
 test.serial("the more frontends there are, the fewer channels go into one script call", async (t) => {
   const { service } = await startCluster(t, "five");
   const client = connectClient(t);
@@ -144,4 +166,7 @@ test.serial("the more frontends there are, the fewer channels go into one script
   t.true(reports.every(({ targeted }) => targeted === 25));
   // Each call of the script reads the leases once, and names 1,000 / 25 channels.
   t.is((await calls(client, "hmget")) - before, 2);
+
+  await Promise.all(numbers(60).map((n) => service.pushMessage("connector", "chat", n, "room-7")));
+  t.is((await calls(client, "hmget")) - before, 3, "many pushes to one channel are one call");
 });

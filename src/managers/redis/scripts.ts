@@ -125,11 +125,13 @@ local function changeSet(sets, members, channels, set)
   return results
 end
 
-local keys = {}
+local keys, decoded = {}, {}
 for i = 2, #KEYS do keys[i - 1] = KEYS[i] end
+-- All of them first: what cannot be read fails before anything is changed.
+for i = 2, #ARGV do decoded[i] = cjson.decode(ARGV[i]) end
 local all = {}
 for i = 2, #ARGV do
-  local set, at = cjson.decode(ARGV[i]), 3 * (i - 2)
+  local set, at = decoded[i], 3 * (i - 2)
   local isDone, results = pcall(changeSet, keys[at + 1], keys[at + 2], keys[at + 3], set)
   for change = 1, #set - 2 do
     all[#all + 1] = isDone and results[change] or '!' .. (type(results) == 'table' and results.err or tostring(results))
