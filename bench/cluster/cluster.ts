@@ -15,8 +15,6 @@ import { applyRun, type Run } from "./run.js";
 import type { Sample } from "./sample.js";
 import { costsBetween, readUsages } from "./usages.js";
 
-export type { ClusterOptions, Run };
-
 /** Real processes on a Redis of their own: frontends, a backend for each contender, and clients. */
 export class BenchCluster {
   readonly #scope: Scope;

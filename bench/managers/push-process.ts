@@ -1,6 +1,7 @@
 // A backend server of the pushes, on one kind of cluster.
 import { type Connector, Frontend, GlobalChannelService, memory } from "globalchannel";
 import { serveParent } from "../../test/support/process.js";
+import { TIMEOUT_MS } from "../contenders/contender.js";
 import { message, ROUTE } from "../contenders/message.js";
 import { type ClusterUrls, clusterAt } from "../support/cluster-at.js";
 import { applyLoad, type Load, type LoadResult } from "../support/load.js";
@@ -16,8 +17,6 @@ export interface PushConfig {
 
 export type PushApi = typeof api;
 
-/** Long enough for what is slow: a push that failed would measure nothing. */
-const TIMEOUT_MS = 60_000;
 const CHANNEL = "room";
 
 const { urls } = JSON.parse(process.argv[2]!) as PushConfig;

@@ -39,6 +39,8 @@ export class RedisConnection {
   readonly #deferred: (() => Promise<unknown>)[] = [];
   /** How much of what was deferred has been sent and is not answered: of this connection, not of one before it. */
   #sent = { underWay: 0 };
+  /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
+  readonly #onLoss = (): void => this.flush();
   #users = 0;
   #opening: Promise<void> | undefined;
 
@@ -121,9 +123,6 @@ export class RedisConnection {
       });
     }
   }
-
-  /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
-  readonly #onLoss = (): void => this.flush();
 
   /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
   run<T>(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {

@@ -71,10 +71,11 @@ export class PendingChanges {
     if (set.open?.change.type !== type || set.open.change.uids.length === this.#options.maxUids) {
       const change: SetChange = { type, name, sid, reason: type, uids: [] };
       const digits = new Promise<string>((resolve, reject) => {
-        set.changes.push({
-          change,
-          settle: (outcome) => (typeof outcome === "string" ? resolve : reject)(outcome as never),
-        });
+        const settle = (outcome: Outcome): void => {
+          if (typeof outcome === "string") resolve(outcome);
+          else reject(outcome);
+        };
+        set.changes.push({ change, settle });
       });
       set.open = { change, digits };
     }

@@ -47,10 +47,9 @@ end
 local function versionOf(epoch, counter) return epoch .. '.' .. string.format('%.0f', counter) end
 `;
 
-/** Lua: `forget(sets, channels, sids, sid, name)`: takes down that a channel has no members at a sid. */
+/** Lua: `forget(channels, sids, sid, name)`: takes a channel that has no members at a sid out of what is there. */
 const FORGET = /* lua */ `
-local function forget(sets, channels, sids, sid, name)
-  redis.call('HDEL', sets, sid)
+local function forget(channels, sids, sid, name)
   redis.call('SREM', channels, name)
   if redis.call('EXISTS', channels) == 0 then redis.call('SREM', sids, sid) end
 end
@@ -114,7 +113,8 @@ local function changeSet(sets, members, channels, set)
     end
   end
   if version and count == 0 then
-    forget(sets, channels, KEYS[1], sid, name)
+    redis.call('HDEL', sets, sid)
+    forget(channels, KEYS[1], sid, name)
   elseif version then
     redis.call('HSET', sets, sid, version .. '.' .. count)
     if not hadEntry then
@@ -160,7 +160,10 @@ if #gone > 0 then
   if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. left) end
   publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone)
 end
-if left == 0 then forget(KEYS[1], KEYS[3], KEYS[4], ARGV[1], ARGV[2]) end
+if left == 0 then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  forget(KEYS[3], KEYS[4], ARGV[1], ARGV[2])
+end
 return #gone`,
 );
 
@@ -173,15 +176,14 @@ return #gone`,
  */
 export const destroy = defineScript(
   "destroy",
-  /* lua */ `${PUBLISH}
+  /* lua */ `${PUBLISH}${FORGET}
 local sids = redis.call('HKEYS', KEYS[1])
 for _, sid in ipairs(sids) do
   if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
     redis.call('RENAME', ARGV[3] .. sid, ARGV[4] .. sid)
     redis.call('EXPIRE', ARGV[4] .. sid, ARGV[7])
   end
-  redis.call('SREM', ARGV[5] .. sid, ARGV[1])
-  if redis.call('EXISTS', ARGV[5] .. sid) == 0 then redis.call('SREM', KEYS[2], sid) end
+  forget(ARGV[5] .. sid, KEYS[2], sid, ARGV[1])
   publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {})
 end
 redis.call('DEL', KEYS[1])
