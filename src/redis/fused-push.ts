@@ -45,14 +45,12 @@ local function isLive(lease)
     and tonumber(string.sub(lease, 1, space)) > now
 end
 
--- Of each push, its channels; where there is one channel in all, those that have members get the same.
-local wanted = {}
-for i = 4, #ARGV do
+-- Of each push, its channels.
+local wanted
+local function channelsOf(push)
   local indices = {}
-  if channels > 1 then
-    for channel in string.gmatch(string.match(ARGV[i], '^%-?%d+ (%S+)'), '%d+') do indices[#indices + 1] = channel + 1 end
-  end
-  wanted[i] = indices
+  for channel in string.gmatch(string.match(push, '^%-?%d+ (%S+)'), '%d+') do indices[#indices + 1] = channel + 1 end
+  return indices
 end
 local function isFor(indices, own)
   for _, channel in ipairs(indices) do
@@ -60,27 +58,39 @@ local function isFor(indices, own)
   end
   return false
 end
+-- Most frontends get all of the pushes, in a text that is put together once: Lua reads every byte of each string that it makes.
 local all
-local function textFor(own)
-  if all then return all end
-  local lines = {'', ARGV[3]}
-  for i = 4, #ARGV do
-    if channels == 1 or isFor(wanted[i], own) then lines[#lines + 1] = ARGV[i] end
+local function textFor(own, hasAll)
+  if hasAll then
+    all = all or table.concat(ARGV, '\\n', 4)
+    return all
   end
-  local text = table.concat(lines, '\\n')
-  if channels == 1 then all = text end
-  return text
+  if not wanted then
+    wanted = {}
+    for i = 4, #ARGV do wanted[i] = channelsOf(ARGV[i]) end
+  end
+  local texts = {}
+  for i = 4, #ARGV do
+    if isFor(wanted[i], own) then texts[#texts + 1] = ARGV[i] end
+  end
+  return table.concat(texts, '\\n')
 end
 
+local head = '\\n' .. ARGV[3] .. '\\n'
 local leases = redis.call('HMGET', KEYS[1], unpack(sids))
 local pushed = {}
 for place, sid in ipairs(sids) do
   if leases[place] and isLive(leases[place]) then
-    local own = entries[place]
-    for channel = 1, channels do own[channel] = own[channel] or '-' end
+    local own, hasAll = entries[place], true
+    for channel = 1, channels do
+      if not own[channel] then
+        own[channel] = '-'
+        hasAll = false
+      end
+    end
     local line = table.concat(own, ' ')
     pushed[#pushed + 1] = sid
-    pushed[#pushed + 1] = redis.call('PUBLISH', ARGV[2] .. sid, line .. textFor(own))
+    pushed[#pushed + 1] = redis.call('PUBLISH', ARGV[2] .. sid, line .. head .. textFor(own, hasAll))
     pushed[#pushed + 1] = line
   end
 end

@@ -34,7 +34,8 @@ class Collector implements ReplyListener {
   readonly #report: PushReport;
   readonly #list: ListPart;
   readonly #failures: GlobalChannelError[] = [];
-  readonly #listings = new Map<string, Promise<readonly string[]>>();
+  /** Of those who have not answered soon: mostly there are none. */
+  #listings: Map<string, Promise<readonly string[]>> | undefined;
   #parts: readonly Part[] = [];
   #waiting = 0;
   #listing: NodeJS.Timeout | undefined;
@@ -97,7 +98,7 @@ class Collector implements ReplyListener {
 
   async #addFailure(part: Part, error: GlobalChannelError): Promise<void> {
     this.#failures.push(error);
-    const uids = await within(this.#listings.get(part.sid) ?? this.#list(part), this.#deadline.msLeft());
+    const uids = await within(this.#listings?.get(part.sid) ?? this.#list(part), this.#deadline.msLeft());
     const targeted = uids?.length ?? part.count ?? 0;
     const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
     const isUncounted = uids === undefined && part.count === undefined;
@@ -111,7 +112,7 @@ class Collector implements ReplyListener {
       const listing = answered.has(part.sid) ? undefined : this.#list(part);
       if (!listing) continue;
       listing.catch(() => {});
-      this.#listings.set(part.sid, listing);
+      (this.#listings ??= new Map()).set(part.sid, listing);
     }
   }
 

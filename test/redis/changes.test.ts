@@ -122,6 +122,72 @@ test.serial("the changes of one set are told one by one, and cost Redis one look
   );
 });
 
+test.serial("memberships that are given in turn are one change of each set", async (t) => {
+  const { manager, changes } = await setUp(t, "seven");
+  const given = ["a ann", "b ann", "a bob", "b ann"].map((text) => text.split(" ") as [string, string]);
+
+  const added = await manager.addMany([
+    ...given.map(([name, uid]) => ({ name, uid, sid: "s1" })),
+    { name: "a", uid: "ann", sid: "s2" },
+  ]);
+
+  t.is(added, 4);
+  await eventually(() => changes.length === 2, 3000);
+  t.deepEqual(
+    changes.map((change) => [change.name, change.type !== "clear" && change.uids]),
+    [
+      ["a", ["ann", "bob"]],
+      ["b", ["ann"]],
+    ],
+  );
+});
+
+test.serial("however the frontends are mixed, a script call tells one, or two, of its changes", async (t) => {
+  const { manager, client } = await setUp(t, "eight");
+  await manager.add("warm-up", "ann", "s1");
+  const sids = numbers(10).map((n) => `s${n}`);
+  const mixed = numbers(200).flatMap((n) => sids.map((sid) => ({ name: `room-${n}`, uid: "ann", sid })));
+  const before = { scripts: await calls(client, "evalsha"), publishes: await calls(client, "publish") };
+
+  t.is(await manager.addMany(mixed), 2000);
+
+  const scripts = (await calls(client, "evalsha")) - before.scripts;
+  t.true(scripts > 10, `${scripts}`);
+  const publishes = (await calls(client, "publish")) - before.publishes;
+  t.true(publishes < scripts + sids.length, `${publishes} by ${scripts} script calls`);
+});
+
+test.serial("a set whose changes take several script calls changes in the order of the calls", async (t) => {
+  const { manager, changes } = await setUp(t, "nine");
+  const uids = numbers(2500).map((n) => `u${n}`);
+  const memberships = uids.map((uid) => ({ name: "large", uid, sid: "s1" }));
+
+  const outcomes = await Promise.all([
+    manager.addMany(memberships),
+    manager.add("other", "ann", "s1"),
+    manager.leaveMany(memberships),
+    manager.add("large", "u1", "s1"),
+    manager.leave("large", "u2", "s1"),
+    manager.add("large", "u3", "s1"),
+  ]);
+
+  t.deepEqual(outcomes, [2500, true, 2500, true, false, true]);
+  t.deepEqual((await manager.getMembersBySid("large", "s1")).toSorted(), ["u1", "u3"]);
+  await eventually(
+    () => changes.some((change) => change.type === "join" && change.uids.includes("u3") && change.uids.length === 1),
+    3000,
+  );
+  const members = new Set<string>();
+  for (const change of changes.filter(({ name }) => name === "large")) {
+    if (change.type === "clear") continue;
+    for (const uid of change.uids) {
+      if (change.type === "join") members.add(uid);
+      else members.delete(uid);
+    }
+  }
+  t.deepEqual([...members], ["u1", "u3"]);
+});
+
 test.serial("names and uids come through as they are", async (t) => {
   const { manager, changes } = await setUp(t, "four");
   const odd = ['"', "\\", "/", "a/b", "\u0000", "\n", "\u007F", "é", "😀", "%", "{}", " ", "[1]", "null"];

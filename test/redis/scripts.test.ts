@@ -64,7 +64,10 @@ function documented(header: string, array: "KEYS" | "ARGV"): Numbers {
   };
 }
 
-/** What Lua uses: `ARGV[3]`, `ARGV[i]` and `ARGV[i + 1]` within a loop over the numbers from somewhere on, `ipairs(KEYS)`. */
+/**
+ * What Lua uses: `ARGV[3]`, `ARGV[i]` and `ARGV[i + 1]` within a loop over the numbers from somewhere on, `ipairs(KEYS)`,
+ * `table.concat(ARGV, ' ', 4)`.
+ */
 function used(lua: string, array: "KEYS" | "ARGV"): Numbers {
   const loops = new Map(
     [...lua.matchAll(/for (\w+) = (\d+), #(?:KEYS|ARGV)(?:, 2)? do/g)].map((m) => [m[1]!, Number(m[2])]),
@@ -78,7 +81,10 @@ function used(lua: string, array: "KEYS" | "ARGV"): Numbers {
     else from.add(start);
   }
   if (lua.includes(`ipairs(${array})`)) from.add(1);
-  const other = lua.replaceAll(new RegExp(`${array}\\[|#${array}(?:, 2)? (?:do|> \\d+)|ipairs\\(${array}\\)`, "g"), "");
+  const concat = `table\\.concat\\(${array}, '[^']*', (\\d+)\\)`;
+  for (const [, start] of lua.matchAll(new RegExp(concat, "g"))) from.add(Number(start));
+  const known = [`${array}\\[`, `#${array}(?:, 2)? (?:do|> \\d+)`, `ipairs\\(${array}\\)`, concat];
+  const other = lua.replaceAll(new RegExp(known.join("|"), "g"), "");
   if (new RegExp(`\\b${array}\\b`).test(other))
     throw new Error(`${array} is used in a way that this test does not know`);
   if (from.size > 1) throw new Error(`${array} is used from ${[...from].join(" and ")} on`);
@@ -119,6 +125,7 @@ test("a header that lists too much, too little or out of order is found, and Lua
   for (const wrong of ["", "2 a", "1 a, 3 b", "1... a, 2 b", "1 a, 1 b"]) {
     t.throws(() => documented(`ARGV: ${wrong}\n`, "ARGV"), undefined, wrong);
   }
-  for (const unknown of ["ARGV[i]", "unpack(ARGV)", "ARGV[#ARGV]"])
+  t.deepEqual(used("ARGV[1] .. table.concat(ARGV, ' ', 4)", "ARGV"), { single: [1], from: 4 });
+  for (const unknown of ["ARGV[i]", "unpack(ARGV)", "ARGV[#ARGV]", "table.concat(ARGV, ' ')"])
     t.throws(() => used(unknown, "ARGV"), undefined, unknown);
 });

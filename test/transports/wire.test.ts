@@ -4,6 +4,7 @@ import {
   decodeReplies,
   decodeRequests,
   encodeFusedPush,
+  encodeRequest,
   type Outcome,
   ReplyWriter,
 } from "../../src/transports/redis/wire.js";
@@ -86,6 +87,37 @@ test("text that nobody has written is refused, or read within bounds", (t) => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test("requests that nobody has written are refused before they are handled", (t) => {
+  const other = '2 - {"type":"push","target":{"everyone":true},"route":"r"}';
+  const texts = [
+    ...["", "\n", "a.1.1\ncaller", "a.1.1\ncaller\n", "\ncaller\n1 - {}", `a.1.1\ncaller\n${other}`],
+    // No body, no tab, no name, no names for all of the channels, no entry for one.
+    'a.1.1\ncaller\n1 0 "r"\t"a"',
+    'a.1.1\ncaller\n1 0 "r"\n{}',
+    'a.1.1\ncaller\n1 0 "r"\t\n{}',
+    'a.1.1 b.1.1\ncaller\n1 0,1 "r"\t"a"\n{}',
+    'a.1.1\ncaller\n1 1 "r"\t"a"\n{}',
+    'a.1.1\ncaller\n10"r"\t"a"\n{}',
+  ];
+  for (const text of texts) t.throws(() => decodeRequests(text, () => t.fail(text)), undefined, JSON.stringify(text));
+
+  const handled: number[] = [];
+  const cutOff = `a.1.1\ncaller\n1 0 "r"\t"a"\n{}\n${other}`;
+  t.throws(() => decodeRequests(cutOff, (_from, id) => handled.push(id)), { instanceOf: SyntaxError });
+  t.deepEqual(handled, [1]);
+});
+
+test("a request that is no fused push comes back as it was, whatever its body", (t) => {
+  for (const id of [7, -7]) {
+    for (const body of ["", "\n", "a\n\nb\n", "1 - {}\n", "{}"]) {
+      const request = { type: "push", target: { uids: ["ann"] }, route: "chat", body } as const;
+      const read: unknown[] = [];
+      decodeRequests(encodeRequest("caller", id, request), (...given) => read.push(given));
+      t.deepEqual(read, [["caller", id, request]]);
+    }
+  }
 });
 
 test("pushes of one message come back as they were, whether their headers are alike or not", (t) => {

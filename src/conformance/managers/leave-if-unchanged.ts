@@ -71,6 +71,19 @@ export const leaveIfUnchangedCases = [
     },
   ),
 
+  managerCase("leaveIfUnchanged › takes out many, or none of them", ["versions"], async ({ open }) => {
+    const manager = await open();
+    const uids = numbered("user", 600);
+    const before = await filled(manager, ["ann"]);
+    await Promise.all(uids.map((uid) => manager.add("room", uid, "s1")));
+    const { version } = await manager.readMemberSet("room", "s1");
+
+    assert.equal(await manager.leaveIfUnchanged("room", "s1", uids, before), 0);
+    assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann", ...uids]);
+    assert.equal(await manager.leaveIfUnchanged("room", "s1", uids, version ?? ""), 600);
+    assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann"]);
+  }),
+
   managerCase("leaveIfUnchanged › does nothing once a member was added again", ["versions"], async ({ open }) => {
     const manager = await open();
     const version = await filled(manager, ["ann", "ben"]);

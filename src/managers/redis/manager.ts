@@ -3,7 +3,6 @@ import { invalid } from "../../arguments.js";
 import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
-import { groupBySet } from "../../member-sets.js";
 import { BATCH, COSTLY_BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
 import type { SubscriptionListener } from "../../redis/subscriptions.js";
@@ -21,7 +20,7 @@ import type {
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
-import { type SetChange, PendingChanges } from "./pending-changes.js";
+import { type SetChanges, PendingChanges } from "./pending-changes.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
@@ -39,7 +38,7 @@ export class RedisChannelManager implements ChannelManager {
     this.#connection = connection;
     this.#changes = new PendingChanges({
       queue: connection,
-      send: (changes) => this.#send(changes),
+      send: (sets) => this.#send(sets),
       maxUids: COSTLY_BATCH,
     });
   }
@@ -76,15 +75,16 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
-    return this.#changeMany("join", memberships, reason);
+    return this.#changes.many("join", memberships, reason);
   }
 
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
-    return this.#changeMany("leave", memberships, reason);
+    return this.#changes.many("leave", memberships, reason);
   }
 
   leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    return this.#changes.many([{ type: "leave", name, sid, reason: "disconnect", expected: version, uids: [...uids] }]);
+    const memberships = uids.map((uid) => ({ name, uid, sid }));
+    return this.#changes.many("leave", memberships, "disconnect", version);
   }
 
   async destroyChannel(name: string): Promise<number> {
@@ -277,40 +277,19 @@ export class RedisChannelManager implements ChannelManager {
     }
   }
 
-  #changeMany(
-    type: SetChange["type"],
-    memberships: readonly Membership[],
-    reason: JoinReason | LeaveReason,
-  ): Promise<number> {
-    const changes: SetChange[] = [];
-    for (const { name, sid, uids } of groupBySet(memberships)) {
-      for (const some of chunks(uids, COSTLY_BATCH)) changes.push({ type, name, sid, reason, uids: some });
-    }
-    return this.#changes.many(changes);
-  }
-
-  async #send(changes: readonly SetChange[]): Promise<(string | Error)[]> {
+  async #send(sets: readonly SetChanges[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
-    const sets: { name: string; sid: string; changes: SetChange[] }[] = [];
-    for (const change of changes) {
-      const { name, sid } = change;
-      const last = sets.at(-1);
-      if (last?.name === name && last.sid === sid) last.changes.push(change);
-      else sets.push({ name, sid, changes: [change] });
+    const setKeys = [keys.sids];
+    const args = [keys.changesPrefix];
+    for (const { name, sid, changes } of sets) {
+      setKeys.push(keys.sets(name), keys.members(name, sid), keys.channelsAt(sid));
+      const set: unknown[] = [escape(sid), name];
+      for (const { change } of changes) {
+        set.push([change.type, change.reason, change.uids, newEpoch(), change.expected ?? false]);
+      }
+      args.push(JSON.stringify(set));
     }
-    const results = await this.#connection.run<string[]>(
-      scripts.change,
-      [keys.sids, ...sets.flatMap(({ name, sid }) => [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid)])],
-      [
-        keys.changesPrefix,
-        ...sets.map(({ name, sid, changes: ofSet }) =>
-          JSON.stringify([
-            ...[escape(sid), name],
-            ...ofSet.map(({ type, reason, uids, expected = false }) => [type, reason, uids, newEpoch(), expected]),
-          ]),
-        ),
-      ],
-    );
+    const results = await this.#connection.run<string[]>(scripts.change, setKeys, args);
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
 

@@ -1,16 +1,12 @@
-import { chunksBySize } from "../../batches.js";
-import { setKey } from "../../member-sets.js";
 import type { RedisConnection } from "../../redis/connection.js";
-import type { JoinReason, LeaveReason, Version } from "../../types.js";
+import type { JoinReason, LeaveReason, Membership, Version } from "../../types.js";
 
-/** One change of one member set. */
-export interface SetChange {
+/** One change of a member set. */
+interface SetChange {
   type: "join" | "leave";
-  name: string;
-  sid: string;
   reason: JoinReason | LeaveReason;
-  /** Nothing is changed while the set is at another one. */
-  expected?: Version;
+  /** Nothing is changed while the set is at another version. */
+  expected: Version | undefined;
   uids: string[];
 }
 
@@ -23,23 +19,31 @@ interface Pending {
 }
 
 /** What is to be changed in one set. */
-interface PendingSet {
-  changes: Pending[];
+export interface SetChanges {
+  readonly name: string;
+  readonly sid: string;
+  /** In the order in which they are made. */
+  readonly changes: readonly { readonly change: SetChange }[];
+}
+
+interface PendingSet extends SetChanges {
+  readonly changes: Pending[];
   /** The last change, if single uids may still join it. */
   open?: { change: SetChange; digits: Promise<string> } | undefined;
 }
 
 /** Changes that go together. */
 interface Batch {
-  readonly sets: Map<string, PendingSet>;
+  /** sid -> name -> set: the changes at a frontend stay together, so that it is told of them in as few messages as can be. */
+  readonly sets: Map<string, Map<string, PendingSet>>;
   readonly send: () => Promise<unknown>;
 }
 
 interface PendingChangesOptions {
   /** Says when to send. */
   queue: Pick<RedisConnection, "defer" | "isLast">;
-  /** Makes the changes, of which those of one set follow each other. */
-  send(changes: readonly SetChange[]): Promise<readonly Outcome[]>;
+  /** Makes the changes of sets that are different ones. Resolves the outcomes, set by set. */
+  send(sets: readonly SetChanges[]): Promise<readonly Outcome[]>;
   /** How many uids go into one change. */
   maxUids: number;
 }
@@ -69,7 +73,7 @@ export class PendingChanges {
   async one(type: SetChange["type"], name: string, sid: string, uid: string): Promise<boolean> {
     const set = this.#setOf(name, sid);
     if (set.open?.change.type !== type || set.open.change.uids.length === this.#options.maxUids) {
-      const change: SetChange = { type, name, sid, reason: type, uids: [] };
+      const change: SetChange = { type, reason: type, expected: undefined, uids: [] };
       const digits = new Promise<string>((resolve, reject) => {
         const settle = (outcome: Outcome): void => {
           if (typeof outcome === "string") resolve(outcome);
@@ -84,10 +88,20 @@ export class PendingChanges {
     return (await digits)[place] === "1";
   }
 
-  /** Changes sets, also when one of them fails. Resolves for how many uids that changed anything. */
-  many(changes: readonly SetChange[]): Promise<number> {
+  /**
+   * Makes memberships begin or end, also when some of them fail. Resolves how many that changed.
+   * @param expected nothing is changed in a set that is at another version
+   */
+  many(
+    type: SetChange["type"],
+    memberships: readonly Membership[],
+    reason: SetChange["reason"],
+    expected?: Version,
+  ): Promise<number> {
+    // What one change makes of the version must not keep the next one from its set: this one is never split.
+    const maxUids = expected === undefined ? this.#options.maxUids : Infinity;
     return new Promise((resolve, reject) => {
-      let left = changes.length;
+      let left = 0;
       let changed = 0;
       // One function for all: a promise for each set would cost more than the rest.
       const settle = (outcome: Outcome): void => {
@@ -95,11 +109,18 @@ export class PendingChanges {
         else changed += ones(outcome);
         if (--left === 0) resolve(changed);
       };
-      for (const change of changes) {
-        const set = this.#setOf(change.name, change.sid);
+      for (const { name, sid, uid } of memberships) {
+        const set = this.#setOf(name, sid);
         // What comes later must not get into a change before this one.
         set.open = undefined;
-        set.changes.push({ change, settle });
+        // The change that this call has made in the set, if there is one.
+        let last = set.changes.at(-1);
+        if (last?.settle !== settle || last.change.uids.length === maxUids) {
+          last = { change: { type, reason, expected, uids: [] }, settle };
+          set.changes.push(last);
+          left++;
+        }
+        last.change.uids.push(uid);
       }
       if (left === 0) resolve(0);
     });
@@ -113,26 +134,42 @@ export class PendingChanges {
       this.#batch = batch;
     }
     const { sets } = this.#batch;
-    const key = setKey(name, sid);
-    let set = sets.get(key);
-    if (!set) sets.set(key, (set = { changes: [] }));
+    let byName = sets.get(sid);
+    if (!byName) sets.set(sid, (byName = new Map()));
+    let set = byName.get(name);
+    if (!set) byName.set(name, (set = { name, sid, changes: [] }));
     return set;
   }
 
   #sendAll({ sets }: Batch): Promise<unknown> {
-    const sized = [...sets.values()].flatMap(({ changes }) =>
-      changes.map((pending, index) => {
-        const size = (index === 0 ? SET_SIZE : 0) + CHANGE_SIZE + pending.change.uids.length;
-        return { pending, size };
-      }),
-    );
-    const calls = chunksBySize(sized, MAX_SIZE, ({ size }) => size);
-    return Promise.all(calls.map((some) => this.#send(some.map(({ pending }) => pending))));
+    const calls: PendingSet[][] = [];
+    let room = 0;
+    // A set counts in each call that it is in, which `chunksBySize` does not know.
+    for (const { name, sid, changes } of [...sets.values()].flatMap((byName) => [...byName.values()])) {
+      let part: PendingSet | undefined;
+      for (const pending of changes) {
+        const size = CHANGE_SIZE + pending.change.uids.length;
+        if (size + (part ? 0 : SET_SIZE) > room) {
+          calls.push([]);
+          room = MAX_SIZE;
+          part = undefined;
+        }
+        if (!part) {
+          part = { name, sid, changes: [] };
+          calls.at(-1)!.push(part);
+          room -= SET_SIZE;
+        }
+        part.changes.push(pending);
+        room -= size;
+      }
+    }
+    return Promise.all(calls.map((some) => this.#send(some)));
   }
 
-  async #send(pending: readonly Pending[]): Promise<void> {
+  async #send(sets: readonly PendingSet[]): Promise<void> {
+    const pending = sets.flatMap(({ changes }) => changes);
     try {
-      const outcomes = await this.#options.send(pending.map(({ change }) => change));
+      const outcomes = await this.#options.send(sets);
       pending.forEach(({ settle }, index) => settle(outcomes[index]!));
     } catch (error) {
       for (const { settle } of pending) settle(error as Error);

@@ -44,10 +44,10 @@ local function readEntry(sets, sid)
   local epoch, counter = string.match(entry, '^([^.]*)%.(%d+)%.')
   return epoch, tonumber(counter)
 end
-local function versionOf(epoch, counter) return epoch .. '.' .. string.format('%.0f', counter) end
+local function versionOf(epoch, counter) return string.format('%s.%d', epoch, counter) end
 `;
 
-/** Lua: `forget(channels, sids, sid, name)`: takes a channel that has no members at a sid out of what is there. */
+/** Lua: `forget(channels, sids, sid, name)`: takes a channel out of its sid's list, and the sid out of all of them with its last. */
 const FORGET = /* lua */ `
 local function forget(channels, sids, sid, name)
   redis.call('SREM', channels, name)
@@ -81,6 +81,11 @@ export const change = defineScript(
   "change",
   /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}
 local function apply(command, members, uids)
+  -- Mostly there is one: tables would cost more than the command.
+  if #uids == 1 then
+    if redis.call(command, members, uids[1]) == 1 then return '1', uids end
+    return '0', {}
+  end
   local digits, changed = {}, {}
   for place, uid in ipairs(uids) do
     digits[place] = redis.call(command, members, uid)
@@ -116,7 +121,7 @@ local function changeSet(sets, members, channels, set)
     redis.call('HDEL', sets, sid)
     forget(channels, KEYS[1], sid, name)
   elseif version then
-    redis.call('HSET', sets, sid, version .. '.' .. count)
+    redis.call('HSET', sets, sid, string.format('%s.%d', version, count))
     if not hadEntry then
       redis.call('SADD', channels, name)
       redis.call('SADD', KEYS[1], sid)
@@ -157,7 +162,7 @@ local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 if #gone > 0 then
   local epoch, counter = readEntry(KEYS[1], ARGV[1])
   local version = epoch and versionOf(epoch, counter + 1) or versionOf(ARGV[3], 1)
-  if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], version .. '.' .. left) end
+  if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], string.format('%s.%d', version, left)) end
   publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone)
 end
 if left == 0 then
