@@ -25,7 +25,7 @@ const MAX_RETRY_MS = 500;
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
 /** The same, of what costs Redis several microseconds each. */
-export const COSTLY_BATCH = 250;
+export const COSTLY_BATCH = 125;
 
 /**
  * One process's connections to Redis: one for commands, one for subscriptions. It fails fast: while Redis is out of reach,

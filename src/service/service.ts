@@ -115,7 +115,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   /**
    * Adds many members, of any channels. Resolves how many were not members before. 1 round trip (without the manager's
    * capability `bulk`: one for each). Each membership is atomic, not the whole: members of one channel at one frontend are
-   * added together where the manager has `bulk`, on Redis at most 250 at a time; after an error some may have been added.
+   * added together where the manager has `bulk`, on Redis at most 125 at a time; after an error some may have been added.
    */
   addMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
     return this.#call(callback, () => addMany(this.#cluster.manager, checkMemberships(memberships), "join"));

@@ -215,7 +215,7 @@ test.serial("more changes than one script call takes keep their order", async (t
   ]);
 
   t.deepEqual(added, [...names.map(() => 1), 2500]);
-  await eventually(() => changes.length === 1010, 5000);
+  await eventually(() => changes.length === 1020, 5000);
   t.deepEqual(
     changes.slice(0, 1000).map(({ name }) => name),
     names,
