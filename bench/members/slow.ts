@@ -14,7 +14,7 @@ import { type SlowCommand, SlowLog } from "./slow-log.js";
 /** What keeps Redis, which does one thing at a time, from everything else? */
 export const slow: Part<SlowResult> = { slow: false, measure, tables, claims };
 
-const FULL = { users: 500_000, rounds: 3 };
+const FULL = { users: 500_000, rounds: 5 };
 const QUICK = { users: 100_000, rounds: 1 };
 
 /** A command that takes longer is one too many. */
