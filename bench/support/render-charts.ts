@@ -14,7 +14,7 @@ const WIDTHS = { 1: 430, 2: 290 };
 const LINE_LENGTHS = { 1: { title: 60, subtitle: 112 }, 2: { title: 80, subtitle: 130 } };
 const SPACING = 36;
 const HOW_TO_READ = "The median of all rounds, and a line from the least to the most.";
-const WHAT_IS_GREY = "Grey: what could be reached at most.";
+const WHAT_IS_GREY = "Grey: the bare limit, without what the others do besides.";
 
 export interface Picture {
   title: string;

@@ -93,7 +93,7 @@ test("requests that nobody has written are refused before they are handled", (t)
   const other = '2 - {"type":"push","target":{"everyone":true},"route":"r"}';
   const texts = [
     ...["", "\n", "a.1.1\ncaller", "a.1.1\ncaller\n", "\ncaller\n1 - {}", `a.1.1\ncaller\n${other}`],
-    // No body, no tab, no name, no names for all of the channels, no entry for one.
+    // No body, no tab, no name, no names for all of the channels, no entry for one, no space after the channels.
     'a.1.1\ncaller\n1 0 "r"\t"a"',
     'a.1.1\ncaller\n1 0 "r"\n{}',
     'a.1.1\ncaller\n1 0 "r"\t\n{}',

@@ -44,7 +44,7 @@ interface PendingChangesOptions {
   queue: Pick<RedisConnection, "defer" | "isLast">;
   /** Makes the changes of sets that are different ones. Resolves the outcomes, set by set. */
   send(sets: readonly SetChanges[]): Promise<readonly Outcome[]>;
-  /** How many uids go into one change. */
+  /** How many uids go into one change, unless it has an expected version. */
   maxUids: number;
 }
 

@@ -47,7 +47,7 @@ end
 local function versionOf(epoch, counter) return string.format('%s.%d', epoch, counter) end
 `;
 
-/** Lua: `forget(channels, sids, sid, name)`: takes a channel out of its sid's list, and the sid out of all of them with its last. */
+/** Lua: `forget(channels, sids, sid, name)`: takes a channel out of its sid's list, and with the last one the sid out of `sids`. */
 const FORGET = /* lua */ `
 local function forget(channels, sids, sid, name)
   redis.call('SREM', channels, name)
