@@ -54,7 +54,7 @@ async function measure(quick: boolean): Promise<SlowResult> {
   const done: Awaited<ReturnType<typeof measureRound>>[] = [];
   for (let round = 1; round <= rounds; round++)
     done.push(await measureRound(users, `slow, round ${round} of ${rounds}`));
-  const [{ events, steps }] = done as [(typeof done)[0]];
+  const { events, steps } = done[0]!;
   return {
     ...{ memberships: users * 2, events },
     steps: steps.map((_, index) => summarize(done.map((round) => round.steps[index]!))),

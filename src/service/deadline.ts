@@ -11,8 +11,7 @@ interface Wait {
 export class Deadline {
   readonly timeoutMs: number;
   readonly #startedAt = performance.now();
-  /** A push of one step waits for nothing here. */
-  #waits: Set<Wait> | undefined;
+  readonly #waits = new Set<Wait>();
   #timer: NodeJS.Timeout | undefined;
   /** Timers may be a fraction of a millisecond early: what was given up then must not begin after all. */
   #isOver = false;
@@ -30,7 +29,7 @@ export class Deadline {
   bound<T>(value: Promise<T>, what: () => string, after = "nothing was sent"): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = { what, after, reject };
-      (this.#waits ??= new Set()).add(wait);
+      this.#waits.add(wait);
       this.#timer ??= setTimeout(() => this.#end(), this.msLeft());
       value.then(
         (result) => {
@@ -46,8 +45,8 @@ export class Deadline {
   }
 
   #settle(wait: Wait): void {
-    this.#waits?.delete(wait);
-    if (this.#waits?.size !== 0) return;
+    this.#waits.delete(wait);
+    if (this.#waits.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -55,10 +54,10 @@ export class Deadline {
   #end(): void {
     this.#isOver = true;
     this.#timer = undefined;
-    for (const wait of this.#waits ?? []) {
+    for (const wait of this.#waits) {
       const message = `${wait.what()} took longer than ${this.timeoutMs} ms; ${wait.after}`;
       wait.reject(new GlobalChannelError("GC_TIMEOUT", message));
     }
-    this.#waits?.clear();
+    this.#waits.clear();
   }
 }

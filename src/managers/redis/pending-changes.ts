@@ -1,3 +1,4 @@
+import { BySet } from "../../member-sets.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import type { JoinReason, LeaveReason, Membership, Version } from "../../types.js";
 
@@ -32,10 +33,14 @@ interface PendingSet extends SetChanges {
   open?: { change: SetChange; digits: Promise<string> } | undefined;
 }
 
+function noChanges(name: string, sid: string): PendingSet {
+  return { name, sid, changes: [] };
+}
+
 /** Changes that go together. */
 interface Batch {
-  /** sid -> name -> set: the changes at a frontend stay together, so that it is told of them in as few messages as can be. */
-  readonly sets: Map<string, Map<string, PendingSet>>;
+  /** The changes at a frontend stay together, so that it is told of them in as few messages as can be. */
+  readonly sets: BySet<PendingSet>;
   readonly send: () => Promise<unknown>;
 }
 
@@ -129,23 +134,18 @@ export class PendingChanges {
   #setOf(name: string, sid: string): PendingSet {
     const { queue } = this.#options;
     if (!this.#batch || !queue.isLast(this.#batch.send)) {
-      const batch: Batch = { sets: new Map(), send: () => this.#sendAll(batch) };
+      const batch: Batch = { sets: new BySet(noChanges), send: () => this.#sendAll(batch) };
       queue.defer(batch.send);
       this.#batch = batch;
     }
-    const { sets } = this.#batch;
-    let byName = sets.get(sid);
-    if (!byName) sets.set(sid, (byName = new Map()));
-    let set = byName.get(name);
-    if (!set) byName.set(name, (set = { name, sid, changes: [] }));
-    return set;
+    return this.#batch.sets.get(name, sid);
   }
 
   #sendAll({ sets }: Batch): Promise<unknown> {
     const calls: PendingSet[][] = [];
     let room = 0;
     // A set counts in each call that it is in, which `chunksBySize` does not know.
-    for (const { name, sid, changes } of [...sets.values()].flatMap((byName) => [...byName.values()])) {
+    for (const { name, sid, changes } of sets.all()) {
       let part: PendingSet | undefined;
       for (const pending of changes) {
         const size = CHANGE_SIZE + pending.change.uids.length;
@@ -155,7 +155,7 @@ export class PendingChanges {
           part = undefined;
         }
         if (!part) {
-          part = { name, sid, changes: [] };
+          part = noChanges(name, sid);
           calls.at(-1)!.push(part);
           room -= SET_SIZE;
         }
