@@ -378,6 +378,12 @@ export interface RpcTransport {
   send?(sid: string, request: FrontendRequest): Promise<void>;
   /** Handles the requests to `sid` from now on. Resolves when none can be missed any more. */
   serve(sid: string, handler: RequestHandler): Awaitable<Unsubscribe>;
+  /**
+   * Resolves once every request that was sent to `sid` before this call has been handed to its handler, or never will be. The
+   * frontend there asks for it when it was taken for dead, and refuses all requests meanwhile. Where a transport lacks it, a
+   * frontend that was taken for dead may deliver what was sent to it before.
+   */
+  fence?(sid: string): Awaitable<void>;
 }
 
 /** A message as its receivers get it. */

@@ -1,5 +1,6 @@
 import { GlobalChannelError } from "../errors.js";
 import type { ChannelManager, Connector, FrontendReplies, FrontendRequest, PushTarget, Version } from "../types.js";
+import type { Fence } from "./fence.js";
 import type { Mirror } from "./mirror.js";
 import type { Residents } from "./residents.js";
 
@@ -12,6 +13,7 @@ interface DeliveryOptions {
   mirror: Mirror | undefined;
   connector: Connector;
   residents: Residents;
+  fence: Pick<Fence, "check">;
   report: (error: unknown) => void;
 }
 
@@ -31,6 +33,7 @@ export class Delivery {
 
   /** Delivers one push: at once if its members are here and nothing waits before it. */
   push(push: Push): PushReply | Promise<PushReply> {
+    this.#options.fence.check();
     if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), push);
     const uids = this.#resolve(push.target);
     return uids instanceof Promise ? this.#enqueue(() => uids, push) : this.#deliver(push, uids);
@@ -47,9 +50,12 @@ export class Delivery {
     }
     this.#waiting++;
     // In an object: the next push need not wait for an answer that is a promise, only until this one is handed over.
-    const handedOver = (this.#tail ?? Promise.resolve()).then(async () => ({
-      reply: this.#deliver(push, await resolve()),
-    }));
+    const handedOver = (this.#tail ?? Promise.resolve()).then(async () => {
+      const receivers = await resolve();
+      // It may have waited for long.
+      this.#options.fence.check();
+      return { reply: this.#deliver(push, receivers) };
+    });
     const settled = handedOver
       .catch(() => {})
       .then(() => {

@@ -20,6 +20,7 @@ import type {
 } from "../types.js";
 import { checkConnector } from "./check-connector.js";
 import { Delivery } from "./delivery.js";
+import { Fence } from "./fence.js";
 import { Lease } from "./lease.js";
 import { Mirror, type MirrorSource } from "./mirror.js";
 import { Residents } from "./residents.js";
@@ -90,7 +91,7 @@ export class Frontend {
     this.#cluster = cluster;
     this.#connector = connector;
     this.#onMessage = onMessage;
-    const { manager, registry } = cluster;
+    const { manager, registry, transport } = cluster;
     this.#info = { sid, stype, incarnation: this.incarnation, holder: `pid ${process.pid} on ${hostname()}` };
     const report = (error: unknown): void => reportError(this, error);
     if (manager.capabilities?.versions) {
@@ -101,20 +102,24 @@ export class Frontend {
       });
     }
     this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, autoLeave, report });
+    this.#lease = new Lease({
+      registry,
+      frontend: this.#info,
+      leaseMs: resolved.leaseMs,
+      lapsed: () => fence.close(),
+      held: () => fence.open(),
+      renewed: (state) => this.#residents.reconcile(state),
+      lost: (holder) => this.#yield(holder),
+      report,
+    });
+    const fence = new Fence({ sid, transport, lease: this.#lease, report });
     this.#delivery = new Delivery({
       manager,
       sid,
       mirror: this.#mirror,
       connector,
       residents: this.#residents,
-      report,
-    });
-    this.#lease = new Lease({
-      registry,
-      frontend: this.#info,
-      leaseMs: resolved.leaseMs,
-      renewed: (state) => this.#residents.reconcile(state),
-      lost: (holder) => this.#yield(holder),
+      fence,
       report,
     });
   }

@@ -8,6 +8,10 @@ interface LeaseOptions {
   leaseMs: number;
   /** The lease has been renewed; `state` says what had become of it. One call at a time. */
   renewed: (state: Exclude<LeaseState, "taken">) => Promise<void>;
+  /** The lease may have ended: others may have taken this frontend for dead. */
+  lapsed: () => void;
+  /** The lease is held, maybe again. */
+  held: () => void;
   /** Another incarnation has the sid. */
   lost: (holder: string) => void;
   report: (error: unknown) => void;
@@ -23,6 +27,8 @@ export class Lease {
   #renewal: Promise<unknown> | undefined;
   #reconciling: Promise<void> | undefined;
   #released = false;
+  /** Until when the lease surely lasts, by the clock of this process, which goes on while that is stopped. */
+  #validUntil = Infinity;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -32,6 +38,7 @@ export class Lease {
   async reserve(): Promise<void> {
     const { registry, frontend, leaseMs } = this.#options;
     this.#released = false;
+    this.#validUntil = Infinity;
     const patienceEndsAt = performance.now() + leaseMs * 1.2;
     for (;;) {
       try {
@@ -50,6 +57,11 @@ export class Lease {
     await this.#reconciling;
     if (holder !== undefined) throw sidTaken(this.#options.frontend.sid, holder);
     this.#timer = setInterval(() => this.check(), this.#options.leaseMs / RENEWALS_PER_LEASE);
+  }
+
+  /** Whether nobody can have taken this frontend for dead since its lease was last renewed. */
+  get isValid(): boolean {
+    return performance.now() < this.#validUntil;
   }
 
   /** Renews now, not only when it is time. */
@@ -73,7 +85,9 @@ export class Lease {
 
   /** Resolves who has taken the sid, or undefined if the lease is held. */
   async #renew(): Promise<string | undefined> {
-    const { registry, frontend, leaseMs, renewed, report } = this.#options;
+    const { registry, frontend, leaseMs, renewed, lapsed, held, report } = this.#options;
+    if (!this.isValid) lapsed();
+    const askedAt = performance.now();
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
     if (state === "taken") {
@@ -82,6 +96,8 @@ export class Lease {
       const other = live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
       return other?.holder ?? "another incarnation";
     }
+    this.#validUntil = askedAt + leaseMs;
+    held();
     // Not waited for: the lease must be kept while many members are registered again.
     this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state)).catch(report);
     return undefined;
