@@ -1,8 +1,8 @@
 import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
-import { encodeFusedPush, withoutAnswer } from "../transports/redis/wire.js";
-import type { ChannelPush, Cluster, FusedPush, PushedFrontend, SentPush } from "../types.js";
+import { encodeFusedPush, versionOf, withoutAnswer } from "../transports/redis/wire.js";
+import type { ChannelPush, Cluster, FrontendRequest, FusedPush, PushedFrontend, SentPush } from "../types.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
 import { defineScript } from "./script.js";
@@ -128,7 +128,9 @@ interface Batch {
 interface Place {
   sid: string;
   receivers: number;
-  /** How many members the channels have there, in the order of the sets; undefined: none. */
+  /** Its entries in the sets, in the order of those; `-`: there is none. */
+  entries: readonly string[];
+  /** How many members the channels have there; undefined: none. */
   counts: readonly (number | undefined)[];
 }
 
@@ -197,7 +199,7 @@ export class RedisFusedPush implements FusedPush {
     try {
       const places = await this.#send(batch.stype, [...indices.keys()], texts);
       for (const [index, { push, exchange, resolve }] of pushes.entries()) {
-        resolve(sentTo(places, channelsOf[index]!, push.ack, exchange));
+        resolve(this.#sentTo(places, channelsOf[index]!, push, exchange));
       }
     } catch (error) {
       for (const { exchange, reject } of pushes) {
@@ -205,6 +207,35 @@ export class RedisFusedPush implements FusedPush {
         reject(error);
       }
     }
+  }
+
+  /** A push to those of the frontends that it is for. */
+  #sentTo(places: readonly Place[], channels: readonly number[], push: ChannelPush, exchange: Exchange): SentPush {
+    const parts: PushedFrontend[] = [];
+    const asked = new Set<string>();
+    const unasked: string[] = [];
+    const unreached: string[] = [];
+    for (const { sid, receivers, counts } of places) {
+      // To some the message brought other pushes.
+      if (channels.every((channel) => counts[channel] === undefined)) continue;
+      const count = channels.reduce((sum, channel) => sum + (counts[channel] ?? 0), 0);
+      parts.push({ sid, count });
+      if (receivers === 0) unreached.push(sid);
+      if (push.ack) asked.add(sid);
+      else if (receivers > 0) unasked.push(sid);
+    }
+    if (asked.size === 0) exchange.cancel();
+    return {
+      parts,
+      listen: (listener) => {
+        for (const sid of unasked) listener.sent(sid);
+        if (asked.size > 0) exchange.expect(asked, listener, (sid) => requestTo(sid, places, channels, push));
+        for (const sid of unreached) {
+          if (push.ack) this.#transport.unreached(exchange, sid);
+          else listener.failed(sid, unreachable(sid));
+        }
+      },
+    };
   }
 
   async #send(stype: string, names: readonly string[], texts: readonly string[]): Promise<Place[]> {
@@ -235,33 +266,22 @@ function parsePlaces(text: string, channels: number): Place[] {
     const counts = entries.map((entry) =>
       entry === "-" ? undefined : Number(entry.slice(entry.lastIndexOf(".") + 1)),
     );
-    places.push({ sid: unescape(words[index]!), receivers: Number(words[index + 1]), counts });
+    places.push({ sid: unescape(words[index]!), receivers: Number(words[index + 1]), entries, counts });
   }
   return places;
 }
 
-/** A push to those of the frontends that it is for. */
-function sentTo(places: readonly Place[], channels: readonly number[], ack: boolean, exchange: Exchange): SentPush {
-  const parts: PushedFrontend[] = [];
-  const asked = new Set<string>();
-  const unasked: string[] = [];
-  const unreached: string[] = [];
-  for (const { sid, receivers, counts } of places) {
-    // To some the message brought other pushes.
-    if (channels.every((channel) => counts[channel] === undefined)) continue;
-    const count = channels.reduce((sum, channel) => sum + (counts[channel] ?? 0), 0);
-    parts.push({ sid, count });
-    if (receivers === 0) unreached.push(sid);
-    else if (ack) asked.add(sid);
-    else unasked.push(sid);
-  }
-  if (asked.size === 0) exchange.cancel();
-  return {
-    parts,
-    listen(listener) {
-      for (const sid of unreached) listener.failed(sid, unreachable(sid));
-      for (const sid of unasked) listener.sent(sid);
-      if (asked.size > 0) exchange.expect(asked, listener);
-    },
-  };
+/** What a push has sent to a frontend. */
+function requestTo(
+  at: string,
+  places: readonly Place[],
+  channels: readonly number[],
+  { names, route, body, except }: ChannelPush,
+): FrontendRequest {
+  const { entries } = places.find(({ sid }) => sid === at)!;
+  const there = names
+    .map((name, index) => ({ name, entry: entries[channels[index]!]! }))
+    .filter(({ entry }) => entry !== "-");
+  const target = { channels: there.map(({ name, entry }) => ({ name, version: versionOf(entry) })) };
+  return { type: "push", target, route, body, ...(except.length > 0 && { except }) };
 }

@@ -9,7 +9,9 @@ const HEARTBEAT_MS = 5000;
 export interface SubscriptionListener {
   /** A message, and the pub/sub channel that it came by. */
   message(message: string, channel: string): void;
-  /** The connection was lost and is back: messages may have been missed. */
+  /** The connection is lost: what comes from now on may be later than what is missed. */
+  lost?(): void;
+  /** It is back: messages may have been missed. */
   gap?(): void;
 }
 
@@ -26,6 +28,7 @@ export class Subscriptions {
   constructor(client: Redis) {
     this.#client = client;
     client.on("error", () => {});
+    client.on("close", () => this.#tell((listener) => listener.lost?.()));
     client.on("message", (channel: string, message: string) => {
       for (const listener of this.#channels.get(channel) ?? []) listener.message(message, channel);
     });
@@ -52,6 +55,11 @@ export class Subscriptions {
     this.#patterns.clear();
     clearInterval(this.#heartbeat);
     await disconnect(this.#client);
+  }
+
+  /** Resolves once every message that was published before has been handed to its listeners, or is lost. */
+  async catchUp(): Promise<void> {
+    await this.#client.ping();
   }
 
   /** Resolves once no message to the channel can be missed. */
@@ -100,8 +108,12 @@ export class Subscriptions {
       channels.length > 0 && this.#client.subscribe(...channels),
       patterns.length > 0 && this.#client.psubscribe(...patterns),
     ]);
+    this.#tell((listener) => listener.gap?.());
+  }
+
+  #tell(tell: (listener: SubscriptionListener) => void): void {
     for (const listeners of [...this.#channels.values(), ...this.#patterns.values()]) {
-      for (const listener of listeners) listener.gap?.();
+      for (const listener of listeners) tell(listener);
     }
   }
 }

@@ -5,6 +5,7 @@ import { startProcess, type NodeProcess } from "../support/process.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import type { BackendApi } from "./backend-process.js";
 import type { FrontendApi, FrontendProcessConfig } from "./frontend-process.js";
+import type { Protection } from "./without.js";
 
 export interface RunningFrontend {
   sid: string;
@@ -27,13 +28,20 @@ export async function startCluster(
     backends = 1,
     leaseMs = 1000,
     graceMs = 1000,
-  }: { frontends?: number; backends?: number; leaseMs?: number; graceMs?: number } = {},
+    without = [],
+  }: {
+    frontends?: number;
+    backends?: number;
+    leaseMs?: number;
+    graceMs?: number;
+    without?: readonly Protection[];
+  } = {},
 ): Promise<RunningCluster> {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
   const startFrontend = async (config: Omit<FrontendProcessConfig, "url">): Promise<RunningFrontend> => {
     const process = await startProcess<FrontendApi>(new URL("frontend-process.ts", import.meta.url), {
-      args: [JSON.stringify({ leaseMs, ...config, url: redis.url })],
+      args: [JSON.stringify({ leaseMs, without, ...config, url: redis.url })],
     });
     t.teardown(() => process.kill());
     return { sid: config.sid, port: await process.call("start"), process };

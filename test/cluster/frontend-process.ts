@@ -4,15 +4,18 @@ import { WebSocketConnector } from "../../src/connectors/websocket.js";
 import { Frontend, type FrontendOptions } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { serveParent } from "../support/process.js";
+import { type Protection, switchOff } from "./without.js";
 
 export interface FrontendProcessConfig extends Pick<FrontendOptions, "sid" | "leaseMs"> {
   url: string;
   stype?: string;
+  without?: readonly Protection[];
 }
 
 export type FrontendApi = typeof api;
 
-const { url, stype = "connector", ...options } = JSON.parse(process.argv[2]!) as FrontendProcessConfig;
+const { url, stype = "connector", without = [], ...options } = JSON.parse(process.argv[2]!) as FrontendProcessConfig;
+switchOff(without);
 const errors: string[] = [];
 diagnostics.subscribe("globalchannel:error", (message) => errors.push(String((message as { error: Error }).error)));
 

@@ -1,12 +1,20 @@
 import test from "ava";
 import * as fc from "fast-check";
 import {
+  AGAIN,
+  ASK,
+  decodeAsk,
   decodeReplies,
   decodeRequests,
+  DONE,
+  encodeAsk,
+  encodeDone,
   encodeFusedPush,
   encodeRequest,
   type Outcome,
+  type ReplyReader,
   ReplyWriter,
+  signOf,
 } from "../../src/transports/redis/wire.js";
 import type { FrontendRequest } from "../../src/types.js";
 
@@ -19,9 +27,17 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.string().map((error) => ({ error })),
 );
 
+/** Reads replies, and nothing about missed requests. */
+function reader(settle: ReplyReader["settle"]): ReplyReader {
+  return { heardFrom: () => {}, settle, mayHaveMissed: () => {}, missed: () => {} };
+}
+
 function repliesIn(text: string): { id: number; sid: string; outcome: Outcome }[] {
   const replies: { id: number; sid: string; outcome: Outcome }[] = [];
-  decodeReplies(text, (id, sid, given) => replies.push({ id, sid, outcome: given }));
+  decodeReplies(
+    text,
+    reader((id, sid, given) => replies.push({ id, sid, outcome: given })),
+  );
   return replies;
 }
 
@@ -61,7 +77,60 @@ test("more of them than a line may be for are several lines", (t) => {
 
 test("a range that nobody has written is refused", (t) => {
   for (const line of ["1-99999999999 5", "1-x 5", "x 5", "1-Infinity 5", "5", "1-2-", ""]) {
-    t.throws(() => decodeReplies(`"s1"\n${line}`, () => t.fail(line)), { instanceOf: SyntaxError }, line);
+    t.throws(
+      () =>
+        decodeReplies(
+          `"s1"\n${line}`,
+          reader(() => t.fail(line)),
+        ),
+      { instanceOf: SyntaxError },
+      line,
+    );
+  }
+});
+
+test("what is said about missed requests comes back as it was, between the replies", (t) => {
+  const writer = new ReplyWriter('s "1"\n');
+  writer.add(1, { answer: { delivered: 3, failed: [] } });
+  writer.addMissed();
+  writer.add(2, { answer: { delivered: 3, failed: [] } });
+  writer.addMissed([5, 7, 1_000_000]);
+
+  const read: unknown[] = [];
+  decodeReplies(writer.end(), {
+    heardFrom: () => {},
+    settle: (id) => read.push(id),
+    mayHaveMissed: (sid) => read.push(["may have missed", sid]),
+    missed: (sid, ids) => read.push(["missed", sid, ids]),
+  });
+
+  t.deepEqual(read, [1, ["may have missed", 's "1"\n'], 2, ["missed", 's "1"\n', [5, 7, 1_000_000]]]);
+});
+
+test("messages about earlier requests come back as they were, and are told from new requests", (t) => {
+  const request = { type: "push", target: { uids: ["ann"] }, route: "chat", body: "?" } as const;
+  const again = encodeRequest("caller", 7, request, AGAIN);
+  const read: unknown[] = [];
+  decodeRequests(again, (...given) => read.push(given));
+
+  t.deepEqual(read, [["caller", 7, request]]);
+  t.deepEqual(
+    [again, encodeAsk("caller", [7]), encodeDone("caller"), encodeRequest("caller", 7, request)].map(signOf),
+    [AGAIN, ASK, DONE, undefined],
+  );
+  for (const ids of [[], [7], [7, 9, 1_000_000]])
+    t.deepEqual(decodeAsk(encodeAsk("caller", ids)), { from: "caller", ids });
+  t.deepEqual(decodeAsk(encodeDone("caller")), { from: "caller", ids: [] });
+  for (const text of [
+    "?",
+    "?\n",
+    "?\ncaller\nx",
+    "?\ncaller\n1,",
+    "?\ncaller\n-1",
+    "?\ncaller\n1.5",
+    "?\ncaller\n1e400",
+  ]) {
+    t.throws(() => decodeAsk(text), { instanceOf: SyntaxError }, text);
   }
 });
 
@@ -71,7 +140,10 @@ test("text that nobody has written is refused, or read within bounds", (t) => {
     fc.property(fc.oneof(fc.string(), near), (text) => {
       let replies = 0;
       try {
-        decodeReplies(text, () => replies++);
+        decodeReplies(
+          text,
+          reader(() => replies++),
+        );
       } catch (error) {
         t.true(error instanceof SyntaxError, String(error));
       }

@@ -1,5 +1,5 @@
-import { frontendError, GlobalChannelError, timedOut } from "../../errors.js";
-import type { FrontendReply } from "../../types.js";
+import { frontendError, GlobalChannelError, timedOut, unreachable } from "../../errors.js";
+import type { FrontendReply, FrontendRequest } from "../../types.js";
 import type { Outcome } from "./wire.js";
 
 /** Is told the reply of each frontend that is expected to give one, or why there is none, once each. */
@@ -10,13 +10,17 @@ export interface ExchangeListener {
 
 /** One request, to one frontend or to several, and the wait for their replies until the deadline. */
 export class Exchange {
+  readonly startedAt = performance.now();
   readonly #timeoutMs: number;
   readonly #onEnd: () => void;
   readonly #onSendingTimeout: ((error: GlobalChannelError) => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   /** Who is still expected to reply, from {@link expect} on. */
   #waiting: Set<string> | undefined;
+  /** Those of them whom it is known not to have reached. */
+  #unreached: Set<string> | undefined;
   #listener: ExchangeListener | undefined;
+  #requestTo: ((sid: string) => FrontendRequest) | undefined;
   /** Replies that came before it was known that they are to be expected. */
   #early: Map<string, Outcome> | undefined;
   #isOver = false;
@@ -29,10 +33,14 @@ export class Exchange {
     this.#timer = setTimeout(() => this.#expire(), timeoutMs);
   }
 
-  /** Tells the listener of the replies of these frontends, of those that are there already at once. No others will be expected. */
-  expect(sids: Set<string>, listener: ExchangeListener): void {
+  /**
+   * Tells the listener of the replies of these frontends, of those that are there already at once. No others will be expected.
+   * @param requestTo what each of them was sent, in case that it is lost
+   */
+  expect(sids: Set<string>, listener: ExchangeListener, requestTo: (sid: string) => FrontendRequest): void {
     this.#waiting = sids;
     this.#listener = listener;
+    this.#requestTo = requestTo;
     if (this.#early) for (const [sid, outcome] of this.#early) this.settle(sid, outcome);
     if (this.#isOver) this.#expire();
     else this.#endIfDone();
@@ -41,6 +49,33 @@ export class Exchange {
   /** Whether the deadline has come. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Who is still expected to reply. */
+  get waiting(): Iterable<string> {
+    return this.#waiting ?? [];
+  }
+
+  isWaitingFor(sid: string): boolean {
+    return this.#waiting?.has(sid) ?? false;
+  }
+
+  requestTo(sid: string): FrontendRequest {
+    return this.#requestTo!(sid);
+  }
+
+  isUnreached(sid: string): boolean {
+    return this.#unreached?.has(sid) ?? false;
+  }
+
+  /** It is known that the request has not reached this frontend. */
+  markUnreached(sid: string): void {
+    if (this.isWaitingFor(sid)) (this.#unreached ??= new Set()).add(sid);
+  }
+
+  /** That is not known any more. */
+  markReached(sid: string): void {
+    this.#unreached?.delete(sid);
   }
 
   settle(sid: string, outcome: Outcome): void {
@@ -54,9 +89,10 @@ export class Exchange {
     this.#endIfDone();
   }
 
+  /** Ends the wait for this frontend; one that was not reached fails for that reason. */
   fail(sid: string, error: Error): void {
     if (!this.#waiting?.delete(sid)) return;
-    this.#listener!.failed(sid, error);
+    this.#listener!.failed(sid, this.isUnreached(sid) ? unreachable(sid) : error);
     this.#endIfDone();
   }
 
@@ -73,9 +109,7 @@ export class Exchange {
         new GlobalChannelError("GC_TIMEOUT", `Redis did not answer within ${this.#timeoutMs} ms`),
       );
     }
-    const waiting = [...(this.#waiting ?? [])];
-    this.#waiting?.clear();
-    for (const sid of waiting) this.#listener!.failed(sid, timedOut(sid, this.#timeoutMs));
+    for (const sid of [...this.waiting]) this.fail(sid, timedOut(sid, this.#timeoutMs));
     this.#end();
   }
 

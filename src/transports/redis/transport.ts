@@ -2,42 +2,44 @@ import { randomBytes } from "node:crypto";
 import { reportError } from "../../diagnostics.js";
 import { type GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
-import type {
-  FrontendReply,
-  FrontendRequest,
-  ReplyTo,
-  RequestHandler,
-  RpcTransport,
-  Unsubscribe,
-} from "../../types.js";
+import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
 import { Exchange } from "./exchange.js";
-import { RecentRequests } from "./recent-requests.js";
-import {
-  decodeReplies,
-  decodeRequests,
-  encodeRequest,
-  type Outcome,
-  ReplyWriter,
-  wantsAnswer,
-  withoutAnswer,
-} from "./wire.js";
+import { Inbox } from "./inbox.js";
+import { Replies } from "./replies.js";
+import { Unanswered } from "./unanswered.js";
+import { decodeReplies, encodeRequest, type ReplyReader, withoutAnswer } from "./wire.js";
 
 /**
  * Carries requests by Redis pub/sub: one channel for each frontend's requests, one for each caller's replies. The replies of
- * one tick to one caller go in one message. See {@link RpcTransport}.
+ * one tick to one caller go in one message. What is lost with a connection is sent once more, until its deadline, and handled
+ * once, in the order of the calls. See {@link RpcTransport}.
  */
 export class RedisTransport implements RpcTransport {
   readonly #connection: RedisConnection;
   /** Names this caller's reply channel. */
   readonly id = randomBytes(9).toString("base64url");
   readonly #exchanges = new Map<number, Exchange>();
-  /** Of this tick: caller -> sid -> replies. */
-  readonly #replies = new Map<string, Map<string, ReplyWriter>>();
+  readonly #unanswered: Unanswered;
+  readonly #replies: Replies;
+  readonly #reader: ReplyReader = {
+    heardFrom: (sid) => this.#unanswered.heardFrom(sid),
+    settle: (id, sid, outcome) => this.#exchanges.get(id)?.settle(sid, outcome),
+    mayHaveMissed: (sid) => this.#unanswered.ask(sid),
+    missed: (sid, ids) => void this.#unanswered.sendAgain(sid, ids),
+  };
+  readonly #inboxes = new Map<string, Set<Inbox>>();
   #lastId = 0;
   #unsubscribe: Unsubscribe | undefined;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
+    this.#replies = new Replies(connection);
+    this.#unanswered = new Unanswered({
+      connection,
+      from: this.id,
+      exchanges: this.#exchanges,
+      report: (error) => reportError(this, error),
+    });
   }
 
   async start(): Promise<void> {
@@ -46,15 +48,18 @@ export class RedisTransport implements RpcTransport {
       const { subscriptions, keys } = this.#connection;
       this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), {
         message: (message) => this.#settle(message),
+        gap: () => this.#unanswered.askAll(),
       });
     } catch (error) {
       await this.#connection.close();
       throw error;
     }
+    this.#unanswered.start();
   }
 
   async stop(): Promise<void> {
-    this.#flushReplies();
+    this.#unanswered.stop();
+    this.#replies.flush();
     await this.#unsubscribe?.();
     await this.#connection.close();
   }
@@ -66,23 +71,40 @@ export class RedisTransport implements RpcTransport {
   ): Promise<ReplyTo<R>> {
     const { id, exchange } = this.openExchange(options.timeoutMs);
     return new Promise((resolve, reject) => {
-      exchange.expect(new Set([sid]), {
-        answered: (_sid, reply) => resolve(reply as ReplyTo<R>),
-        failed: (_sid, error) => reject(error),
-      });
-      this.#publish(sid, encodeRequest(this.id, id, request)).catch((error: Error) => exchange.fail(sid, error));
+      exchange.expect(
+        new Set([sid]),
+        { answered: (_sid, reply) => resolve(reply as ReplyTo<R>), failed: (_sid, error) => reject(error) },
+        () => request,
+      );
+      this.#publish(sid, encodeRequest(this.id, id, request)).then(
+        (receivers) => receivers === 0 && this.unreached(exchange, sid),
+        (error: Error) => exchange.fail(sid, error),
+      );
     });
   }
 
-  send(sid: string, request: FrontendRequest): Promise<void> {
-    return this.#publish(sid, encodeRequest(this.id, withoutAnswer(this.nextId()), request));
+  async send(sid: string, request: FrontendRequest): Promise<void> {
+    const receivers = await this.#publish(sid, encodeRequest(this.id, withoutAnswer(this.nextId()), request));
+    if (receivers === 0) throw unreachable(sid);
   }
 
   async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
-    const recent = new RecentRequests();
-    return this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
-      message: (message) => this.#handleAll(sid, message, handler, recent),
-    });
+    const inbox = new Inbox(sid, handler, this.#replies);
+    const unsubscribe = await this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), inbox);
+    const inboxes = this.#inboxes.get(sid) ?? new Set();
+    this.#inboxes.set(sid, inboxes.add(inbox));
+    return async () => {
+      inboxes.delete(inbox);
+      if (inboxes.size === 0 && this.#inboxes.get(sid) === inboxes) this.#inboxes.delete(sid);
+      inbox.close();
+      await unsubscribe();
+    };
+  }
+
+  async fence(sid: string): Promise<void> {
+    const inboxes = [...(this.#inboxes.get(sid) ?? [])];
+    await this.#connection.subscriptions.catchUp();
+    for (const inbox of inboxes) inbox.forget();
   }
 
   /** Begins a request that the caller of this method sends itself. See {@link Exchange}. */
@@ -96,73 +118,25 @@ export class RedisTransport implements RpcTransport {
     return { id, exchange };
   }
 
+  /** A request has not reached a frontend, which may have lost its connection: waits for it while it holds its lease. */
+  unreached(exchange: Exchange, sid: string): void {
+    this.#unanswered.unreached(exchange, sid);
+  }
+
   /** Of a request. */
   nextId(): number {
     return ++this.#lastId;
   }
 
-  async #publish(sid: string, message: string): Promise<void> {
-    const inbox = this.#connection.keys.inbox(sid);
-    if ((await this.#connection.command((client) => client.publish(inbox, message))) === 0) throw unreachable(sid);
+  #publish(sid: string, message: string): Promise<number> {
+    return this.#connection.command((client) => client.publish(this.#connection.keys.inbox(sid), message));
   }
 
   #settle(message: string): void {
     try {
-      decodeReplies(message, (id, sid, outcome) => this.#exchanges.get(id)?.settle(sid, outcome));
+      decodeReplies(message, this.#reader);
     } catch (error) {
       reportError(this, error);
     }
-  }
-
-  #handleAll(sid: string, message: string, handler: RequestHandler, recent: RecentRequests): void {
-    try {
-      decodeRequests(message, (from, id, request) => {
-        if (recent.isNew(from, id)) this.#handle(sid, from, id, request, handler);
-      });
-    } catch (error) {
-      // Nobody of ours wrote this: there is no one to answer.
-      reportError(this, error);
-    }
-  }
-
-  #handle(sid: string, from: string, id: number, request: FrontendRequest, handler: RequestHandler): void {
-    const isAsked = wantsAnswer(id);
-    const succeed = (answer: FrontendReply): void => {
-      if (isAsked) this.#reply(from, sid, id, { answer });
-    };
-    const fail = (error: unknown): void => {
-      if (isAsked) this.#reply(from, sid, id, { error: error instanceof Error ? error.message : String(error) });
-      else reportError(this, error);
-    };
-    try {
-      const answer = handler(request);
-      // Most answers are there at once: a promise would only delay them.
-      if (answer instanceof Promise) answer.then(succeed, fail);
-      else succeed(answer);
-    } catch (error) {
-      fail(error);
-    }
-  }
-
-  #reply(to: string, sid: string, id: number, outcome: Outcome): void {
-    if (this.#replies.size === 0) process.nextTick(() => this.#flushReplies());
-    let bySid = this.#replies.get(to);
-    if (!bySid) this.#replies.set(to, (bySid = new Map()));
-    let writer = bySid.get(sid);
-    if (!writer) bySid.set(sid, (writer = new ReplyWriter(sid)));
-    writer.add(id, outcome);
-  }
-
-  #flushReplies(): void {
-    for (const [to, bySid] of this.#replies) {
-      for (const writer of bySid.values()) {
-        const message = writer.end();
-        // A reply that is lost leaves its caller not knowing, which is what its report says.
-        this.#connection
-          .command((client) => client.publish(this.#connection.keys.replies(to), message))
-          .catch((error: unknown) => reportError(this, error));
-      }
-    }
-    this.#replies.clear();
   }
 }

@@ -11,6 +11,9 @@ import type { ChannelPush, FrontendReplies, FrontendReply, FrontendRequest, Vers
  * of a fused push are indices into the entries, with commas between, and its request is the route and the names of the channels
  * as JSON strings, then, if anybody is left out, the list of them as JSON, with tabs between. Of any other request there is one
  * in a message: the channels are `-`, the request is JSON, and the body is all the rest.
+ *
+ * A message whose first line is a sign is about requests that were made before, of the caller in the second line: `?` asks what
+ * has become of those with the ids in the third line; `+` brings one of them once more; `.` says that there are no more of them.
  */
 
 /** The id of a request that is to get no answer. */
@@ -22,6 +25,17 @@ export function wantsAnswer(id: number): boolean {
   return id > 0;
 }
 
+/** The signs; no version begins with one of them. */
+export const ASK = "?";
+export const AGAIN = "+";
+export const DONE = ".";
+
+/** The sign of a message about earlier requests; undefined: it has new ones. */
+export function signOf(text: string): typeof ASK | typeof AGAIN | typeof DONE | undefined {
+  const sign = text.charAt(0);
+  return sign === ASK || sign === AGAIN || sign === DONE ? sign : undefined;
+}
+
 /** What became of a request. */
 export type Outcome = { answer: FrontendReply } | { error: string };
 
@@ -31,7 +45,8 @@ const MAX_IDS = 10_000;
 /**
  * The replies of one frontend to one caller, as one message: its sid in the first line, then lines `<ids> <outcome>`. The ids
  * are one or, of those that follow each other with the same outcome, `<first>-<last>`. The outcome is a number, which is how
- * many users have got a push that nobody has missed, or JSON.
+ * many users have got a push that nobody has missed, or JSON. A line `!` says that requests may have been missed, `?<ids>` which
+ * ones were: the caller is to ask, or to send them once more.
  */
 export class ReplyWriter {
   #text: string;
@@ -54,6 +69,13 @@ export class ReplyWriter {
     this.#last = id;
   }
 
+  /** Says that requests may have been missed, or which ones were. */
+  addMissed(ids?: readonly number[]): void {
+    this.#endLine();
+    this.#first = this.#last = NaN;
+    this.#text += ids ? `\n${ASK}${ids.join(",")}` : `\n${MISSED}`;
+  }
+
   /** All that was added; nothing more may be. */
   end(): string {
     this.#endLine();
@@ -67,25 +89,79 @@ export class ReplyWriter {
   }
 }
 
-const NOBODY: readonly string[] = Object.freeze([]);
+const MISSED = "!";
 
-/** Calls `settle` with each reply. @throws where the text is none */
-export function decodeReplies(text: string, settle: (id: number, sid: string, outcome: Outcome) => void): void {
+export const NOBODY: readonly string[] = Object.freeze([]);
+
+/** What a caller learns from replies. */
+export interface ReplyReader {
+  /** The frontend has said something. */
+  heardFrom(sid: string): void;
+  settle(id: number, sid: string, outcome: Outcome): void;
+  /** The frontend may have missed requests. */
+  mayHaveMissed(sid: string): void;
+  /** It has missed these. */
+  missed(sid: string, ids: readonly number[]): void;
+}
+
+/** Tells what the replies say. @throws where the text is none */
+export function decodeReplies(text: string, reader: ReplyReader): void {
   const [sid, ...lines] = text.split("\n");
   const from = JSON.parse(sid!) as string;
+  reader.heardFrom(from);
   for (const line of lines) {
+    if (line === MISSED) {
+      reader.mayHaveMissed(from);
+      continue;
+    }
+    if (line.startsWith(ASK)) {
+      reader.missed(from, parseIds(line.slice(1)));
+      continue;
+    }
     const space = find(" ", line, 0);
     const [first, last = first] = line.slice(0, space).split("-");
     const outcome = JSON.parse(line.slice(space + 1)) as number | Outcome;
     const given = typeof outcome === "number" ? { answer: { delivered: outcome, failed: NOBODY } } : outcome;
     if (!(Number(last) - Number(first) < MAX_IDS)) throw new SyntaxError(`these are no replies: ${line.slice(0, 50)}`);
-    for (let id = Number(first); id <= Number(last); id++) settle(id, from, given);
+    for (let id = Number(first); id <= Number(last); id++) reader.settle(id, from, given);
   }
 }
 
-export function encodeRequest(from: string, id: number, request: FrontendRequest): string {
+/** @param sign {@link AGAIN} if it was sent before */
+export function encodeRequest(
+  from: string,
+  id: number,
+  request: FrontendRequest,
+  sign: "" | typeof AGAIN = "",
+): string {
   const { body = "", ...rest } = request as FrontendRequest & { body?: string };
-  return `\n${from}\n${id} - ${JSON.stringify(rest)}\n${body}`;
+  return `${sign}\n${from}\n${id} - ${JSON.stringify(rest)}\n${body}`;
+}
+
+export function encodeAsk(from: string, ids: readonly number[]): string {
+  return `${ASK}\n${from}\n${ids.join(",")}`;
+}
+
+export function encodeDone(from: string): string {
+  return `${DONE}\n${from}`;
+}
+
+/** The version in a set's entry. */
+export function versionOf(entry: string): Version {
+  return entry.slice(0, entry.lastIndexOf("."));
+}
+
+/** Who sent a message about earlier requests, and the ids in it if it asks for some. @throws where the text is none */
+export function decodeAsk(text: string): { from: string; ids: number[] } {
+  const [, from, ids = ""] = text.split("\n");
+  if (!from) throw new SyntaxError(NO_REQUESTS);
+  return { from, ids: parseIds(ids) };
+}
+
+function parseIds(text: string): number[] {
+  const ids = text === "" ? [] : text.split(",").map(Number);
+  if (!ids.every((id) => Number.isSafeInteger(id) && id > 0)) throw new SyntaxError(NO_REQUESTS);
+  return ids;
 }
 
 /** The two lines of a fused push; its body has no line feed, as JSON.stringify gives it. */
@@ -156,8 +232,7 @@ function parseFusedPushHeader(header: string, entries: readonly string[]): Fused
     const nameEnd = endOfField("\t", header, name);
     const entry = entries[Number(header.slice(index, indexEnd))]!;
     if (entry !== "-") {
-      const version = entry.slice(0, entry.lastIndexOf("."));
-      channels.push({ name: parseString(header.slice(name, nameEnd)), version });
+      channels.push({ name: parseString(header.slice(name, nameEnd)), version: versionOf(entry) });
     }
     index = indexEnd + 1;
     name = nameEnd + 1;

@@ -1,0 +1,186 @@
+import { reportError } from "../../diagnostics.js";
+import { GlobalChannelError } from "../../errors.js";
+import type { SubscriptionListener } from "../../redis/subscriptions.js";
+import type { FrontendRequest, RequestHandler } from "../../types.js";
+import { CallerMemory } from "./caller-memory.js";
+import type { Replies } from "./replies.js";
+import { AGAIN, ASK, decodeAsk, decodeRequests, DONE, type Outcome, signOf, wantsAnswer } from "./wire.js";
+
+/** How many callers are kept in mind. */
+const MAX_CALLERS = 1024;
+/** For how long requests are held back at most until their caller has said what was missed before them, in milliseconds. */
+const HOLD_MS = 1000;
+/** How often it is told meanwhile that it is waited for, in milliseconds. */
+const REMIND_MS = 200;
+
+/**
+ * The requests to one frontend: hands each to the handler once, in the order of its caller's calls.
+ *
+ * What is published while the subscription is cut is lost. So each known caller is then asked what it has sent, and its later
+ * requests are held back until the lost ones have come once more. A caller that does not answer is waited for
+ * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows.
+ */
+export class Inbox implements SubscriptionListener {
+  readonly #sid: string;
+  readonly #handler: RequestHandler;
+  readonly #replies: Replies;
+  readonly #callers = new Map<string, CallerMemory>();
+  #isCut = false;
+  #reminders: NodeJS.Timeout | undefined;
+
+  constructor(sid: string, handler: RequestHandler, replies: Replies) {
+    this.#sid = sid;
+    this.#handler = handler;
+    this.#replies = replies;
+  }
+
+  message(text: string): void {
+    try {
+      const sign = signOf(text);
+      if (sign === undefined) decodeRequests(text, (from, id, request) => this.#receive(from, id, request));
+      else if (sign === ASK) this.#answer(decodeAsk(text));
+      else if (sign === AGAIN) decodeRequests(text, (from, id, request) => this.#receiveAgain(from, id, request));
+      else if (sign === DONE) this.#release(decodeAsk(text).from);
+    } catch (error) {
+      // Nobody of ours wrote this: there is no one to answer.
+      reportError(this, error);
+    }
+  }
+
+  /** The subscription is cut. What comes when it is back, and before {@link gap}, is later than what is lost. */
+  lost(): void {
+    this.#isCut = true;
+    for (const caller of this.#callers.values()) caller.hold();
+  }
+
+  gap(): void {
+    this.#isCut = false;
+    for (const from of this.#callers.keys()) this.#remind(from);
+  }
+
+  /** Forgets all that was sent before: it is not to be handled any more, nor known. */
+  forget(): void {
+    for (const caller of this.#callers.values()) caller.release();
+    this.#callers.clear();
+    this.close();
+  }
+
+  close(): void {
+    clearInterval(this.#reminders);
+    this.#reminders = undefined;
+  }
+
+  #callerOf(from: string): CallerMemory {
+    let caller = this.#callers.get(from);
+    if (!caller) {
+      this.#callers.set(from, (caller = new CallerMemory()));
+      if (this.#isCut) caller.hold();
+      if (this.#callers.size > MAX_CALLERS) this.#forgetOldest();
+    }
+    return caller;
+  }
+
+  #forgetOldest(): void {
+    // Maps keep the order of insertion.
+    for (const from of this.#callers.keys()) {
+      this.#release(from);
+      this.#callers.delete(from);
+      return;
+    }
+  }
+
+  #receive(from: string, id: number, request: FrontendRequest): void {
+    const caller = this.#callerOf(from);
+    if (!caller.isHeld) this.#handleNew(caller, from, id, request);
+    else if (!caller.keep(id, request)) {
+      this.#release(from);
+      this.#handleNew(caller, from, id, request);
+    }
+  }
+
+  #receiveAgain(from: string, id: number, request: FrontendRequest): void {
+    const caller = this.#callers.get(from);
+    if (caller?.stateOf(id) === "missed") this.#handleNew(caller, from, id, request);
+  }
+
+  /** Says what has become of requests, as far as that is known, and which ones never came. */
+  #answer({ from, ids }: { from: string; ids: readonly number[] }): void {
+    const caller = this.#callers.get(from);
+    // One that is not known may mean an earlier life of this frontend.
+    if (!caller) return;
+    const missed: number[] = [];
+    for (const id of ids) {
+      const state = caller.stateOf(id);
+      if (state === "missed") missed.push(id);
+      else if (state === "overtaken") this.#replies.add(from, this.#sid, id, { error: overtaken(id).message });
+      else if (typeof state === "object") this.#replies.add(from, this.#sid, id, state);
+    }
+    if (missed.length === 0) {
+      this.#release(from);
+      return;
+    }
+    caller.hold();
+    this.#remindLater();
+    this.#replies.addMissed(from, this.#sid, missed);
+  }
+
+  #remind(from: string): void {
+    this.#replies.addMissed(from, this.#sid);
+    this.#remindLater();
+  }
+
+  #remindLater(): void {
+    this.#reminders ??= setInterval(() => this.#remindAll(), REMIND_MS).unref();
+  }
+
+  #remindAll(): void {
+    if (this.#isCut) return;
+    const before = performance.now() - HOLD_MS;
+    let isAnyHeld = false;
+    for (const [from, caller] of this.#callers) {
+      if (!caller.isHeld) continue;
+      if (caller.heldSince <= before) {
+        this.#release(from);
+      } else {
+        isAnyHeld = true;
+        this.#remind(from);
+      }
+    }
+    if (!isAnyHeld) this.close();
+  }
+
+  #release(from: string): void {
+    const caller = this.#callers.get(from);
+    if (!caller?.isHeld) return;
+    for (const [id, request] of caller.release()) this.#handleNew(caller, from, id, request);
+  }
+
+  #handleNew(caller: CallerMemory, from: string, id: number, request: FrontendRequest): void {
+    if (!caller.isNew(id)) return;
+    const fail = (error: unknown): void => {
+      this.#settle(caller, from, id, { error: error instanceof Error ? error.message : String(error) }, error);
+    };
+    try {
+      const answer = this.#handler(request);
+      // Most answers are there at once: a promise would only delay them.
+      if (answer instanceof Promise) answer.then((later) => this.#settle(caller, from, id, { answer: later }), fail);
+      else this.#settle(caller, from, id, { answer });
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #settle(caller: CallerMemory, from: string, id: number, outcome: Outcome, error?: unknown): void {
+    if (wantsAnswer(id)) {
+      caller.settle(id, outcome);
+      this.#replies.add(from, this.#sid, id, outcome);
+    } else if (error !== undefined) reportError(this, error);
+  }
+}
+
+function overtaken(id: number): GlobalChannelError {
+  return new GlobalChannelError(
+    "GC_FRONTEND_ERROR",
+    `request ${id} was lost on the way, and later ones have overtaken it`,
+  );
+}
