@@ -20,10 +20,14 @@ interface LeaseOptions {
 /** How often a frontend says that it is alive, per lease: two messages may be late before it is taken for dead. */
 const RENEWALS_PER_LEASE = 3;
 
+/** How soon a renewal that has failed is tried again, per lease. */
+const RETRIES_PER_LEASE = 15;
+
 /** A frontend's lease on its sid: reserves it, keeps it alive, gives it back. */
 export class Lease {
   readonly #options: LeaseOptions;
   #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #renewal: Promise<unknown> | undefined;
   #reconciling: Promise<void> | undefined;
   #released = false;
@@ -69,7 +73,7 @@ export class Lease {
     if (this.#released || !this.#timer) return;
     this.#renewal ??= this.#renew()
       .then((holder) => holder !== undefined && this.#options.lost(holder))
-      .catch((error: unknown) => this.#options.report(error))
+      .catch((error: unknown) => this.#failed(error))
       .finally(() => (this.#renewal = undefined));
   }
 
@@ -77,10 +81,19 @@ export class Lease {
     const { registry, frontend } = this.#options;
     this.#released = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#timer = undefined;
     await this.#renewal;
     await this.#reconciling;
     await registry.unregister(frontend);
+  }
+
+  /** The store may be back long before it is time: members may have to be registered again. */
+  #failed(error: unknown): void {
+    const { leaseMs, report } = this.#options;
+    report(error);
+    clearTimeout(this.#retry);
+    if (!this.#released) this.#retry = setTimeout(() => this.check(), leaseMs / RETRIES_PER_LEASE);
   }
 
   /** Resolves who has taken the sid, or undefined if the lease is held. */

@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** After how long without an answer a connection counts as dead, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 3000;
 /** The longest pause between two attempts to connect again, in milliseconds. */
-const MAX_RETRY_MS = 500;
+const MAX_RETRY_MS = 250;
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
 /** The same, of what costs Redis several microseconds each. */
@@ -179,8 +179,9 @@ function createClient(source: string | RedisOptions): Redis {
   return client;
 }
 
+/** Not all processes at the same time. */
 function retryStrategy(attempt: number): number {
-  return Math.min(20 * 2 ** Math.min(attempt, 10), MAX_RETRY_MS);
+  return Math.min(20 * 2 ** Math.min(attempt, 10), MAX_RETRY_MS) * (0.5 + Math.random() / 2);
 }
 
 /** Waits until a client is ready for commands; an injected one may be so already. */
