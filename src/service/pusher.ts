@@ -243,9 +243,11 @@ export class Pusher {
   #request<R extends FrontendRequest>(sid: string, request: R, deadline: Deadline): Promise<ReplyTo<R>> {
     const timeoutMs = deadline.msLeft();
     if (timeoutMs === 0) return Promise.reject(timedOut(sid, deadline.timeoutMs));
-    return new Promise((resolve) => {
+    const answer = new Promise<ReplyTo<R>>((resolve) => {
       resolve(this.#cluster.transport.request(sid, request, { timeoutMs }));
     });
+    // A transport may forget its own time limit.
+    return deadline.bound(answer, () => `frontend ${JSON.stringify(sid)}`, "whether it was handled is not known");
   }
 
   async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<string[]> {
