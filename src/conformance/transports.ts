@@ -2,6 +2,7 @@ import type { RpcTransport } from "../types.js";
 import type { ConformanceCase } from "./case.js";
 import { contentCases } from "./transports/content.js";
 import { failureCases } from "./transports/failures.js";
+import { fenceCases } from "./transports/fence.js";
 import { transportInterruptionCases, transportNameCases } from "./transports/interruption.js";
 import { orderCases } from "./transports/order.js";
 import { sendCases } from "./transports/sends.js";
@@ -15,6 +16,7 @@ export function rpcTransportConformance(): ConformanceCase<RpcTransport>[] {
     ...sendCases,
     ...failureCases,
     ...serveCases,
+    ...fenceCases,
     ...stopCases,
     ...transportNameCases,
     ...transportInterruptionCases,

@@ -15,6 +15,9 @@ export class InProcessTransport implements RpcTransport {
     };
   }
 
+  /** What is sent is handed over at once. */
+  fence(): void {}
+
   async send(sid: string, request: FrontendRequest): Promise<void> {
     const handler = this.#handlers.get(sid);
     if (!handler) throw unreachable(sid);

@@ -225,6 +225,17 @@ export const brokenTransports: readonly Broken<RpcTransport>[] = [
       },
     };
   }),
+  broken("the fence is up before all has come", ["fence"], (sound) => ({
+    send: (sid, request) => Promise.resolve(void turn().then(() => sound.send(sid, request))),
+    fence: () => {},
+  })),
+  broken("the fence keeps out what comes later, too", ["fence"], (sound) => {
+    const fenced = new Set<string>();
+    return {
+      send: async (sid, request) => (fenced.has(sid) ? undefined : sound.send(sid, request)),
+      fence: (sid) => void fenced.add(sid),
+    };
+  }),
   broken("stop stops nothing", ["stop"], () => ({ stop: () => {} })),
   broken("stop forgets the requests under way", ["stop"], (sound) => {
     let stopped = false;
