@@ -4,22 +4,18 @@ import type { Cluster, FrontendInfo } from "../types.js";
 export interface Leftovers {
   /** Those whose lease has ended. */
   dead: readonly FrontendInfo[];
-  /**
-   * Sids that have members though nobody is alive there. The registry may have forgotten them, or never have heard of them:
-   * they need have no lease that could end.
-   */
+  /** See {@link findUnlisted}. */
   unlisted: readonly string[];
 }
 
-/** Looks for what frontends have left whose lease ended more than `graceMs` ago, or that have none. */
-export async function findLeftovers({ manager, registry }: Cluster, graceMs: number): Promise<Leftovers> {
-  const [dead, live, holding] = await Promise.all([
-    registry.listDead(graceMs),
-    registry.list(),
-    manager.getServers?.() ?? [],
-  ]);
+/**
+ * The sids that have members though nobody is alive there. The registry may have forgotten them, or never have heard of them:
+ * they need have no lease that could end. 2 round trips at the same time.
+ */
+export async function findUnlisted({ manager, registry }: Cluster): Promise<string[]> {
+  const [live, holding] = await Promise.all([registry.list(), manager.getServers?.() ?? []]);
   const sids = new Set(live.map(({ sid }) => sid));
-  return { dead, unlisted: holding.filter((sid) => !sids.has(sid)) };
+  return holding.filter((sid) => !sids.has(sid));
 }
 
 /** Removes it: the members, each with a `leave` event, and the entries in the registry. The store spares those who hold a lease. */

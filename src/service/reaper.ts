@@ -1,7 +1,7 @@
 import { isGlobalChannelError } from "../errors.js";
 import { Periodic } from "../periodic.js";
 import type { Cluster } from "../types.js";
-import { findLeftovers, removeLeftovers } from "./leftovers.js";
+import { findUnlisted, removeLeftovers } from "./leftovers.js";
 
 interface ReaperOptions {
   cluster: Cluster;
@@ -16,8 +16,9 @@ interface ReaperOptions {
  */
 export class Reaper {
   readonly #options: ReaperOptions;
-  /** Sids that have members but are not live, and since when. */
-  readonly #unlisted = new Map<string, number>();
+  /** The sids that had members but were not live when that was looked for last, and when that was. */
+  #unlisted = new Set<string>();
+  #lookedAt = -Infinity;
   readonly #sweeps: Periodic;
 
   constructor(options: ReaperOptions) {
@@ -42,19 +43,20 @@ export class Reaper {
 
   async sweep(): Promise<void> {
     const { cluster, graceMs } = this.#options;
-    const { dead, unlisted } = await findLeftovers(cluster, graceMs);
-    await removeLeftovers(cluster, { dead, unlisted: this.#unlistedTooLong(unlisted) });
+    const dead = await cluster.registry.listDead(graceMs);
+    await removeLeftovers(cluster, { dead, unlisted: await this.#findUnlistedTooLong() });
   }
 
-  #unlistedTooLong(sids: readonly string[]): string[] {
-    const now = performance.now();
-    const unlisted = new Set(sids);
-    for (const sid of this.#unlisted.keys()) {
-      if (!unlisted.has(sid)) this.#unlisted.delete(sid);
-    }
-    for (const sid of unlisted) {
-      if (!this.#unlisted.has(sid)) this.#unlisted.set(sid, now);
-    }
-    return [...this.#unlisted].filter(([, since]) => now - since > this.#options.graceMs).map(([sid]) => sid);
+  /**
+   * Those that were unlisted when it was looked before, too. As this is rare, and costs more than a look at the leases, it is
+   * done once in a grace.
+   */
+  async #findUnlistedTooLong(): Promise<string[]> {
+    if (performance.now() - this.#lookedAt < this.#options.graceMs) return [];
+    const unlisted = await findUnlisted(this.#options.cluster);
+    const tooLong = unlisted.filter((sid) => this.#unlisted.has(sid));
+    this.#unlisted = new Set(unlisted);
+    this.#lookedAt = performance.now();
+    return tooLong;
   }
 }

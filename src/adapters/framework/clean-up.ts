@@ -1,4 +1,4 @@
-import { findLeftovers, removeLeftovers } from "../../service/leftovers.js";
+import { findUnlisted, removeLeftovers } from "../../service/leftovers.js";
 import type { Cluster } from "../../types.js";
 
 /**
@@ -6,7 +6,9 @@ import type { Cluster } from "../../types.js";
  * cannot tell them apart has been emptied before, by {@link clean}.
  */
 export async function cleanUp(cluster: Cluster): Promise<void> {
-  if (cluster.manager.capabilities?.eviction) await removeLeftovers(cluster, await findLeftovers(cluster, 0));
+  if (!cluster.manager.capabilities?.eviction) return;
+  const [dead, unlisted] = await Promise.all([cluster.registry.listDead(0), findUnlisted(cluster)]);
+  await removeLeftovers(cluster, { dead, unlisted });
 }
 
 /** Removes everything, as the original does, where the manager can do no better: then only one server may do that, before all others. */
