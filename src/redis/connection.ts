@@ -5,6 +5,7 @@ import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import { invalidOption, resolveOptions } from "../options.js";
 import { disconnect } from "./disconnect.js";
 import { Keys, PREFIX_PATTERN } from "./keys.js";
+import { probe } from "./prober.js";
 import type { Script } from "./script.js";
 import { Subscriptions } from "./subscriptions.js";
 
@@ -146,7 +147,7 @@ export class RedisConnection {
       retryStrategy,
       socketTimeout: SOCKET_TIMEOUT_MS,
     });
-    this.#subscriptions = new Subscriptions(subscriber);
+    this.#subscriptions = new Subscriptions(subscriber, (args) => this.run(probe, [], args));
     await this.#subscriptions.open();
   }
 }

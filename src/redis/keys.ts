@@ -88,6 +88,11 @@ export class Keys {
     return `${this.changesPrefix}*`;
   }
 
+  /** pub/sub: matches {@link allChanges}, but is no sid's, for those are not empty. Only probes go there. */
+  get noChanges(): string {
+    return this.changesPrefix;
+  }
+
   /** Whether a key is one of this prefix, and not of a longer one such as `<prefix>:test`. */
   isOwn(key: string): boolean {
     return key.startsWith(this.#prefix) && KEY_PATTERN.test(key.slice(this.#prefix.length));

@@ -1,59 +1,61 @@
 import type { Redis } from "ioredis";
+import { reportError } from "../diagnostics.js";
+import { GlobalChannelError } from "../errors.js";
 import type { Unsubscribe } from "../types.js";
 import { disconnect, withPatience } from "./disconnect.js";
-
-/** How often it is asked whether the connection is alive, in milliseconds. */
-const HEARTBEAT_MS = 5000;
-
-/** What a subscriber gets. */
-export interface SubscriptionListener {
-  /** A message, and the pub/sub channel that it came by. */
-  message(message: string, channel: string): void;
-  /** The connection is lost: what comes from now on may be later than what is missed. */
-  lost?(): void;
-  /** It is back: messages may have been missed. */
-  gap?(): void;
-}
+import { type Probe, Prober } from "./prober.js";
+import { Subscription, type SubscriptionListener } from "./subscription.js";
 
 /**
  * The subscriptions of one process, on a connection of their own. After a loss of the connection they are made again first,
- * and then each listener is told of the gap; so nothing that is sent after that is missed.
+ * and then each listener is told of the gap; so nothing that is sent after that is missed. A connection on which one of them
+ * has died is thrown away, and `globalchannel:error` told of it.
  */
 export class Subscriptions {
   readonly #client: Redis;
-  #heartbeat: NodeJS.Timeout | undefined;
-  readonly #channels = new Map<string, Set<SubscriptionListener>>();
-  readonly #patterns = new Map<string, Set<SubscriptionListener>>();
+  readonly #channels = new Map<string, Subscription>();
+  readonly #patterns = new Map<string, Subscription>();
+  /** Whoever sends commands from time to time lets it have them carry its probes. */
+  readonly prober: Prober;
 
-  constructor(client: Redis) {
+  /** @param publish sends a probe, on another connection */
+  constructor(client: Redis, publish: (probe: Probe) => Promise<unknown>) {
     this.#client = client;
+    this.prober = new Prober({
+      standing: () => this.#all().filter(({ stands }) => stands),
+      publish,
+      // A connection that does not answer ends by its `socketTimeout`.
+      ask: async () =>
+        client.status === "ready" &&
+        client.ping().then(
+          () => true,
+          () => false,
+        ),
+      dead: (dead) => this.#bury(dead),
+    });
     client.on("error", () => {});
-    client.on("close", () => this.#tell((listener) => listener.lost?.()));
-    client.on("message", (channel: string, message: string) => {
-      for (const listener of this.#channels.get(channel) ?? []) listener.message(message, channel);
+    client.on("close", () => {
+      for (const subscription of this.#all()) subscription.lose();
     });
-    client.on("pmessage", (pattern: string, channel: string, message: string) => {
-      for (const listener of this.#patterns.get(pattern) ?? []) listener.message(message, channel);
-    });
+    client.on("message", (channel: string, message: string) => this.#channels.get(channel)?.receive(message, channel));
+    client.on("pmessage", (pattern: string, channel: string, message: string) =>
+      this.#patterns.get(pattern)?.receive(message, channel),
+    );
   }
 
   async open(): Promise<void> {
     await this.#client.connect();
-    // A subscriber says nothing by itself, so that a dead connection would look like a quiet one: what is asked and not
-    // answered ends it (`socketTimeout`), and a new one is made.
-    this.#heartbeat = setInterval(() => {
-      if (this.#client.status === "ready") this.#client.ping().catch(() => {});
-    }, HEARTBEAT_MS);
     this.#client.on("ready", () => {
       // A failure means that the connection is lost again: the next `ready` tries again.
       this.#resubscribe().catch(() => {});
     });
+    this.prober.start();
   }
 
   async close(): Promise<void> {
+    this.prober.stop();
     this.#channels.clear();
     this.#patterns.clear();
-    clearInterval(this.#heartbeat);
     await disconnect(this.#client);
   }
 
@@ -64,37 +66,44 @@ export class Subscriptions {
 
   /** Resolves once no message to the channel can be missed. */
   subscribe(channel: string, listener: SubscriptionListener): Promise<Unsubscribe> {
-    return this.#add(this.#channels, channel, listener, {
+    return this.#add(this.#channels, channel, channel, listener, {
       first: () => this.#client.subscribe(channel),
       last: () => this.#client.unsubscribe(channel),
     });
   }
 
-  /** The same for all channels that match a glob-style pattern. */
-  subscribePattern(pattern: string, listener: SubscriptionListener): Promise<Unsubscribe> {
-    return this.#add(this.#patterns, pattern, listener, {
+  /**
+   * The same for all channels that match a glob-style pattern.
+   * @param probedAt one that does, for probes
+   */
+  subscribePattern(pattern: string, probedAt: string, listener: SubscriptionListener): Promise<Unsubscribe> {
+    return this.#add(this.#patterns, pattern, probedAt, listener, {
       first: () => this.#client.psubscribe(pattern),
       last: () => this.#client.punsubscribe(pattern),
     });
   }
 
   async #add(
-    table: Map<string, Set<SubscriptionListener>>,
+    table: Map<string, Subscription>,
     key: string,
+    probedAt: string,
     listener: SubscriptionListener,
     { first, last }: { first: () => Promise<unknown>; last: () => Promise<unknown> },
   ): Promise<Unsubscribe> {
-    const listeners = table.get(key) ?? new Set();
-    table.set(key, listeners.add(listener));
+    const subscription = table.get(key) ?? new Subscription(probedAt);
+    const { listeners } = subscription;
+    table.set(key, subscription);
+    listeners.add(listener);
     const remove = async (): Promise<void> => {
       listeners.delete(listener);
-      if (listeners.size > 0 || table.get(key) !== listeners) return;
+      if (listeners.size > 0 || table.get(key) !== subscription) return;
       table.delete(key);
       if (this.#client.status === "ready") await withPatience(last());
     };
     try {
       // Also for a later listener: the first one's subscription may still be under way.
       await first();
+      subscription.confirm();
     } catch (error) {
       await remove();
       throw error;
@@ -104,16 +113,32 @@ export class Subscriptions {
 
   async #resubscribe(): Promise<void> {
     const [channels, patterns] = [[...this.#channels.keys()], [...this.#patterns.keys()]];
+    const subscriptions = this.#all();
     await Promise.all([
       channels.length > 0 && this.#client.subscribe(...channels),
       patterns.length > 0 && this.#client.psubscribe(...patterns),
     ]);
-    this.#tell((listener) => listener.gap?.());
+    for (const subscription of subscriptions) {
+      subscription.confirm();
+      for (const listener of subscription.listeners) listener.gap?.();
+    }
   }
 
-  #tell(tell: (listener: SubscriptionListener) => void): void {
-    for (const listeners of [...this.#channels.values(), ...this.#patterns.values()]) {
-      for (const listener of listeners) tell(listener);
-    }
+  /** Makes all anew, for what has killed one may have done more than that. */
+  #bury(dead: readonly Subscription[]): void {
+    const names = dead.map(({ probedAt }) => probedAt).join(", ");
+    reportError(
+      this,
+      new GlobalChannelError(
+        "GC_STORE_UNAVAILABLE",
+        `Redis answers but sends no messages of ${names}: the subscriptions are made again, on a new connection`,
+      ),
+    );
+    // An orderly end would wait for the other side.
+    this.#client.stream.destroy();
+  }
+
+  #all(): Subscription[] {
+    return [...this.#channels.values(), ...this.#patterns.values()];
   }
 }

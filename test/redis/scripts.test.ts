@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import * as managerScripts from "../../src/managers/redis/scripts.js";
+import { probe } from "../../src/redis/prober.js";
 import type { Script } from "../../src/redis/script.js";
 import * as registryScripts from "../../src/registries/redis/scripts.js";
 
@@ -10,6 +11,7 @@ const FILES: Record<string, readonly Script[]> = {
   "managers/redis/scripts.ts": Object.values(managerScripts),
   "registries/redis/scripts.ts": Object.values(registryScripts),
   "redis/fused-push.ts": [],
+  "redis/prober.ts": [probe],
 };
 
 /** The numbers of KEYS or ARGV: single ones, and from where on all of them. */

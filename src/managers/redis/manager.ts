@@ -5,7 +5,7 @@ import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { BATCH, COSTLY_BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
-import type { SubscriptionListener } from "../../redis/subscriptions.js";
+import type { SubscriptionListener } from "../../redis/subscription.js";
 import type {
   ChangeListener,
   ChannelManager,
@@ -184,7 +184,8 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   watchAll(listener: ChangeListener): Promise<Unsubscribe> {
-    return this.#connection.subscriptions.subscribePattern(this.#connection.keys.allChanges, this.#listen(listener));
+    const { subscriptions, keys } = this.#connection;
+    return subscriptions.subscribePattern(keys.allChanges, keys.noChanges, this.#listen(listener));
   }
 
   async connect(uid: string, sid: string, incarnation: string): Promise<void> {

@@ -26,8 +26,11 @@ export class RedisServerRegistry implements ServerRegistry {
     if (inTheWay !== null) throw sidInUse(frontend.sid, parseDescription(inTheWay).holder);
   }
 
-  renew(frontend: FrontendInfo, leaseMs: number): Promise<LeaseState> {
-    return this.#run<LeaseState>(scripts.renew, frontend, [leaseMs, describeFrontend(frontend)]);
+  /** See {@link ServerRegistry.renew}. Also lets its command carry the probe of the connection's subscriptions. */
+  async renew(frontend: FrontendInfo, leaseMs: number): Promise<LeaseState> {
+    return this.#connection.subscriptions.prober.carry((probe) =>
+      this.#run<LeaseState>(scripts.renew, frontend, [leaseMs, describeFrontend(frontend), ...probe]),
+    );
   }
 
   async unregister(frontend: FrontendId): Promise<boolean> {

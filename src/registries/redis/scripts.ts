@@ -39,14 +39,16 @@ return false`,
 );
 
 /**
- * Renews a lease.
+ * Renews a lease, and publishes a probe of the subscriptions of who asks: a command of its own would double what it costs to
+ * be idle.
  * KEYS: 1 servers
- * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder, 5 text of the probe, if any, 6... its pub/sub channels
  * Returns what had become of it: held, lapsed, missing or taken.
  */
 export const renew = defineScript(
   "renew",
   /* lua */ `${LEASES}
+for i = 6, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[5]) end
 local lease = redis.call('HGET', KEYS[1], ARGV[1])
 local state = 'missing'
 if lease then

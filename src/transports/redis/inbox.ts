@@ -1,6 +1,6 @@
 import { reportError } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
-import type { SubscriptionListener } from "../../redis/subscriptions.js";
+import type { SubscriptionListener } from "../../redis/subscription.js";
 import type { FrontendRequest, RequestHandler } from "../../types.js";
 import { CallerMemory } from "./caller-memory.js";
 import type { Replies } from "./replies.js";
