@@ -252,6 +252,18 @@ test("every join and leave is told once, with its reason", async (t, stage) => {
   ]);
 });
 
+test("members at a sid that never had a lease are removed after a grace, and not before", async (t, stage) => {
+  const service = await stage.service();
+  const events = await stage.events({ graceMs: 400, reapIntervalMs: 20 });
+
+  const addedAt = performance.now();
+  await service.add("room", "ann", "nowhere");
+  await eventually(() => events.includes("leave ann@nowhere room server-down"), 5000);
+
+  const tookMs = performance.now() - addedAt;
+  t.true(tookMs >= 400, `${tookMs} ms`);
+});
+
 test("a frontend that was taken for dead registers its members again, told as restored", async (t, stage) => {
   const { cluster, cut, mend } = cuttable(stage.cluster());
   const { clients } = await stage.frontend("s1", { cluster, leaseMs: 600 });
