@@ -12,7 +12,10 @@ export interface GlobalChannelServiceOptions {
   maxPendingPushes?: number;
   /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
   graceMs?: number;
-  /** How often this service looks for dead frontends, in milliseconds. @default 1000 */
+  /**
+   * How often this service looks for dead frontends, in milliseconds: 1 call of the registry. For members at sids that no frontend
+   * has a lease on it looks once in a `graceMs`: 2 calls. @default 1000
+   */
   reapIntervalMs?: number;
   /**
    * Whether a push takes members out whom their frontend does not know, where the frontend does not do that itself because
