@@ -1,4 +1,4 @@
-import type { Membership } from "./types.js";
+import type { Membership, MemberSetChange } from "./types.js";
 
 /** Members of one channel at one frontend. */
 export interface MemberSetUids {
@@ -35,6 +35,11 @@ export function groupBySet(memberships: readonly Membership[]): MemberSetUids[] 
   const sets = new BySet<MemberSetUids>((name, sid) => ({ name, sid, uids: [] }));
   for (const { name, uid, sid } of memberships) sets.get(name, sid).uids.push(uid);
   return sets.all();
+}
+
+/** The change, which begins its channel if it is a join, and else ends it. */
+export function atEdge(change: MemberSetChange): MemberSetChange {
+  return change.type === "join" ? { ...change, created: true } : { ...change, emptied: true };
 }
 
 /** Tells a member set from all others. */

@@ -39,6 +39,14 @@ export interface MembershipEvent extends Membership {
   reason: JoinReason | LeaveReason;
 }
 
+/** What `service.on('channel-created')` and `service.on('channel-emptied')` listeners get. */
+export interface ChannelEvent {
+  name: string;
+  /** The frontend of the change that did it, and its reason. */
+  sid: string;
+  reason: JoinReason | LeaveReason;
+}
+
 /**
  * The version of a member set: `<epoch>.<counter>`. The epoch is new whenever an empty set gets its first member, where the
  * counter is 1; each later change adds 1. Versions of different epochs have no order.
@@ -55,7 +63,14 @@ export interface MemberSetInfo {
   uids?: readonly string[];
 }
 
-/** A change of one member set, in the order in which the store made it. */
+/**
+ * A change of one member set, in the order in which the store made it.
+ *
+ * `created` and `emptied` are for {@link ChannelManager.watchAll}: with this change the channel has got its first member, or
+ * lost its last one, all frontends together. The store decides that: of any number of joins, at any frontends, exactly one
+ * creates, and exactly one leave, or `clear`, empties; those of one channel are told in turn, whatever frontends they are at.
+ * A manager that leaves them out gives no `channel-created` and `channel-emptied` events.
+ */
 export type MemberSetChange =
   /** Also told of an `add` that changes nothing, with no uids: it raises the version all the same. */
   | {
@@ -66,6 +81,7 @@ export type MemberSetChange =
       version: Version;
       uids: readonly string[];
       reason: JoinReason;
+      created?: true;
     }
   | {
       type: "leave";
@@ -75,9 +91,10 @@ export type MemberSetChange =
       version: Version | undefined;
       uids: readonly string[];
       reason: LeaveReason;
+      emptied?: true;
     }
   /** The whole set is gone; `leave` changes without a version tell who was in it. */
-  | { type: "clear"; name: string; sid: string };
+  | { type: "clear"; name: string; sid: string; emptied?: true };
 
 /** What {@link ChannelManager.watch} tells. */
 export interface ChangeListener {
@@ -127,7 +144,7 @@ export interface ManagerCapabilities {
    * sessions of a dead frontend stay, too.
    */
   eviction: boolean;
-  /** `watchAll`. Without: no `join` and `leave` events; a service that has a listener says so on the diagnostics channel. */
+  /** `watchAll`. Without: no events of the service; one that has a listener says so on the diagnostics channel. */
   events: boolean;
   /**
    * `getMembershipsByUid`. Without: `leaveAll` and `getChannels` ask the frontends where the user is, 1 round trip each, which
@@ -270,7 +287,7 @@ export interface ChannelManager {
   /** `userIndex`: the memberships of a user, at `sid` or at any frontend, dead ones too, in no order. 1 round trip. */
   getMembershipsByUid?(uid: string, sid?: string): Awaitable<Membership[]>;
 
-  /** `events`: {@link watch} for the member sets of all frontends. */
+  /** `events`: {@link watch} for the member sets of all frontends. Also tells where channels begin and end. */
   watchAll?(listener: ChangeListener): Awaitable<Unsubscribe>;
 }
 

@@ -1,6 +1,7 @@
 import type { ChannelManager } from "../types.js";
 import type { ConformanceCase } from "./case.js";
 import { bulkCases } from "./managers/bulk.js";
+import { channelEdgeCases } from "./managers/channel-edges.js";
 import { channelCases } from "./managers/channels.js";
 import { endCases } from "./managers/ends.js";
 import { eventCases } from "./managers/events.js";
@@ -39,6 +40,7 @@ export function channelManagerConformance(): ConformanceCase<ChannelManager>[] {
     ...watchedChangeCases,
     ...watchLifeCases,
     ...eventCases,
+    ...channelEdgeCases,
     ...presenceCases,
     ...evictionCases,
     ...userIndexCases,

@@ -12,7 +12,7 @@ import type {
 } from "../types.js";
 import { ALL_CAPABILITIES } from "../capabilities.js";
 import { reportError } from "../diagnostics.js";
-import { groupBySet } from "../member-sets.js";
+import { atEdge, groupBySet } from "../member-sets.js";
 import { ChangeListeners } from "./change-listeners.js";
 import { firstVersion, nextVersion } from "../version.js";
 
@@ -70,9 +70,9 @@ export class MemoryChannelManager implements ChannelManager {
     }
     // All at once, and when all of it is done: a listener may change the channel.
     this.#tell(
-      ...sets.flatMap(({ sid, uids }): MemberSetChange[] => [
-        { type: "clear", name, sid },
-        { type: "leave", name, sid, version: undefined, uids: [...uids], reason: "destroyed" },
+      ...sets.flatMap((set): MemberSetChange[] => [
+        { type: "clear", name, sid: set.sid, ...(set === sets.at(-1) && { emptied: true }) },
+        { type: "leave", name, sid: set.sid, version: undefined, uids: [...set.uids], reason: "destroyed" },
       ]),
     );
     return sum(sets, ({ uids }) => uids.size);
@@ -177,6 +177,7 @@ export class MemoryChannelManager implements ChannelManager {
 
   #join(name: string, sid: string, uids: readonly string[], reason: JoinReason): number {
     if (uids.length === 0) return 0;
+    const isCreated = !this.#channels.has(name);
     let set = this.#set(name, sid);
     if (set) {
       set.version = nextVersion(set.version);
@@ -189,7 +190,8 @@ export class MemoryChannelManager implements ChannelManager {
     }
     const joined = uids.filter((uid) => !set.uids.has(uid) && set.uids.add(uid));
     for (const uid of joined) this.#setsByUid.set(uid, (this.#setsByUid.get(uid) ?? new Set()).add(set));
-    this.#tell({ type: "join", name, sid, version: set.version, uids: joined, reason });
+    const change: MemberSetChange = { type: "join", name, sid, version: set.version, uids: joined, reason };
+    this.#tell(isCreated ? atEdge(change) : change);
     return joined.length;
   }
 
@@ -200,7 +202,8 @@ export class MemoryChannelManager implements ChannelManager {
     for (const uid of left) this.#unindex(uid, set);
     set.version = nextVersion(set.version);
     if (set.uids.size === 0) this.#drop(name, sid);
-    this.#tell({ type: "leave", name, sid, version: set.version, uids: left, reason });
+    const change: MemberSetChange = { type: "leave", name, sid, version: set.version, uids: left, reason };
+    this.#tell(this.#channels.has(name) ? change : atEdge(change));
     return left.length;
   }
 

@@ -16,7 +16,9 @@ export const watchCases = [
 
     await eventually(() => assert.equal(log.changes.length, 2));
     const [epoch] = parseVersion(version);
-    assertSameItems(log.changes, [
+    // Whether the channel began or ended is for those who watch all of it.
+    const changes = log.changes.map((change) => ({ ...change, created: undefined, emptied: undefined }));
+    assertSameItems(changes, [
       { type: "join", name: "room", sid: "s1", version, uids: ["ann"], reason: "join" },
       { type: "leave", name: "room", sid: "s1", version: `${epoch}.2`, uids: ["ann"], reason: "leave" },
     ]);

@@ -1,7 +1,10 @@
 import { chunks } from "../../batches.js";
 import { reportError } from "../../diagnostics.js";
+import { atEdge } from "../../member-sets.js";
 import type { ChangeListener, MemberSetChange, Unsubscribe } from "../../types.js";
 import { ChangeListeners } from "../change-listeners.js";
+import { inOrder } from "./change-order.js";
+import { EDGE_TYPES } from "./channel-edges.js";
 import { closed, type MysqlDatabase } from "./database.js";
 import type { Row } from "./session.js";
 import { keyOf, keyText, list, literal, sql } from "./sql.js";
@@ -15,8 +18,14 @@ interface Cursor {
   seq: number;
 }
 
-/** How many changes are read at once, each of up to 1,000 uids. */
-const PAGE = 200;
+/** A frontend that has changes up to a number. */
+interface Moved {
+  cursor: Cursor;
+  to: number;
+}
+
+/** How many changes are read at once, each of up to 1,000 uids, and how many of each frontend at least. */
+const [PAGE, LEAST] = [200, 10];
 /** From how many frontends: the time that a condition of many ranges takes grows with the square of their number. */
 const RANGES = 20;
 
@@ -30,6 +39,7 @@ interface ChangeFeedOptions {
 /**
  * Tells of changes by asking the database for them, in one or two queries for all who watch in this process, however many. The
  * changes at a frontend are numbered without a hole, so that what was missed, because it was deleted before it was read, shows.
+ * Those of different frontends are told in the order in which they were made, where channels begin or end.
  */
 export class ChangeFeed {
   readonly #options: ChangeFeedOptions;
@@ -138,7 +148,7 @@ export class ChangeFeed {
     // Nobody knows what became of rows that were there when this process was last awake.
     const isLate = performance.now() - this.#polledAt > CHANGES_SECONDS * 1000;
     this.#polledAt = performance.now();
-    const moved: { cursor: Cursor; to: number }[] = [];
+    const moved: Moved[] = [];
     for (const [key, sid, began, seq] of frontends) {
       const isNew = !this.#cursors.has(keyText(key as Buffer));
       // Nobody watches this one any more.
@@ -154,33 +164,50 @@ export class ChangeFeed {
     }
     // The database has forgotten them.
     for (const { key, sid } of known) if (!this.#listeners.has(sid)) this.#cursors.delete(keyText(key));
-    for (const some of chunks(moved, RANGES)) await this.#read(some);
+    if (moved.length > 0) await this.#read(moved);
   }
 
-  /** Reads and tells the changes of these frontends. */
-  async #read(moved: readonly { cursor: Cursor; to: number }[]): Promise<void> {
-    const { database, tables } = this.#options;
-    const ranges = moved.map(
-      ({ cursor: { key, seq }, to }) => `(sid_key = ${literal(key)} AND seq > ${seq} AND seq <= ${to})`,
-    );
-    const rows = await database.read(
-      `SELECT sid_key, seq, CAST(name AS BINARY), CAST(version AS BINARY), CAST(type AS BINARY), CAST(reason AS BINARY),
-         uids FROM ${tables.changes} WHERE ${ranges.join(" OR ")} ORDER BY sid_key, seq LIMIT ${PAGE}`,
-    );
-    for (const row of rows) {
+  /** Reads and tells the next changes of all these frontends. */
+  async #read(moved: readonly Moved[]): Promise<void> {
+    const most = Math.max(LEAST, Math.ceil(PAGE / moved.length));
+    const pages = moved.map(({ cursor, to }) => ({ cursor, to: Math.min(to, cursor.seq + most), end: to }));
+    const rows = inOrder(await this.#readRows(pages));
+    const lastTokens = new Map(rows.map(({ row: [key], token }) => [keyText(key as Buffer), token]));
+    // What comes after the last one of a frontend that has more may be after some of those, too.
+    const cut = pages.filter(({ to, end }) => to < end);
+    const [until] = cut
+      .flatMap(({ cursor: { key } }) => lastTokens.get(keyText(key)) ?? [])
+      .toSorted((a, b) => a.compare(b));
+    const isTold = (token: Buffer | undefined): boolean => !until || !token || token.compare(until) <= 0;
+    for (const { row } of rows.filter(({ token }) => isTold(token))) {
       const cursor = this.#cursors.get(keyText(row[0] as Buffer));
-      const seq = Number(row[1]);
+      const seq = Number(row[2]);
       if (!cursor || seq <= cursor.seq) continue;
       if (seq > cursor.seq + 1) this.#skip(cursor, seq - 1);
       cursor.seq = seq;
       this.#listeners.tell(changeOf(row, cursor.sid));
     }
-    if (rows.length === PAGE) {
-      // There are more.
-      this.#isPollWanted = true;
-      return;
+    if (cut.length > 0) this.#isPollWanted = true;
+    for (const { cursor, to } of pages) {
+      if (cursor.seq < to && isTold(lastTokens.get(keyText(cursor.key)))) this.#skip(cursor, to);
     }
-    for (const { cursor, to } of moved) if (cursor.seq < to) this.#skip(cursor, to);
+  }
+
+  /** The changes of these frontends, in their order for each. */
+  async #readRows(pages: readonly Moved[]): Promise<Row[]> {
+    const { database, tables } = this.#options;
+    const rows: Row[] = [];
+    for (const some of chunks(pages, RANGES)) {
+      const ranges = some.map(
+        ({ cursor: { key, seq }, to }) => `(sid_key = ${literal(key)} AND seq > ${seq} AND seq <= ${to})`,
+      );
+      const read = await database.read(
+        `SELECT sid_key, token, seq, CAST(name AS BINARY), CAST(version AS BINARY), CAST(type AS BINARY),
+           CAST(reason AS BINARY), uids FROM ${tables.changes} WHERE ${ranges.join(" OR ")} ORDER BY sid_key, seq`,
+      );
+      rows.push(...read);
+    }
+    return rows;
   }
 
   /** Goes on at another change than the next one. */
@@ -190,14 +217,20 @@ export class ChangeFeed {
   }
 }
 
-function changeOf([, , name, version, type, reason, uids]: Row, sid: string): MemberSetChange {
+function changeOf([, , , name, version, logged, reason, uids]: Row, sid: string): MemberSetChange {
+  const edge = TYPES_OF_EDGES.get(String(logged));
+  const type = edge ?? String(logged);
   const set = { name: String(name), sid };
-  if (String(type) === "clear") return { type: "clear", ...set };
-  return {
-    type: String(type),
+  const change = {
+    type,
     ...set,
-    version: version === null ? undefined : String(version),
-    uids: JSON.parse(String(uids)) as string[],
-    reason: String(reason),
+    ...(type !== "clear" && {
+      version: version === null ? undefined : String(version),
+      uids: JSON.parse(String(uids)) as string[],
+      reason: String(reason),
+    }),
   } as MemberSetChange;
+  return edge ? atEdge(change) : change;
 }
+
+const TYPES_OF_EDGES = new Map<string, string>(Object.entries(EDGE_TYPES).map(([type, edge]) => [edge, type]));

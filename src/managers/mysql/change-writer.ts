@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Awaitable, MemberSetChange } from "../../types.js";
+import { tokenOf } from "./change-order.js";
+import { EDGE_TYPES } from "./channel-edges.js";
 import { type MysqlDatabase, unknownOutcome } from "./database.js";
 import { isRefusal } from "./failures.js";
 import type { Row, Session } from "./session.js";
@@ -21,6 +23,8 @@ export interface Draft<T> {
   statements: readonly string[];
   /** What those who watch are told, in order. */
   changes: readonly MemberSetChange[];
+  /** When the last lock was had, by {@link CLOCK}. @default when the frontends were to be locked */
+  madeAt?: number;
 }
 
 /** The row of a frontend, while nobody else may change it. */
@@ -63,19 +67,18 @@ export class ChangeWriter {
   async write<T>(plan: Plan<T>): Promise<T> {
     let uncertain: Uncertain<T> | undefined;
     const attempt = async (session: Session): Promise<T> => {
-      const { locks, results } = await this.#lock(session, plan);
+      const { locks, lockedAt, results } = await this.#lock(session, plan);
       if (uncertain && (await this.#isCommitted(session, uncertain))) {
         await session.run(["ROLLBACK"]);
         return uncertain.result;
       }
       uncertain = undefined;
-      const { result, statements, changes } = await plan.draft(results, session);
-      const token = randomBytes(16);
-      const log = this.#log(changes, locks, token);
+      const { result, statements, changes, madeAt = lockedAt } = await plan.draft(results, session);
+      const log = this.#log(changes, locks, madeAt);
       const [first] = log.rows;
       try {
         await session.run([...statements, ...log.statements, "COMMIT"], () => {
-          if (first) uncertain = { result, sidKey: first[0], seq: first[1], token };
+          if (first) uncertain = { result, sidKey: first[0], seq: first[1], token: first[2] };
         });
       } catch (error) {
         if (isRefusal(error)) uncertain = undefined;
@@ -96,7 +99,7 @@ export class ChangeWriter {
   async #lock(
     session: Session,
     { sids, reads }: Pick<Plan<unknown>, "sids" | "reads">,
-  ): Promise<{ locks: Map<string, Lock>; results: Row[][] }> {
+  ): Promise<{ locks: Map<string, Lock>; lockedAt: number; results: Row[][] }> {
     const { frontends } = this.#tables;
     const wanted = [...new Set(sids)].map((sid) => ({ sid, key: keyOf(sid) }));
     const sorted = wanted.toSorted((one, other) => one.key.compare(other.key));
@@ -107,14 +110,15 @@ export class ChangeWriter {
       const creations = insert(
         `INSERT IGNORE INTO ${frontends} (sid_key, sid, began, seq, changed_at)`,
         unknown.map(({ sid, key }) => [key, text(sid)]),
-        `${FIRST_SEQ}, ${FIRST_SEQ}, UNIX_TIMESTAMP()`,
+        // Numbers go on from the clock, so that they are above where an earlier row of the same frontend has ended.
+        `${CLOCK}, ${CLOCK}, UNIX_TIMESTAMP()`,
       );
       const answers = await session.run([
         ...creations,
         // Locks no gaps, which would make strangers wait for one another.
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "START TRANSACTION",
-        sql`SELECT sid_key, seq FROM ${frontends} WHERE sid_key IN ${list(sorted.map(({ key }) => key))}
+        sql`SELECT sid_key, seq, ${CLOCK} FROM ${frontends} WHERE sid_key IN ${list(sorted.map(({ key }) => key))}
           ORDER BY sid_key FOR UPDATE`,
         ...reads,
       ]);
@@ -125,7 +129,7 @@ export class ChangeWriter {
           const frontend = byKey.get(keyText(key as Buffer))!;
           return [frontend.sid, { key: frontend.key, seq: Number(seq) }];
         });
-        return { locks: new Map(locks), results };
+        return { locks: new Map(locks), lockedAt: Number(locked[0]?.[2]), results };
       }
       // Rows of frontends that nothing was heard of for long are deleted.
       for (const { sid } of sorted) this.#knownSids.delete(sid);
@@ -141,10 +145,11 @@ export class ChangeWriter {
   }
 
   /** What writes the log. */
-  #log(changes: readonly MemberSetChange[], locks: ReadonlyMap<string, Lock>, token: Buffer) {
+  #log(changes: readonly MemberSetChange[], locks: ReadonlyMap<string, Lock>, madeAt: number) {
     const { changes: table, frontends } = this.#tables;
     const moved = new Map<string, Lock>();
-    const rows = changes.map((change) => {
+    const random = randomBytes(5);
+    const rows = changes.map((change, place) => {
       const { key, seq: last } = moved.get(change.sid) ?? locks.get(change.sid)!;
       const seq = last + 1;
       moved.set(change.sid, { key, seq });
@@ -152,10 +157,10 @@ export class ChangeWriter {
       return [
         key,
         seq,
-        token,
+        tokenOf(madeAt, place, random),
         text(change.name),
         version === undefined ? null : text(version),
-        text(change.type),
+        text(isEdge(change) ? EDGE_TYPES[change.type] : change.type),
         text(reason),
         text(JSON.stringify(uids)),
       ] as const;
@@ -179,7 +184,11 @@ export class ChangeWriter {
 /** How many frontends are kept in mind. */
 const MAX_KNOWN = 10_000;
 
-/** Numbers go on from the clock, so that they are above where an earlier row of the same frontend has ended. */
-const FIRST_SEQ = "UNIX_TIMESTAMP() * 1000000 + MICROSECOND(NOW(6))";
+/** SQL: the time at which its statement begins, in microseconds since 1970. */
+export const CLOCK = "UNIX_TIMESTAMP() * 1000000 + MICROSECOND(NOW(6))";
 
 const CLEAR = { version: undefined, reason: "destroyed", uids: [] } as const;
+
+function isEdge(change: MemberSetChange): boolean {
+  return (change.type === "join" ? change.created : change.emptied) === true;
+}

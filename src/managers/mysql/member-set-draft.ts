@@ -1,6 +1,7 @@
 import { chunks, chunksBySize } from "../../batches.js";
 import { newEpoch } from "../../version.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
+import type { LoggedChange } from "./channel-edges.js";
 
 /** How many uids one change tells of, and how many characters of them: each can be 12 in SQL, and the smallest packets are 1 MB. */
 const [MAX_UIDS, MAX_CHARACTERS] = [1000, 64 * 1024];
@@ -26,9 +27,12 @@ interface DraftedSet extends StoredSet {
 /** What has to be written so that the database says the same as the drafts. */
 export interface Amendments {
   begun: DraftedSet[];
+  /** Sets that began after another one has ended, whose row is in the way. */
+  begunAnew: DraftedSet[];
   continued: DraftedSet[];
-  /** The ids of sets that have no members any more. */
-  ended: number[];
+  ended: DraftedSet[];
+  /** Sets that were not there before and are not after. */
+  passed: DraftedSet[];
   /** By the id of a set that goes on, or begins. */
   joined: Map<number, string[]>;
   left: Map<number, string[]>;
@@ -42,9 +46,11 @@ export class MemberSetDraft {
   readonly #storedUids: ReadonlySet<string>;
   readonly #uids: Set<string>;
   #current: StoredSet | undefined;
-  readonly #log: MemberSetChange[];
+  readonly #log: LoggedChange[];
   /** The change that uids may still join, and those of it. */
-  #last: { type: "join" | "leave"; reason: JoinReason | LeaveReason; uids: string[]; characters: number } | undefined;
+  #last: LastChange | undefined;
+  /** A set that began and ended here. */
+  #passed: StoredSet | undefined;
 
   /**
    * @param uids those of the members who will be spoken of
@@ -54,7 +60,7 @@ export class MemberSetDraft {
     { name, sid }: { name: string; sid: string },
     stored: StoredSet | undefined,
     uids: ReadonlySet<string>,
-    log: MemberSetChange[],
+    log: LoggedChange[],
   ) {
     this.name = name;
     this.sid = sid;
@@ -86,18 +92,26 @@ export class MemberSetDraft {
     });
   }
 
+  /** Whether the set had members before. */
+  get wasThere(): boolean {
+    return this.#stored !== undefined;
+  }
+
   /** Adds what has to be written. */
   amend(amendments: Amendments): void {
     const [stored, current] = [this.#stored, this.#current];
     const isContinued = stored !== undefined && stored.id === current?.id;
     const joined = isContinued ? [...this.#uids].filter((uid) => !this.#storedUids.has(uid)) : [...this.#uids];
     const left = [...this.#storedUids].filter((uid) => !this.#uids.has(uid));
-    if (stored && !isContinued) amendments.ended.push(stored.id);
+    const { name, sid } = this;
+    if (stored && !isContinued) amendments.ended.push({ ...stored, name, sid });
     else if (stored && left.length > 0) amendments.left.set(stored.id, left);
+    if (!stored && !current && this.#passed) amendments.passed.push({ ...this.#passed, name, sid });
     if (!current) return;
     if (joined.length > 0) amendments.joined.set(current.id, joined);
-    const drafted = { ...current, name: this.name, sid: this.sid };
-    if (!isContinued) amendments.begun.push(drafted);
+    const drafted = { ...current, name, sid };
+    if (!stored) amendments.begun.push(drafted);
+    else if (!isContinued) amendments.begunAnew.push(drafted);
     else if (current.counter !== stored.counter) amendments.continued.push(drafted);
   }
 
@@ -109,12 +123,15 @@ export class MemberSetDraft {
   #note(type: "join" | "leave", uids: readonly string[], reason: JoinReason | LeaveReason): void {
     const isFull = this.#last && (this.#last.uids.length >= MAX_UIDS || this.#last.characters >= MAX_CHARACTERS);
     if (this.#last?.type !== type || this.#last.reason !== reason || isFull) {
+      const begins = this.#current === undefined;
       this.#current ??= { id: idOf(newEpoch()), counter: 0, members: 0 };
       this.#current.counter++;
-      this.#last = { type, reason, uids: [], characters: 0 };
       const { name, sid } = this;
-      const change = { type, name, sid, version: versionOf(this.#current), uids: this.#last.uids, reason };
-      this.#log.push(change as MemberSetChange);
+      const some: string[] = [];
+      const change = { type, name, sid, version: versionOf(this.#current), uids: some, reason } as MemberSetChange;
+      const logged: LoggedChange = { change, begins };
+      this.#log.push(logged);
+      this.#last = { type, reason, uids: some, characters: 0, logged };
     }
     for (const uid of uids) {
       this.#last.uids.push(uid);
@@ -122,9 +139,20 @@ export class MemberSetDraft {
     }
     const current = this.#current!;
     current.members += type === "join" ? uids.length : -uids.length;
+    if (current.members > 0) return;
+    this.#last.logged.ends = true;
+    this.#passed = current;
     // Whoever joins next begins a set anew.
-    if (current.members === 0) this.#current = this.#last = undefined;
+    this.#current = this.#last = undefined;
   }
+}
+
+interface LastChange {
+  type: "join" | "leave";
+  reason: JoinReason | LeaveReason;
+  uids: string[];
+  characters: number;
+  logged: LoggedChange;
 }
 
 /** How many bytes of an epoch are the id of a set, which is an integer that JavaScript can hold. */

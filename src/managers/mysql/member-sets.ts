@@ -1,7 +1,8 @@
 import { chunks, repeat } from "../../batches.js";
-import { setKey } from "../../member-sets.js";
+import { atEdge, setKey } from "../../member-sets.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
-import type { ChangeWriter, Draft } from "./change-writer.js";
+import { CLOCK, type ChangeWriter, type Draft } from "./change-writer.js";
+import { lockSets, type LoggedChange, possibleEdges, selectOthers } from "./channel-edges.js";
 import type { MysqlDatabase } from "./database.js";
 import { type Amendments, MemberSetDraft, type StoredSet, tellable } from "./member-set-draft.js";
 import type { Row, Session } from "./session.js";
@@ -53,14 +54,14 @@ export class MemberSets {
       sids: requests.map(({ sid }) => sid),
       reads: this.#readSets([...asked.values()]),
       draft: async (results, session) => {
-        const changes: MemberSetChange[] = [];
-        const drafts = await this.#draft(session, asked, results.flat(), changes);
+        const log: LoggedChange[] = [];
+        const drafts = await this.#draft(session, asked, results.flat(), log);
         const result = requests.map((request) => {
           const draft = drafts.get(setKey(request.name, request.sid))!;
           if (request.type === "join") return draft.join(request.uids, request.reason);
           return draft.leave(request.uids, request.reason, request.expected);
         });
-        return this.#write([...drafts.values()], changes, result);
+        return this.#write(session, [...drafts.values()], log, result);
       },
     });
   }
@@ -84,7 +85,7 @@ export class MemberSets {
         this.#writer.write({
           sids: [sid],
           reads,
-          draft: ([found = [], uids = []]) => this.#draftEviction(sid, found, uids, reason),
+          draft: ([found = [], uids = []], session) => this.#draftEviction(session, sid, found, uids, reason),
         }),
       );
     }
@@ -104,8 +105,9 @@ export class MemberSets {
         sql`SELECT id, CAST(sid AS BINARY), members FROM ${sets}
           WHERE name_key = ${nameKey} AND sid_key IN ${list(sids.map(keyOf))}`,
       ],
-      draft: ([rows = []]) => {
+      draft: async ([rows = []], session) => {
         const destroyed = rows.map(([id, sid]) => ({ id: Number(id), name, sid: String(sid) }));
+        const log = destroyed.map(({ sid }): LoggedChange => ({ change: { type: "clear", name, sid }, ends: true }));
         return {
           result: { members: rows.reduce((total, [, , members]) => total + Number(members), 0), destroyed },
           statements: [
@@ -114,9 +116,9 @@ export class MemberSets {
               destroyed.map(({ id, sid }) => [id, text(name), text(sid)]),
               "UNIX_TIMESTAMP()",
             ),
-            ...this.#endSets(destroyed.map(({ id }) => id)),
+            ...this.#endSets(destroyed),
           ],
-          changes: destroyed.map(({ sid }) => ({ type: "clear", name, sid })),
+          ...(await this.#findEdges(session, lockSets(sets, destroyed), log, destroyed)),
         };
       },
     });
@@ -135,7 +137,7 @@ export class MemberSets {
     session: Session,
     asked: ReadonlyMap<string, AskedSet>,
     rows: readonly Row[],
-    log: MemberSetChange[],
+    log: LoggedChange[],
   ): Promise<Map<string, MemberSetDraft>> {
     const keys = new Map([...asked].map(([key, { name, sid }]) => [pairText(keyOf(sid), keyOf(name)), key]));
     const stored = new Map<string, StoredSet>();
@@ -192,19 +194,25 @@ export class MemberSets {
     return found;
   }
 
-  #draftEviction(sid: string, found: readonly Row[], rows: readonly Row[], reason: LeaveReason): Draft<number> {
+  #draftEviction(
+    session: Session,
+    sid: string,
+    found: readonly Row[],
+    rows: readonly Row[],
+    reason: LeaveReason,
+  ): Promise<Draft<number>> {
     const uids = new Map<number, Set<string>>(found.map(([id]) => [Number(id), new Set()]));
     for (const [id, uid] of rows) uids.get(Number(id))!.add(String(uid));
-    const changes: MemberSetChange[] = [];
+    const log: LoggedChange[] = [];
     let left = 0;
     const drafts = found.map(([id, name, counter, count]) => {
       const stored = { id: Number(id), counter: Number(counter), members: Number(count) };
       const there = uids.get(stored.id)!;
-      const draft = new MemberSetDraft({ name: String(name), sid }, stored, there, changes);
+      const draft = new MemberSetDraft({ name: String(name), sid }, stored, there, log);
       left += draft.leave([...there], reason).length;
       return draft;
     });
-    return this.#write(drafts, changes, left);
+    return this.#write(session, drafts, log, left);
   }
 
   #draftFarewell({ id, name, sid }: DestroyedSet, rows: readonly Row[]): Draft<number> {
@@ -223,9 +231,22 @@ export class MemberSets {
     };
   }
 
-  /** What writes drafts. */
-  #write<T>(drafts: readonly MemberSetDraft[], changes: readonly MemberSetChange[], result: T): Draft<T> {
-    const amendments: Amendments = { begun: [], continued: [], ended: [], joined: new Map(), left: new Map() };
+  /** What writes drafts. The rows of the sets that begin are written here already, and those of the sets that end locked. */
+  async #write<T>(
+    session: Session,
+    drafts: readonly MemberSetDraft[],
+    log: readonly LoggedChange[],
+    result: T,
+  ): Promise<Draft<T>> {
+    const amendments: Amendments = {
+      begun: [],
+      begunAnew: [],
+      continued: [],
+      ended: [],
+      passed: [],
+      joined: new Map(),
+      left: new Map(),
+    };
     for (const draft of drafts) draft.amend(amendments);
     const { sets, members } = this.#tables;
     const columns = `INSERT INTO ${sets} (id, name_key, sid_key, name, sid, counter, members)`;
@@ -234,11 +255,15 @@ export class MemberSets {
         ...[id, keyOf(name), keyOf(sid), text(name), text(sid), counter, count],
       ]);
     const joined = [...amendments.joined].flatMap(([id, uids]) => uids.map((uid) => [id, keyOf(uid), text(uid)]));
+    const edges = [
+      ...lockSets(sets, amendments.ended),
+      ...insert(columns, rows([...amendments.begun, ...amendments.passed])),
+    ];
     const statements = [
       ...this.#removeMembers(amendments.left),
       ...this.#removeAllMembers(amendments.ended),
-      ...this.#endSets(amendments.ended),
-      ...insert(columns, rows(amendments.begun)),
+      ...this.#endSets([...amendments.ended, ...amendments.passed]),
+      ...insert(columns, rows(amendments.begunAnew)),
       ...insert(
         columns,
         rows(amendments.continued),
@@ -247,7 +272,37 @@ export class MemberSets {
       ),
       ...insert(`INSERT INTO ${members} (set_id, uid_key, uid)`, joined),
     ];
-    return { result, statements, changes };
+    return { result, statements, ...(await this.#findEdges(session, edges, log, drafts)) };
+  }
+
+  /**
+   * The changes of a log, those with which channels begin or end as such, and when the last lock for that was had. Costs a
+   * round trip, but nothing where no set begins or ends.
+   *
+   * @param edges what writes the rows of the sets that begin, and locks those of the sets that end
+   * @param sets those that the log is about
+   */
+  async #findEdges(
+    session: Session,
+    edges: readonly string[],
+    log: readonly LoggedChange[],
+    sets: readonly { name: string; sid: string; wasThere?: boolean }[],
+  ): Promise<Pick<Draft<unknown>, "changes" | "madeAt">> {
+    if (edges.length === 0) return { changes: log.map(({ change }) => change) };
+    const held = new Map<string, number>();
+    for (const { name, wasThere = true } of sets) held.set(name, (held.get(name) ?? 0) + (wasThere ? 1 : 0));
+    const possible = new Set(possibleEdges(log, held));
+    const sids = new Map<string, string[]>([...possible].map(({ change: { name } }) => [name, []]));
+    for (const { name, sid } of sets) sids.get(name)?.push(sid);
+    const answers = await session.run([...edges, ...selectOthers(this.#tables.sets, sids), `SELECT ${CLOCK}`]);
+    const names = [...sids.keys()];
+    const elsewhere = new Set(answers.slice(edges.length, -1).flatMap((rows) => rows.map(([n]) => names[Number(n)])));
+    return {
+      changes: log.map((logged) =>
+        possible.has(logged) && !elsewhere.has(logged.change.name) ? atEdge(logged.change) : logged.change,
+      ),
+      madeAt: Number(answers.at(-1)![0]![0]),
+    };
   }
 
   #removeMembers(uids: ReadonlyMap<number, readonly string[]>): string[] {
@@ -255,12 +310,14 @@ export class MemberSets {
     return deletePairs({ table: this.#tables.members, columns: ["set_id", "uid_key"], values: keys });
   }
 
-  #removeAllMembers(ids: readonly number[]): string[] {
-    return ids.length > 0 ? [sql`DELETE FROM ${this.#tables.members} WHERE set_id IN ${list(ids)}`] : [];
+  #removeAllMembers(ended: readonly { id: number }[]): string[] {
+    if (ended.length === 0) return [];
+    return [sql`DELETE FROM ${this.#tables.members} WHERE set_id IN ${list(ended.map(({ id }) => id))}`];
   }
 
-  #endSets(ids: readonly number[]): string[] {
-    return ids.length > 0 ? [sql`DELETE FROM ${this.#tables.sets} WHERE id IN ${list(ids)}`] : [];
+  #endSets(ended: readonly { id: number }[]): string[] {
+    if (ended.length === 0) return [];
+    return [sql`DELETE FROM ${this.#tables.sets} WHERE id IN ${list(ended.map(({ id }) => id))}`];
   }
 }
 

@@ -83,7 +83,7 @@ export function createTables(prefix: string): string[] {
       changes,
       `sid_key ${KEY}`,
       `seq ${ID}`,
-      "token BINARY(16) NOT NULL COMMENT 'of the transaction that made it'",
+      "token BINARY(16) NOT NULL COMMENT 'when it was made, and by which transaction'",
       `name ${NAME}`,
       "version VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin",
       "type VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",

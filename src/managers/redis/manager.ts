@@ -3,6 +3,7 @@ import { invalid } from "../../arguments.js";
 import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
+import { atEdge } from "../../member-sets.js";
 import { BATCH, COSTLY_BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
 import type { SubscriptionListener } from "../../redis/subscription.js";
@@ -324,11 +325,21 @@ export class RedisChannelManager implements ChannelManager {
   }
 }
 
+type PublishedChange = [
+  name: string,
+  type: string,
+  version: Version | null,
+  reason: string,
+  uids: string[],
+  isEdge?: true,
+];
+
 /** Reads a change as the scripts publish it. */
 function parseChange(message: string, sid: string): MemberSetChange {
-  const [name, type, version, reason, uids] = JSON.parse(message) as [string, string, Version | null, string, string[]];
-  if (type === "clear") return { type, name, sid };
-  return { type, name, sid, version: version ?? undefined, uids, reason } as MemberSetChange;
+  const [name, type, version, reason, uids, isEdge] = JSON.parse(message) as PublishedChange;
+  const change =
+    type === "clear" ? { type, name, sid } : { type, name, sid, version: version ?? undefined, uids, reason };
+  return isEdge ? atEdge(change as MemberSetChange) : (change as MemberSetChange);
 }
 
 function parseEntry(entry: string): { version: Version; count: number } {

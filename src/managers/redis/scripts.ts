@@ -2,19 +2,22 @@ import { defineScript } from "../../redis/script.js";
 
 /*
  * A member set's entry in the hash of its channel is `<epoch>.<counter>.<count>`: its version and how many members it has.
- * Every change of a set is published as JSON: [name, type, version, reason, uids]; a message has one in each line. The
- * subscriber knows the sid by the pub/sub channel.
+ * Every change of a set is published as JSON: [name, type, version, reason, uids], and a sixth element, true, where it begins
+ * or ends the channel; a message has one in each line. The subscriber knows the sid by the pub/sub channel.
  */
 
-/** Lua: `changeLine(head, type, version, reason, uids)`: what is published of a change; `head` is the channel's name as JSON. */
+/**
+ * Lua: `changeLine(head, type, version, reason, uids, isEdge)`: what is published of a change; `head` is the channel's name as
+ * JSON, `isEdge` whether the channel begins or ends with it.
+ */
 const CHANGE_LINE = /* lua */ `
-local function changeLine(head, kind, version, reason, uids)
+local function changeLine(head, kind, version, reason, uids, isEdge)
   local list = #uids == 0 and '[]' or cjson.encode(uids)
-  return '[' .. head .. ',"' .. kind .. '",' .. version .. ',"' .. reason .. '",' .. list .. ']'
+  return '[' .. head .. ',"' .. kind .. '",' .. version .. ',"' .. reason .. '",' .. list .. (isEdge and ',true]' or ']')
 end
 `;
 
-/** Lua: `publish(pubsub, head, type, version, reason, uids)`. */
+/** Lua: `publish(pubsub, head, type, version, reason, uids, isEdge)`. */
 const PUBLISH = /* lua */ `${CHANGE_LINE}
 local function publish(pubsub, ...) redis.call('PUBLISH', pubsub, changeLine(...)) end
 `;
@@ -108,11 +111,14 @@ local function changeSet(sets, members, channels, set)
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits
       if isJoin or #changed > 0 then
-        if not epoch then epoch, counter = newEpoch, 0 end
+        local isBegun = not epoch
+        if isBegun then epoch, counter = newEpoch, 0 end
         counter = counter + 1
         version = versionOf(epoch, counter)
-        publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed)
         count = count + (isJoin and #changed or -#changed)
+        -- The set's own entry, if it had one, is still there: it is written last.
+        local isEdge = (isBegun or count == 0) and redis.call('HLEN', sets) == (hadEntry and 1 or 0)
+        publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
       end
     end
@@ -159,15 +165,16 @@ export const evict = defineScript(
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
 local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
-if #gone > 0 then
-  local epoch, counter = readEntry(KEYS[1], ARGV[1])
-  local version = epoch and versionOf(epoch, counter + 1) or versionOf(ARGV[3], 1)
-  if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], string.format('%s.%d', version, left)) end
-  publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone)
-end
+local epoch, counter = readEntry(KEYS[1], ARGV[1])
 if left == 0 then
   redis.call('HDEL', KEYS[1], ARGV[1])
   forget(KEYS[3], KEYS[4], ARGV[1], ARGV[2])
+end
+if #gone > 0 then
+  local version = epoch and versionOf(epoch, counter + 1) or versionOf(ARGV[3], 1)
+  if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], string.format('%s.%d', version, left)) end
+  local isEdge = left == 0 and redis.call('EXISTS', KEYS[1]) == 0
+  publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone, isEdge)
 end
 return #gone`,
 );
@@ -183,13 +190,13 @@ export const destroy = defineScript(
   "destroy",
   /* lua */ `${PUBLISH}${FORGET}
 local sids = redis.call('HKEYS', KEYS[1])
-for _, sid in ipairs(sids) do
+for i, sid in ipairs(sids) do
   if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
     redis.call('RENAME', ARGV[3] .. sid, ARGV[4] .. sid)
     redis.call('EXPIRE', ARGV[4] .. sid, ARGV[7])
   end
   forget(ARGV[5] .. sid, KEYS[2], sid, ARGV[1])
-  publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {})
+  publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {}, i == #sids)
 end
 redis.call('DEL', KEYS[1])
 return sids`,

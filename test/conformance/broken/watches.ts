@@ -1,4 +1,5 @@
 import type { ChannelManager, MemberSetChange } from "../../../src/types.js";
+import { isFirst } from "../../../src/version.js";
 import type { Broken } from "./broken.js";
 import { broken } from "./manager.js";
 
@@ -62,6 +63,18 @@ export const brokenWatches = [
     let count = 0;
     return (change) => (change.type === "clear" ? [change] : [{ ...change, version: `e.${++count}` }]);
   }),
+  telling("nothing says where channels begin and end", ["watchAll"], () => (change) => [
+    { ...change, created: undefined, emptied: undefined } as unknown as MemberSetChange,
+  ]),
+  telling("the end of a channel does not empty it", ["watchAll"], () => (change) => [
+    change.type === "clear" ? { type: "clear", name: change.name, sid: change.sid } : change,
+  ]),
+  telling("a channel begins at each frontend where it gets a first member", ["watchAll"], () => (change) => [
+    change.type === "join" && isFirst(change.version) ? { ...change, created: true } : change,
+  ]),
+  telling("every leave empties its channel", ["watchAll"], () => (change) => [
+    change.type === "leave" ? { ...change, emptied: true } : change,
+  ]),
   broken("what a listener changes is told to others before what it was told of", ["watch"], (sound) => {
     const listeners: { change(change: MemberSetChange): void }[] = [];
     const tell = (change: MemberSetChange) => listeners.forEach((listener) => listener.change(change));
