@@ -1,21 +1,34 @@
 import { GlobalChannelError } from "../errors.js";
-import type { ChannelManager, MemberSetChange, MembershipEvent, Unsubscribe } from "../types.js";
+import type { ChannelManager, MemberSetChange, Unsubscribe } from "../types.js";
+import { LeaveDelay } from "./leave-delay.js";
+import type { TellEvent } from "./service-events.js";
+
+interface MembershipEventsOptions {
+  manager: ChannelManager;
+  /** For how long leaves are held back, in milliseconds. */
+  leaveDelayMs: number;
+  tell: TellEvent;
+  report: (error: unknown) => void;
+}
 
 /** Watches all changes of the cluster while somebody listens, and tells them one member at a time. */
 export class MembershipEvents {
   readonly #manager: ChannelManager;
-  readonly #emit: (type: "join" | "leave", event: MembershipEvent) => void;
   readonly #report: (error: unknown) => void;
+  readonly #delay: LeaveDelay | undefined;
+  readonly #events: Pick<LeaveDelay, "join" | "leave" | "created" | "emptied">;
   #watching: Promise<Unsubscribe | undefined> | undefined;
 
-  constructor(
-    manager: ChannelManager,
-    emit: (type: "join" | "leave", event: MembershipEvent) => void,
-    report: (error: unknown) => void,
-  ) {
+  constructor({ manager, leaveDelayMs, tell, report }: MembershipEventsOptions) {
     this.#manager = manager;
-    this.#emit = emit;
     this.#report = report;
+    this.#delay = leaveDelayMs > 0 ? new LeaveDelay({ delayMs: leaveDelayMs, tell }) : undefined;
+    this.#events = this.#delay ?? {
+      join: (event) => tell("join", event),
+      leave: (event) => tell("leave", event),
+      created: (event) => tell("channel-created", event),
+      emptied: (event) => tell("channel-emptied", event),
+    };
   }
 
   async start(): Promise<void> {
@@ -27,16 +40,18 @@ export class MembershipEvents {
     await this.#watching;
   }
 
+  /** Ends the watch, and tells what is held back: it has happened. */
   async stop(): Promise<void> {
     const unwatch = await this.#watching?.catch(() => undefined);
     this.#watching = undefined;
     await unwatch?.();
+    this.#delay?.flush();
   }
 
   async #watch(): Promise<Unsubscribe | undefined> {
     if (!this.#manager.capabilities?.events) {
       // Not worth a failed start, but whoever listens should not wait unknowing.
-      const message = "join and leave are never told: they need a channel manager with the capability events";
+      const message = "events are never told: they need a channel manager with the capability events";
       this.#report(new GlobalChannelError("GC_UNSUPPORTED", message));
       return undefined;
     }
@@ -44,8 +59,14 @@ export class MembershipEvents {
   }
 
   #tell(change: MemberSetChange): void {
-    if (change.type === "clear") return;
-    const { type, name, sid, reason } = change;
-    for (const uid of change.uids) this.#emit(type, { name, uid, sid, reason });
+    const { type, name, sid } = change;
+    if (type === "clear") {
+      if (change.emptied) this.#events.emptied({ name, sid, reason: "destroyed" });
+      return;
+    }
+    const { uids, reason } = change;
+    if (type === "join" && change.created) this.#events.created({ name, sid, reason });
+    for (const uid of uids) this.#events[type]({ name, uid, sid, reason });
+    if (type === "leave" && change.emptied) this.#events.emptied({ name, sid, reason });
   }
 }

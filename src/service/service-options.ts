@@ -18,6 +18,12 @@ export interface GlobalChannelServiceOptions {
    */
   reapIntervalMs?: number;
   /**
+   * For how long the `leave` of a user is held back who may come back, in milliseconds: if the user joins that channel again
+   * within it, at the same or another frontend, neither is told. Nor is the leave of one who has joined at another frontend up
+   * to that long before. The same holds for `channel-emptied` and `channel-created`. @default 0
+   */
+  leaveDelayMs?: number;
+  /**
    * Whether a push takes members out whom their frontend does not know, where the frontend does not do that itself because
    * the transport is one that names uids. Give the same to {@link Frontend}. @default true
    */
@@ -33,6 +39,7 @@ export function resolveServiceOptions(options: GlobalChannelServiceOptions) {
     maxPendingPushes: amount(10_000),
     graceMs,
     reapIntervalMs: milliseconds(1000, 10),
+    leaveDelayMs: milliseconds(0, 0),
     autoLeave: aBoolean(true),
   });
 }

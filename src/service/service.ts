@@ -1,11 +1,10 @@
-import { EventEmitter } from "node:events";
 import { checkList, checkName, checkInteger, checkId, encodeMessage } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
 import { optional, resolveOptions } from "../options.js";
-import type { Cluster, ManagerCapabilities, Member, MembershipEvent } from "../types.js";
+import type { Cluster, ManagerCapabilities, Member } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
 import { checkMembership, checkMemberships, type MembershipInput, type Sid, type Uid } from "./membership-input.js";
@@ -14,14 +13,8 @@ import { Pusher, type PushMessage } from "./pusher.js";
 import { pushOptions, type PushOptions } from "./push-options.js";
 import { failIdsOf, type PushReport } from "./push-report.js";
 import { Reaper } from "./reaper.js";
+import { ServiceEmitter } from "./service-emitter.js";
 import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
-
-export interface ServiceEvents {
-  /** A member has joined. */
-  join: [MembershipEvent];
-  /** A member has left; `reason` says why. */
-  leave: [MembershipEvent];
-}
 
 /**
  * What a backend uses: membership, queries, pushes and events.
@@ -31,12 +24,13 @@ export interface ServiceEvents {
  * `stop` with `GC_CLOSED`; while the store is out of reach with `GC_STORE_UNAVAILABLE` (temporary). Frontends that are not
  * alive are not counted: no read names their members, and no push targets them.
  *
- * Events: `join` and `leave`, each with a {@link MembershipEvent}, of the whole cluster, from the moment that
- * {@link GlobalChannelService.start} resolves with a listener present, or soon after the first listener is added. Delivery
- * class: at most once. What a listener throws is told on the diagnostics channel `globalchannel:error`. Without the manager's
- * capability `events` there are none, which is told there too.
+ * Events: those of `ServiceEvents`, of the whole cluster, from the moment that {@link GlobalChannelService.start}
+ * resolves with a listener present, or soon after the first listener is added, until {@link GlobalChannelService.stop}. What a
+ * listener throws, or its promise rejects with, is told on the diagnostics channel `globalchannel:error` as
+ * `GC_LISTENER_FAILED`; what is thrown keeps that event from the listeners after it, as with any EventEmitter. Without the
+ * manager's capability `events` there are none, which is told there too.
  */
-export class GlobalChannelService extends EventEmitter<ServiceEvents> {
+export class GlobalChannelService extends ServiceEmitter {
   readonly #cluster: Cluster;
   readonly #options: { maxMessageBytes: number; maxPendingPushes: number };
   readonly #pushOptions: ReturnType<typeof pushOptions>;
@@ -54,7 +48,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   constructor(options: GlobalChannelServiceOptions) {
     super();
     const resolved = resolveServiceOptions(options);
-    const { cluster, reapIntervalMs, autoLeave } = resolved;
+    const { cluster, reapIntervalMs, autoLeave, leaveDelayMs } = resolved;
     this.#cluster = cluster;
     this.#options = resolved;
     this.#pushOptions = pushOptions(resolved.timeoutMs);
@@ -63,9 +57,10 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
     this.#pusher = new Pusher({ cluster, autoLeave, report, track: (late) => this.#track(late) });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report });
-    this.#events = new MembershipEvents(cluster.manager, (type, event) => this.#tell(type, event), report);
-    (this as EventEmitter).on("newListener", (type) => {
-      if (this.#started && !this.#stopping && (type === "join" || type === "leave")) this.#events.start().catch(report);
+    const tell = this.tell.bind(this);
+    this.#events = new MembershipEvents({ manager: cluster.manager, leaveDelayMs, tell, report });
+    this.onListener(() => {
+      if (this.#started && !this.#stopping) this.#events.start().catch(report);
     });
   }
 
@@ -83,8 +78,9 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   }
 
   /**
-   * Refuses new calls, waits for the pushes under way (until their deadlines; with `force` not at all) and disconnects what
-   * no other service or frontend of this process uses. Calling it again returns the same promise.
+   * Refuses new calls, waits for the pushes under way (until their deadlines; with `force` not at all), tells the events that
+   * `leaveDelayMs` holds back, and disconnects what no other service or frontend of this process uses. Calling it again
+   * returns the same promise.
    */
   stop(force: boolean | Callback<void> = false, callback?: Callback<void>): Promise<void> {
     if (typeof force === "function") return this.stop(false, force);
@@ -288,7 +284,7 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
   async #start(): Promise<void> {
     await startParts(this.#cluster);
     try {
-      if (this.listenerCount("join") + this.listenerCount("leave") > 0) await this.#events.start();
+      if (this.isHeard) await this.#events.start();
     } catch (error) {
       await stopParts(this.#cluster, true);
       throw error;
@@ -379,14 +375,6 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
       "GC_UNSUPPORTED",
       `${method} needs a channel manager with the capability ${capability}`,
     );
-  }
-
-  #tell(type: "join" | "leave", event: MembershipEvent): void {
-    try {
-      this.emit(type, event);
-    } catch (cause) {
-      reportError(this, new GlobalChannelError("GC_LISTENER_FAILED", `a listener of ${type} failed`, { cause }));
-    }
   }
 }
 
