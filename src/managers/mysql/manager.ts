@@ -48,8 +48,8 @@ const NOTHING: Job = { type: "change", requests: [] };
  * Keeps members in MySQL 8.0 or MariaDB 10.6, or newer, in InnoDB tables. See {@link ChannelManager}; it can do everything
  * that there is.
  *
- * A change is a transaction, of 3 round trips (10 on a pool without `multipleStatements`), 1 more (4 or more) where a member set
- * begins or ends, and one write to the disk, which all calls that wait at that moment share; a read is one statement, or two. Those who watch learn of changes within `pollMs`. All
+ * A change is a transaction, of 3 round trips, 4 where a member set ends (10 to 13 on a pool without `multipleStatements`), and
+ * one write to the disk, which all calls that wait at that moment share; a read is one statement, or two. Those who watch learn of changes within `pollMs`. All
  * processes must talk to one primary.
  *
  * Calls that fail for the moment (deadlock, broken connection, a server that restarts) are made again until `timeoutMs` is over;

@@ -276,8 +276,8 @@ export class MemberSets {
   }
 
   /**
-   * The changes of a log, those with which channels begin or end as such, and when the last lock for that was had. Costs a
-   * round trip, but nothing where no set begins or ends.
+   * The changes of a log, those with which channels begin or end as such, and when the last lock for that was had. 1 round
+   * trip, none where no set begins or ends.
    *
    * @param edges what writes the rows of the sets that begin, and locks those of the sets that end
    * @param sets those that the log is about

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Housekeeping } from "../../../src/managers/mysql/housekeeping.js";
+import { inOrder, tokenOf } from "../../../src/managers/mysql/change-order.js";
 import { ChangeWriter } from "../../../src/managers/mysql/change-writer.js";
 import { MysqlDatabase } from "../../../src/managers/mysql/database.js";
 import { MemberSets } from "../../../src/managers/mysql/member-sets.js";
@@ -79,6 +80,39 @@ test("a gap amid changes is told where it is", async (t) => {
 
   await eventually(() => told.length === 3, 5000);
   t.deepEqual(told, ["join ann", "gap", "join cal"]);
+});
+
+test("more changes at several frontends than are read at once are told in the order in which they were made", async (t) => {
+  const { watcher, writer } = await scene(t, 2000);
+  const told: string[] = [];
+  await watcher.watchAll({
+    change: (change) => void told.push(`${change.type} ${change.sid}`),
+    gap: () => void told.push("gap"),
+  });
+
+  const made: string[] = [];
+  for (let round = 0; round < 130; round++) {
+    // One of them more often than the others, so that they are not at their ends together.
+    const sid = round % 3 === 0 ? `s${round % 4}` : "s9";
+    await writer.add("room", "ann", sid);
+    await writer.leave("room", "ann", sid);
+    made.push(`join ${sid}`, `leave ${sid}`);
+  }
+
+  await eventually(() => told.length >= made.length, 10_000);
+  t.deepEqual(told, made);
+});
+
+test("changes of one frontend stay in their order though the clock was set back", (t) => {
+  const [one, other] = [Buffer.from("one"), Buffer.from("other")];
+  const row = (key: Buffer, madeAt: number, seq: number) => [key, tokenOf(madeAt, 0, Buffer.alloc(5)), seq];
+
+  const ordered = inOrder([row(one, 20, 1), row(one, 10, 2), row(other, 15, 3), row(other, 30, 4)]);
+
+  t.deepEqual(
+    ordered.map(({ row: [, , seq] }) => seq),
+    [3, 1, 2, 4],
+  );
 });
 
 test("a database that was set back to an earlier state is a gap", async (t) => {

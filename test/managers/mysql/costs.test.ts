@@ -29,6 +29,8 @@ async function costsOf(multipleStatements: boolean): Promise<Record<string, numb
       Promise.all(members(100, () => "warm").map(({ name, uid, sid }) => manager.add(name, uid, sid))),
     );
     await cost("leave", () => manager.leave("warm", "ann", "s1"));
+    await cost("first add", () => manager.add("new", "ann", "s1"));
+    await cost("last leave", () => manager.leave("new", "ann", "s1"));
     await cost("addMany of 10,000", () => manager.addMany(members(10_000, () => "large")));
     await cost("addMany to 2,000 channels", () => manager.addMany(members(2000, (index) => `room${index}`)));
     await cost("leaveMany of 10,000", () => manager.leaveMany(members(10_000, () => "large")));
@@ -62,7 +64,7 @@ test("round trips are few, and do not grow with the members or channels of a cal
   const costs = await costsOf(true);
   t.log(JSON.stringify(costs));
 
-  t.like(costs, { add: 3, "100 adds at once": 3, leave: 3, ...READS });
+  t.like(costs, { add: 3, "100 adds at once": 3, leave: 3, "first add": 3, "last leave": 4, ...READS });
   for (const call of ["addMany of 10,000", "addMany to 2,000 channels", "leaveMany of 10,000"]) {
     t.true(costs[call]! <= 6, `${call}: ${costs[call]}`);
   }
@@ -72,7 +74,7 @@ test("with single statements they are more, and grow no faster than what is sent
   const costs = await costsOf(false);
   t.log(JSON.stringify(costs));
 
-  t.like(costs, { add: 10, "100 adds at once": 10, leave: 10, ...READS });
+  t.like(costs, { add: 10, "100 adds at once": 10, leave: 10, "first add": 11, "last leave": 13, ...READS });
   for (const call of ["addMany of 10,000", "addMany to 2,000 channels", "leaveMany of 10,000"]) {
     t.true(costs[call]! <= 30, `${call}: ${costs[call]}`);
   }
