@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { diagnostics } from "../diagnostics.js";
 import type { ClientMessage } from "../types.js";
 import { textFrame, TickWriter } from "./websocket-frames.js";
 
@@ -28,6 +29,7 @@ export const HEARTBEAT_STEPS = 8;
 
 /** The open sessions, and what is done to all of them. */
 export class Sessions {
+  readonly #connector: object;
   readonly #maxBufferedBytes: number;
   readonly #writer = new TickWriter();
   readonly #all = new Set<Session>();
@@ -36,7 +38,8 @@ export class Sessions {
   slowClosed = 0;
   heartbeatClosed = 0;
 
-  constructor(maxBufferedBytes: number) {
+  constructor(connector: object, maxBufferedBytes: number) {
+    this.#connector = connector;
     this.#maxBufferedBytes = maxBufferedBytes;
   }
 
@@ -86,18 +89,25 @@ export class Sessions {
   /** Writes to all the sessions that can take it, and returns whether there was one. */
   #write(sessions: readonly Session[], frame: Buffer): boolean {
     let taken = false;
-    for (const { ws, socket } of sessions) {
+    for (const { uid, ws, socket } of sessions) {
       // Nothing may follow a close frame.
       if (ws.readyState !== ws.OPEN) continue;
       if (this.#isFull(socket)) {
-        this.slowClosed++;
-        close(ws, 1013, "too slow");
+        this.#closeSlow(uid, ws, socket.writableLength);
         continue;
       }
       this.#writer.write(socket, frame);
       taken = true;
     }
     return taken;
+  }
+
+  #closeSlow(uid: string, ws: WebSocket, bufferedBytes: number): void {
+    this.slowClosed++;
+    close(ws, 1013, "too slow");
+    if (diagnostics.slowClient.hasSubscribers) {
+      diagnostics.slowClient.publish({ connector: this.#connector, uid, bufferedBytes });
+    }
   }
 
   #isFull(socket: Duplex): boolean {

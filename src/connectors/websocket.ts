@@ -54,7 +54,7 @@ export class WebSocketConnector implements Connector {
   constructor(options: WebSocketConnectorOptions) {
     this.#options = resolveWebSocketOptions(options);
     const { path, maxBufferedBytes, maxClientMessageBytes } = this.#options;
-    this.#sessions = new Sessions(maxBufferedBytes);
+    this.#sessions = new Sessions(this, maxBufferedBytes);
     this.#wss = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,

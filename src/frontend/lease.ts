@@ -8,6 +8,8 @@ interface LeaseOptions {
   leaseMs: number;
   /** The lease has been renewed; `state` says what had become of it. One call at a time. */
   renewed: (state: Exclude<LeaseState, "taken">) => Promise<void>;
+  /** Is told of each renewal, and of the end: what had become of the lease, and how long the registry took, in milliseconds. */
+  observed: (state: LeaseState | "released", ms: number) => void;
   /** Another incarnation has the sid. */
   lost: (holder: string) => void;
   report: (error: unknown) => void;
@@ -62,20 +64,24 @@ export class Lease {
   }
 
   async release(): Promise<void> {
-    const { registry, frontend } = this.#options;
+    const { registry, frontend, observed } = this.#options;
     this.#released = true;
     clearInterval(this.#timer);
     this.#timer = undefined;
     await this.#renewal;
     await this.#reconciling;
+    const startedAt = performance.now();
     await registry.unregister(frontend);
+    observed("released", performance.now() - startedAt);
   }
 
   /** Resolves who has taken the sid, or undefined if the lease is held. */
   async #renew(): Promise<string | undefined> {
-    const { registry, frontend, leaseMs, renewed, report } = this.#options;
+    const { registry, frontend, leaseMs, renewed, observed, report } = this.#options;
+    const startedAt = performance.now();
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
+    observed(state, performance.now() - startedAt);
     if (state === "taken") {
       // Who it is matters less than that it is so.
       const live = await Promise.resolve(registry.list()).catch(() => []);

@@ -6,16 +6,19 @@ export class MembershipEvents {
   readonly #manager: ChannelManager;
   readonly #emit: (type: "join" | "leave", event: MembershipEvent) => void;
   readonly #report: (error: unknown) => void;
+  readonly #gap: () => void;
   #watching: Promise<Unsubscribe | undefined> | undefined;
 
   constructor(
     manager: ChannelManager,
     emit: (type: "join" | "leave", event: MembershipEvent) => void,
     report: (error: unknown) => void,
+    gap: () => void,
   ) {
     this.#manager = manager;
     this.#emit = emit;
     this.#report = report;
+    this.#gap = gap;
   }
 
   async start(): Promise<void> {
@@ -40,7 +43,7 @@ export class MembershipEvents {
       this.#report(new GlobalChannelError("GC_UNSUPPORTED", message));
       return undefined;
     }
-    return this.#manager.watchAll?.({ change: (change) => this.#tell(change) });
+    return this.#manager.watchAll?.({ change: (change) => this.#tell(change), gap: this.#gap });
   }
 
   #tell(change: MemberSetChange): void {

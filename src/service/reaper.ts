@@ -1,3 +1,4 @@
+import { diagnostics } from "../diagnostics.js";
 import { isGlobalChannelError } from "../errors.js";
 import { Periodic } from "../periodic.js";
 import type { Cluster } from "../types.js";
@@ -8,6 +9,8 @@ interface ReaperOptions {
   graceMs: number;
   intervalMs: number;
   report: (error: unknown) => void;
+  /** The service that it works for. */
+  source: object;
 }
 
 /**
@@ -41,9 +44,11 @@ export class Reaper {
   }
 
   async sweep(): Promise<void> {
-    const { cluster, graceMs } = this.#options;
+    const { cluster, graceMs, source } = this.#options;
     const { dead, unlisted } = await findLeftovers(cluster, graceMs);
-    await removeLeftovers(cluster, { dead, unlisted: this.#unlistedTooLong(unlisted) });
+    await removeLeftovers(cluster, { dead, unlisted: this.#unlistedTooLong(unlisted) }, (sid, members) => {
+      if (diagnostics.evicted.hasSubscribers) diagnostics.evicted.publish({ service: source, sid, members });
+    });
   }
 
   #unlistedTooLong(sids: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { reportError } from "../../diagnostics.js";
+import { reportError, reportGap } from "../../diagnostics.js";
 import { type GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import type {
@@ -46,6 +46,7 @@ export class RedisTransport implements RpcTransport {
       const { subscriptions, keys } = this.#connection;
       this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), {
         message: (message) => this.#settle(message),
+        gap: () => reportGap(this, "replies"),
       });
     } catch (error) {
       await this.#connection.close();
@@ -82,6 +83,7 @@ export class RedisTransport implements RpcTransport {
     const recent = new RecentRequests();
     return this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
       message: (message) => this.#handleAll(sid, message, handler, recent),
+      gap: () => reportGap(this, "requests"),
     });
   }
 
