@@ -1,13 +1,17 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { diagnostics } from "../diagnostics.js";
-import type { ClientMessage } from "../types.js";
+import type { Awaitable, ClientMessage } from "../types.js";
 import { textFrame, TickWriter } from "./websocket-frames.js";
+
+/** How many messages of a client may have been taken in and not be handled yet. */
+const MAX_UNHANDLED = 128;
 
 /** A client of whom it is known who it is. */
 export class Session {
   /** Whether it has answered its last ping. */
   alive = true;
+  #unhandled = 0;
 
   constructor(
     readonly uid: string,
@@ -18,6 +22,16 @@ export class Session {
     readonly step: number,
   ) {
     ws.on("pong", () => (this.alive = true));
+  }
+
+  /** Has sent a message that is handled when this resolves. While many are not, the next ones wait in the connection. */
+  handle(handling: Awaitable<void>): void {
+    if (!(handling instanceof Promise)) return;
+    if (++this.#unhandled === MAX_UNHANDLED) this.ws.pause();
+    const done = (): void => {
+      if (this.#unhandled-- === MAX_UNHANDLED) this.ws.resume();
+    };
+    handling.then(done, done);
   }
 }
 
@@ -120,8 +134,8 @@ export class Sessions {
     this.#step = (this.#step + 1) % HEARTBEAT_STEPS;
     for (const session of this.#all) {
       const { ws, step, alive } = session;
-      // One that is closing has its own deadline.
-      if (step !== this.#step || ws.readyState !== ws.OPEN) continue;
+      // One that is closing has its own deadline, and the answer of one that is paused would not be read.
+      if (step !== this.#step || ws.readyState !== ws.OPEN || ws.isPaused) continue;
       if (alive) {
         session.alive = false;
         ws.ping();

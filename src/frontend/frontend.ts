@@ -259,7 +259,7 @@ export class Frontend {
       sid: this.sid,
       opened: (uid) => this.#residents.opened(uid),
       closed: (uid) => this.#residents.closed(uid),
-      message: (uid, route, msg) => void this.#handOver(uid, route, msg),
+      message: (uid, route, msg) => this.#handOver(uid, route, msg),
       error: (error) => reportError(this, error),
     };
   }

@@ -12,7 +12,7 @@ export interface GlobalChannelServiceOptions {
   maxPendingPushes?: number;
   /**
    * How many other calls may be under way at the same time. Each of the memberships of `addMany` and `leaveMany` counts; one call
-   * of more than there may be is let in while no other is under way. @default 100000
+   * of more than there may be is let in while no other is under way. One takes about 1.5 KB. @default 100000
    */
   maxPendingCalls?: number;
   /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
