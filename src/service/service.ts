@@ -322,18 +322,18 @@ export class GlobalChannelService extends EventEmitter<ServiceEvents> {
 
   /** Runs one call: refused unless started and there is room, its errors as rejections, its result for the callback too. */
   #call<T>(callback: Callback<T> | undefined, run: () => T | Promise<T>, size = 1): Promise<T> {
-    return withCallback(
-      this.#run(() => this.#calls.run(run, size)),
-      callback,
-    );
+    return withCallback(this.#run(run, size), callback);
   }
 
-  /** Not an async function: that would make each call wait for a promise of its own that follows the one of `run`. */
-  #run<T>(run: () => T | Promise<T>): Promise<T> {
+  /**
+   * Not an async function: that would make each call wait for one more promise that follows the one of `run`.
+   * @param size how much of `maxPendingCalls` it takes: pushes have a bound of their own
+   */
+  #run<T>(run: () => T | Promise<T>, size = 0): Promise<T> {
     try {
       if (this.#stopping) throw closed();
       if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
-      return Promise.resolve(run());
+      return Promise.resolve(size === 0 ? run() : this.#calls.run(run, size));
     } catch (error) {
       // What was thrown, whatever it is: an async function would reject with the same.
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors
