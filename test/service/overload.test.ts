@@ -48,7 +48,7 @@ test("each membership of a call counts, and a larger call is let in alone", asyn
 test("a frontend refuses what is more than it can keep, whose answers its connector owes, and says so", async (t, stage) => {
   const service = await stage.service({ maxPendingPushes: 20_000, timeoutMs: 15_000 });
   const { frontend, clients } = await stage.frontend("s1");
-  const lags = diagnosticsOf(t, "globalchannel:lag", ({ source }) => source === frontend);
+  const lags = diagnosticsOf(t, "globalchannel:lag", ({ source, limit }) => source === frontend && limit !== undefined);
   clients.connect("ann");
   await service.add("room", "ann", "s1");
   clients.hang();
