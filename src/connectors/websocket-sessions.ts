@@ -9,7 +9,7 @@ const MAX_UNHANDLED = 128;
 
 /** A client of whom it is known who it is. */
 export class Session {
-  /** Whether it has answered its last ping. */
+  /** Whether it has answered its last ping, or sent something since. */
   alive = true;
   #unhandled = 0;
 
@@ -26,6 +26,8 @@ export class Session {
 
   /** Has sent a message that is handled when this resolves. While many are not, the next ones wait in the connection. */
   handle(handling: Awaitable<void>): void {
+    // The answer to its ping may be far behind what it sends.
+    this.alive = true;
     if (!(handling instanceof Promise)) return;
     if (++this.#unhandled === MAX_UNHANDLED) this.ws.pause();
     const done = (): void => {
