@@ -1,6 +1,16 @@
 export { CallbackChannelManager, type CallbackChannelManagerOptions } from "./managers/callback.js";
 export { ERROR_CODES, GlobalChannelError, isGlobalChannelError, type ErrorCode, type ErrorDetails } from "./errors.js";
-export type { ErrorMessage } from "./diagnostics.js";
+export {
+  DIAGNOSTICS_CHANNELS,
+  type DiagnosticsMessages,
+  type ErrorMessage,
+  type EvictedMessage,
+  type GapMessage,
+  type LagMessage,
+  type LeaseMessage,
+  type PushSettledMessage,
+  type SlowClientMessage,
+} from "./diagnostics.js";
 export { Frontend, type FrontendOptions, type MessageHandler } from "./frontend/frontend.js";
 export { MemoryChannelManager } from "./managers/memory.js";
 export { memory } from "./memory.js";

@@ -417,8 +417,8 @@ export interface ConnectorHost {
   opened(uid: string): void;
   /** A session of `uid` has closed; once per opened session. */
   closed(uid: string): void;
-  /** A client has sent a message. */
-  message(uid: string, route: string, msg: unknown): void;
+  /** A client has sent a message. Resolves when it is handled: of a client that has many that are not, no more should be read. */
+  message(uid: string, route: string, msg: unknown): Awaitable<void>;
   /** Something failed that nobody waits for. */
   error(error: Error): void;
 }

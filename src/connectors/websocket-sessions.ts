@@ -1,12 +1,17 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { ClientMessage } from "../types.js";
+import { diagnostics } from "../diagnostics.js";
+import type { Awaitable, ClientMessage } from "../types.js";
 import { textFrame, TickWriter } from "./websocket-frames.js";
+
+/** How many messages of a client may have been taken in and not be handled yet. */
+const MAX_UNHANDLED = 128;
 
 /** A client of whom it is known who it is. */
 export class Session {
-  /** Whether it has answered its last ping. */
+  /** Whether it has answered its last ping, or sent something since. */
   alive = true;
+  #unhandled = 0;
 
   constructor(
     readonly uid: string,
@@ -18,6 +23,18 @@ export class Session {
   ) {
     ws.on("pong", () => (this.alive = true));
   }
+
+  /** Has sent a message that is handled when this resolves. While many are not, the next ones wait in the connection. */
+  handle(handling: Awaitable<void>): void {
+    // The answer to its ping may be far behind what it sends.
+    this.alive = true;
+    if (!(handling instanceof Promise)) return;
+    if (++this.#unhandled === MAX_UNHANDLED) this.ws.pause();
+    const done = (): void => {
+      if (this.#unhandled-- === MAX_UNHANDLED) this.ws.resume();
+    };
+    handling.then(done, done);
+  }
 }
 
 /** How long a client has to answer a close frame before it is cut off. */
@@ -28,6 +45,7 @@ export const HEARTBEAT_STEPS = 8;
 
 /** The open sessions, and what is done to all of them. */
 export class Sessions {
+  readonly #connector: object;
   readonly #maxBufferedBytes: number;
   readonly #writer = new TickWriter();
   readonly #all = new Set<Session>();
@@ -36,7 +54,8 @@ export class Sessions {
   slowClosed = 0;
   heartbeatClosed = 0;
 
-  constructor(maxBufferedBytes: number) {
+  constructor(connector: object, maxBufferedBytes: number) {
+    this.#connector = connector;
     this.#maxBufferedBytes = maxBufferedBytes;
   }
 
@@ -86,18 +105,25 @@ export class Sessions {
   /** Writes to all the sessions that can take it, and returns whether there was one. */
   #write(sessions: readonly Session[], frame: Buffer): boolean {
     let taken = false;
-    for (const { ws, socket } of sessions) {
+    for (const { uid, ws, socket } of sessions) {
       // Nothing may follow a close frame.
       if (ws.readyState !== ws.OPEN) continue;
       if (this.#isFull(socket)) {
-        this.slowClosed++;
-        close(ws, 1013, "too slow");
+        this.#closeSlow(uid, ws, socket.writableLength);
         continue;
       }
       this.#writer.write(socket, frame);
       taken = true;
     }
     return taken;
+  }
+
+  #closeSlow(uid: string, ws: WebSocket, bufferedBytes: number): void {
+    this.slowClosed++;
+    close(ws, 1013, "too slow");
+    if (diagnostics.slowClient.hasSubscribers) {
+      diagnostics.slowClient.publish({ connector: this.#connector, uid, bufferedBytes });
+    }
   }
 
   #isFull(socket: Duplex): boolean {
@@ -110,8 +136,8 @@ export class Sessions {
     this.#step = (this.#step + 1) % HEARTBEAT_STEPS;
     for (const session of this.#all) {
       const { ws, step, alive } = session;
-      // One that is closing has its own deadline.
-      if (step !== this.#step || ws.readyState !== ws.OPEN) continue;
+      // One that is closing has its own deadline, and the answer of one that is paused would not be read.
+      if (step !== this.#step || ws.readyState !== ws.OPEN || ws.isPaused) continue;
       if (alive) {
         session.alive = false;
         ws.ping();

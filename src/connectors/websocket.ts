@@ -54,7 +54,7 @@ export class WebSocketConnector implements Connector {
   constructor(options: WebSocketConnectorOptions) {
     this.#options = resolveWebSocketOptions(options);
     const { path, maxBufferedBytes, maxClientMessageBytes } = this.#options;
-    this.#sessions = new Sessions(maxBufferedBytes);
+    this.#sessions = new Sessions(this, maxBufferedBytes);
     this.#wss = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
@@ -211,7 +211,8 @@ export class WebSocketConnector implements Connector {
     return session;
   }
 
-  #receive({ uid, ws }: Session, data: RawData, isBinary: boolean): void {
+  #receive(session: Session, data: RawData, isBinary: boolean): void {
+    const { uid, ws } = session;
     // It is being closed for what it sent before.
     if (ws.readyState !== ws.OPEN) return;
     if (isBinary) {
@@ -232,7 +233,7 @@ export class WebSocketConnector implements Connector {
       close(ws, 1008, 'messages are {"route": string, "msg": any}');
       return;
     }
-    this.#tell(() => this.#host.message(uid, route, message?.msg));
+    this.#tell(() => session.handle(this.#host.message(uid, route, message?.msg)));
   }
 
   /** Calls the host: what it throws must not end the session, nor the process. */

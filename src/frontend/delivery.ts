@@ -17,15 +17,11 @@ interface DeliveryOptions {
   report: (error: unknown) => void;
 }
 
-/** How many pushes may wait for the members of one to be read. */
-const MAX_WAITING = 10_000;
-
 /** Hands pushes to the connector, in the order in which they arrive. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   /** Settles when the last of the waiting pushes is done; undefined while none waits. */
   #tail: Promise<unknown> | undefined;
-  #waiting = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -45,10 +41,6 @@ export class Delivery {
   }
 
   #enqueue(resolve: () => Receivers | Promise<Receivers>, push: Push): Promise<PushReply> {
-    if (this.#waiting >= MAX_WAITING) {
-      throw new GlobalChannelError("GC_OVERLOADED", `${MAX_WAITING} pushes wait at this frontend already`);
-    }
-    this.#waiting++;
     // In an object: the next push need not wait for an answer that is a promise, only until this one is handed over.
     const handedOver = (this.#tail ?? Promise.resolve()).then(async () => {
       const receivers = await resolve();
@@ -59,7 +51,6 @@ export class Delivery {
     const settled = handedOver
       .catch(() => {})
       .then(() => {
-        this.#waiting--;
         if (this.#tail === settled) this.#tail = undefined;
       });
     this.#tail = settled;

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { checkName } from "../arguments.js";
+import { Bound } from "../bound.js";
 import { checkCluster } from "../cluster/check-cluster.js";
 import { startParts, stopParts } from "../cluster/parts.js";
-import { reportError } from "../diagnostics.js";
+import { reportError, reportGap } from "../diagnostics.js";
 import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
 import { aBoolean, aFunction, leaseMs, optional, resolveOptions } from "../options.js";
 import type {
@@ -21,6 +22,7 @@ import type {
 import { checkConnector } from "./check-connector.js";
 import { Delivery } from "./delivery.js";
 import { Fence } from "./fence.js";
+import { FrontendDiagnostics } from "./frontend-diagnostics.js";
 import { Lease } from "./lease.js";
 import { Mirror, type MirrorSource } from "./mirror.js";
 import { Residents } from "./residents.js";
@@ -50,11 +52,15 @@ export interface FrontendOptions {
   autoLeave?: boolean;
 }
 
+/** How many requests may have arrived and not be answered: pushes that wait for members to be read, or for the connector. */
+const MAX_UNANSWERED = 10_000;
+
 /**
  * A process that holds client connections. It keeps a lease, receives pushes, hands them to its connector, and takes its
  * users out of their channels when their last session here closes.
  *
- * Errors that nobody waits for are told on the diagnostics channel `globalchannel:error`.
+ * Errors that nobody waits for are told on the diagnostics channel `globalchannel:error`; on others it tells of its lease, of changes
+ * that it may have missed, and where it handles late what comes in, or has too much of it (`GC_OVERLOADED`).
  */
 export class Frontend {
   readonly sid: string;
@@ -68,6 +74,8 @@ export class Frontend {
   readonly #mirror: Mirror | undefined;
   readonly #residents: Residents;
   readonly #delivery: Delivery;
+  readonly #inbox: Bound;
+  readonly #diagnostics: FrontendDiagnostics;
   readonly #lease: Lease;
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
@@ -98,9 +106,14 @@ export class Frontend {
       this.#mirror = new Mirror(manager as MirrorSource, sid, {
         change: (change) => this.#residents.noticeChange(change),
         dropped: (name, uids) => this.#residents.suspect(name, uids),
-        gap: () => this.#lease.check(),
+        gap: () => {
+          reportGap(this, "changes");
+          this.#lease.check();
+        },
       });
     }
+    this.#inbox = new Bound({ source: this, queue: "inbox", limit: MAX_UNANSWERED, what: "requests not answered" });
+    this.#diagnostics = new FrontendDiagnostics(this, this.#info, this.#mirror);
     this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, autoLeave, report });
     this.#lease = new Lease({
       registry,
@@ -109,6 +122,7 @@ export class Frontend {
       lapsed: () => fence.close(),
       held: () => fence.open(),
       renewed: (state) => this.#residents.reconcile(state),
+      observed: (state, ms) => this.#diagnostics.lease(state, ms),
       lost: (holder) => this.#yield(holder),
       report,
     });
@@ -164,11 +178,12 @@ export class Frontend {
       await this.#mirror?.start();
       undo.push(() => this.#mirror?.stop());
       await this.#evict("server-down");
-      this.#unserve = await transport.serve(this.sid, (request) => this.#handle(request));
+      this.#unserve = await transport.serve(this.sid, (request) => this.#inbox.run(() => this.#handle(request)));
       undo.push(() => this.#unserve?.());
       await this.#connector.start?.(this.#host());
       undo.push(() => this.#connector.stop?.());
       await this.#lease.hold();
+      this.#diagnostics.start();
     } catch (error) {
       for (const step of undo.toReversed()) {
         try {
@@ -187,6 +202,7 @@ export class Frontend {
       () => false,
     );
     if (!started) return;
+    this.#diagnostics.stop();
     if (this.#cluster.manager.capabilities?.eviction) this.#residents.leaveToEviction();
     const failures: unknown[] = [];
     for (const step of [
@@ -248,7 +264,7 @@ export class Frontend {
       sid: this.sid,
       opened: (uid) => this.#residents.opened(uid),
       closed: (uid) => this.#residents.closed(uid),
-      message: (uid, route, msg) => void this.#handOver(uid, route, msg),
+      message: (uid, route, msg) => this.#handOver(uid, route, msg),
       error: (error) => reportError(this, error),
     };
   }

@@ -12,6 +12,8 @@ interface LeaseOptions {
   lapsed: () => void;
   /** The lease is held, maybe again. */
   held: () => void;
+  /** Is told of each renewal, and of the end: what had become of the lease, and how long the registry took, in milliseconds. */
+  observed: (state: LeaseState | "released", ms: number) => void;
   /** Another incarnation has the sid. */
   lost: (holder: string) => void;
   report: (error: unknown) => void;
@@ -78,14 +80,16 @@ export class Lease {
   }
 
   async release(): Promise<void> {
-    const { registry, frontend } = this.#options;
+    const { registry, frontend, observed } = this.#options;
     this.#released = true;
     clearInterval(this.#timer);
     clearTimeout(this.#retry);
     this.#timer = undefined;
     await this.#renewal;
     await this.#reconciling;
+    const startedAt = performance.now();
     await registry.unregister(frontend);
+    observed("released", performance.now() - startedAt);
   }
 
   /** The store may be back long before it is time: members may have to be registered again. */
@@ -98,11 +102,12 @@ export class Lease {
 
   /** Resolves who has taken the sid, or undefined if the lease is held. */
   async #renew(): Promise<string | undefined> {
-    const { registry, frontend, leaseMs, renewed, lapsed, held, report } = this.#options;
+    const { registry, frontend, leaseMs, renewed, lapsed, held, observed, report } = this.#options;
     if (!this.isValid) lapsed();
     const askedAt = performance.now();
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
+    observed(state, performance.now() - askedAt);
     if (state === "taken") {
       // Who it is matters less than that it is so.
       const live = await Promise.resolve(registry.list()).catch(() => []);

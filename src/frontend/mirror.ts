@@ -20,6 +20,8 @@ interface Copy {
 
 /** How many reads begin again because of missed changes before the read is given up. */
 const MAX_READS = 50;
+/** How many changes are kept for a read that is under way. */
+const MAX_CHANGES = 10_000;
 /** How many member sets are read at the same time to catch up. */
 const CATCH_UP_BATCH = 64;
 
@@ -96,6 +98,16 @@ export class Mirror {
     return this.#copies.get(name)?.uids.has(uid) ?? false;
   }
 
+  /** How many users are members of any channel here, as far as is known. */
+  get userCount(): number {
+    return this.#channelsByUid.size;
+  }
+
+  /** How many channels have members here, as far as is known. */
+  get channelCount(): number {
+    return this.#copies.size;
+  }
+
   /** Whether a user is a member of any channel at this frontend, as far as is known. */
   isMember(uid: string): boolean {
     return this.#channelsByUid.has(uid);
@@ -130,7 +142,12 @@ export class Mirror {
 
   #apply(change: MemberSetChange): void {
     const { name } = change;
-    this.#reads.get(name)?.changes.push(change);
+    const read = this.#reads.get(name);
+    // Of a read that hangs more and more would be kept: it begins again.
+    if (read && read.changes.push(change) >= MAX_CHANGES) {
+      read.missed = true;
+      read.changes.length = 0;
+    }
     const copy = this.#copies.get(name);
     if (change.type === "clear") {
       this.#remove(name, copy?.uids ?? []);

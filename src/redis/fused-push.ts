@@ -1,3 +1,4 @@
+import { Bound } from "../bound.js";
 import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
@@ -105,6 +106,12 @@ const MAX_BATCH = 100;
 const MAX_NAMES = 100;
 const MAX_BATCH_LENGTH = 262_144;
 const MAX_ENTRIES = 1000;
+/**
+ * How much may wait for Redis, in characters: of each push its body, and about what it takes besides. A push that is given up at its
+ * deadline still waits with those that it went with.
+ */
+const MAX_WAITING_LENGTH = 128 * 1024 * 1024;
+const OVERHEAD = 500;
 
 /** A push that is to be sent. */
 interface QueuedPush {
@@ -144,6 +151,12 @@ export class RedisFusedPush implements FusedPush {
   readonly #connection: RedisConnection;
   readonly #transport: RedisTransport;
   #batch: Batch | undefined;
+  readonly #waiting = new Bound({
+    source: this,
+    queue: "redis",
+    limit: MAX_WAITING_LENGTH,
+    what: "pushes that wait for Redis, in characters",
+  });
   /** How many a message goes to: the most of late, since some channels are at few. */
   #frontends = 1;
 
@@ -158,6 +171,7 @@ export class RedisFusedPush implements FusedPush {
 
   push(push: ChannelPush): Promise<SentPush> {
     return new Promise((resolve, reject) => {
+      this.#waiting.check(push.body.length + OVERHEAD);
       const { id, exchange } = this.#transport.openExchange(push.timeoutMs, reject);
       this.#enqueue({ id, push, exchange, resolve, reject });
     });
@@ -172,6 +186,7 @@ export class RedisFusedPush implements FusedPush {
     batch.pushes.push(queued);
     for (const name of names) batch.names.add(name);
     batch.length += body.length;
+    this.#waiting.add(body.length + OVERHEAD);
     if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) this.#connection.flush();
   }
 
@@ -190,13 +205,13 @@ export class RedisFusedPush implements FusedPush {
   async #sendBatch(batch: Batch): Promise<void> {
     // What has waited too long has failed: nothing of it is sent.
     const pushes = batch.pushes.filter(({ exchange }) => !exchange.isOver);
-    if (pushes.length === 0) return;
-    const indices = new Map<string, number>();
-    const channelsOf = pushes.map(({ push }) => push.names.map((name) => indexOf(indices, name)));
-    const texts = pushes.map(({ id, push }, index) =>
-      encodeFusedPush(push.ack ? id : withoutAnswer(id), channelsOf[index]!, push),
-    );
     try {
+      if (pushes.length === 0) return;
+      const indices = new Map<string, number>();
+      const channelsOf = pushes.map(({ push }) => push.names.map((name) => indexOf(indices, name)));
+      const texts = pushes.map(({ id, push }, index) =>
+        encodeFusedPush(push.ack ? id : withoutAnswer(id), channelsOf[index]!, push),
+      );
       const places = await this.#send(batch.stype, [...indices.keys()], texts);
       for (const [index, { push, exchange, resolve }] of pushes.entries()) {
         resolve(this.#sentTo(places, channelsOf[index]!, push, exchange));
@@ -206,6 +221,8 @@ export class RedisFusedPush implements FusedPush {
         exchange.cancel();
         reject(error);
       }
+    } finally {
+      this.#waiting.remove(batch.length + batch.pushes.length * OVERHEAD);
     }
   }
 

@@ -18,11 +18,21 @@ export async function findUnlisted({ manager, registry }: Cluster): Promise<stri
   return holding.filter((sid) => !sids.has(sid));
 }
 
-/** Removes it: the members, each with a `leave` event, and the entries in the registry. The store spares those who hold a lease. */
-export async function removeLeftovers({ manager, registry }: Cluster, { dead, unlisted }: Leftovers): Promise<void> {
+/**
+ * Removes it: the members, each with a `leave` event, and the entries in the registry. The store spares those who hold a lease.
+ * @param removed is told of each frontend of which there was something left, and how many members this call has removed
+ */
+export async function removeLeftovers(
+  { manager, registry }: Cluster,
+  { dead, unlisted }: Leftovers,
+  removed: (sid: string, members: number) => void = () => {},
+): Promise<void> {
   for (const frontend of dead) {
-    await manager.evict?.(frontend, "server-down");
-    await registry.forget(frontend);
+    const members = (await manager.evict?.(frontend, "server-down")) ?? 0;
+    if ((await registry.forget(frontend)) || members > 0) removed(frontend.sid, members);
   }
-  for (const sid of unlisted) await manager.evict?.({ sid, incarnation: "" }, "server-down");
+  for (const sid of unlisted) {
+    const members = (await manager.evict?.({ sid, incarnation: "" }, "server-down")) ?? 0;
+    if (members > 0) removed(sid, members);
+  }
 }

@@ -9,19 +9,23 @@ interface MembershipEventsOptions {
   leaveDelayMs: number;
   tell: TellEvent;
   report: (error: unknown) => void;
+  /** Changes may have been missed. */
+  gap: () => void;
 }
 
 /** Watches all changes of the cluster while somebody listens, and tells them one member at a time. */
 export class MembershipEvents {
   readonly #manager: ChannelManager;
   readonly #report: (error: unknown) => void;
+  readonly #gap: () => void;
   readonly #delay: LeaveDelay | undefined;
   readonly #events: Pick<LeaveDelay, "join" | "leave" | "created" | "emptied">;
   #watching: Promise<Unsubscribe | undefined> | undefined;
 
-  constructor({ manager, leaveDelayMs, tell, report }: MembershipEventsOptions) {
+  constructor({ manager, leaveDelayMs, tell, report, gap }: MembershipEventsOptions) {
     this.#manager = manager;
     this.#report = report;
+    this.#gap = gap;
     this.#delay = leaveDelayMs > 0 ? new LeaveDelay({ delayMs: leaveDelayMs, tell }) : undefined;
     this.#events = this.#delay ?? {
       join: (event) => tell("join", event),
@@ -55,7 +59,7 @@ export class MembershipEvents {
       this.#report(new GlobalChannelError("GC_UNSUPPORTED", message));
       return undefined;
     }
-    return this.#manager.watchAll?.({ change: (change) => this.#tell(change) });
+    return this.#manager.watchAll?.({ change: (change) => this.#tell(change), gap: this.#gap });
   }
 
   #tell(change: MemberSetChange): void {

@@ -27,3 +27,8 @@ export function checkMemberships(memberships: readonly MembershipInput[]): Membe
     return checkMembership(item as MembershipInput, `${argument}.`);
   });
 }
+
+/** How much a call for these counts: it is not checked yet whether they are any. */
+export function sizeOf(memberships: unknown): number {
+  return Array.isArray(memberships) ? memberships.length : 1;
+}

@@ -1,3 +1,4 @@
+import { diagnostics } from "../diagnostics.js";
 import { isGlobalChannelError } from "../errors.js";
 import { Periodic } from "../periodic.js";
 import type { Cluster } from "../types.js";
@@ -8,6 +9,8 @@ interface ReaperOptions {
   graceMs: number;
   intervalMs: number;
   report: (error: unknown) => void;
+  /** The service that it works for. */
+  source: object;
 }
 
 /**
@@ -42,9 +45,11 @@ export class Reaper {
   }
 
   async sweep(): Promise<void> {
-    const { cluster, graceMs } = this.#options;
+    const { cluster, graceMs, source } = this.#options;
     const dead = await cluster.registry.listDead(graceMs);
-    await removeLeftovers(cluster, { dead, unlisted: await this.#findUnlistedTooLong() });
+    await removeLeftovers(cluster, { dead, unlisted: await this.#findUnlistedTooLong() }, (sid, members) => {
+      if (diagnostics.evicted.hasSubscribers) diagnostics.evicted.publish({ service: source, sid, members });
+    });
   }
 
   /**

@@ -10,6 +10,11 @@ export interface GlobalChannelServiceOptions {
   maxMessageBytes?: number;
   /** How many pushes may be under way at the same time. @default 10000 */
   maxPendingPushes?: number;
+  /**
+   * How many other calls may be under way at the same time. Each of the memberships of `addMany` and `leaveMany` counts; one call
+   * of more than there may be is let in while no other is under way. One takes about 1.5 KB. @default 100000
+   */
+  maxPendingCalls?: number;
   /** How long after the end of a frontend's lease its members are removed for good, in milliseconds. @default 10000 */
   graceMs?: number;
   /**
@@ -37,6 +42,7 @@ export function resolveServiceOptions(options: GlobalChannelServiceOptions) {
     timeoutMs,
     maxMessageBytes: amount(1024 * 1024),
     maxPendingPushes: amount(10_000),
+    maxPendingCalls: amount(100_000),
     graceMs,
     reapIntervalMs: milliseconds(1000, 10),
     leaveDelayMs: milliseconds(0, 0),

@@ -1,17 +1,26 @@
-import { checkList, checkName, checkInteger, checkId, encodeMessage } from "../arguments.js";
+import { checkList, checkName, checkInteger, checkId } from "../arguments.js";
+import { Bound } from "../bound.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster/parts.js";
-import { reportError } from "../diagnostics.js";
+import { reportError, reportGap } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
 import { optional, resolveOptions } from "../options.js";
 import type { Cluster, ManagerCapabilities, Member } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
-import { checkMembership, checkMemberships, type MembershipInput, type Sid, type Uid } from "./membership-input.js";
+import {
+  checkMembership,
+  checkMemberships,
+  sizeOf,
+  type MembershipInput,
+  type Sid,
+  type Uid,
+} from "./membership-input.js";
 import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
-import { Pusher, type PushMessage } from "./pusher.js";
-import { pushOptions, type PushOptions } from "./push-options.js";
-import { failIdsOf, type PushReport } from "./push-report.js";
+import { PushCalls } from "./push-calls.js";
+import { Pusher } from "./pusher.js";
+import type { PushOptions } from "./push-options.js";
+import type { PushReport } from "./push-report.js";
 import { Reaper } from "./reaper.js";
 import { ServiceEmitter } from "./service-emitter.js";
 import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
@@ -21,7 +30,8 @@ import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./servi
  *
  * Every method returns a promise, and takes a Node callback as its last argument, which is called once. Arguments are
  * checked before anything is done: `GC_INVALID_ARGUMENT`, and `GC_INVALID_OPTION` for what is in an options object. Before `start` every method rejects with `GC_NOT_STARTED`, after
- * `stop` with `GC_CLOSED`; while the store is out of reach with `GC_STORE_UNAVAILABLE` (temporary). Frontends that are not
+ * `stop` with `GC_CLOSED`; while the store is out of reach with `GC_STORE_UNAVAILABLE` (temporary); beyond `maxPendingPushes` and
+ * `maxPendingCalls` with `GC_OVERLOADED` (temporary; nothing was done). Frontends that are not
  * alive are not counted: no read names their members, and no push targets them.
  *
  * Events: those of `ServiceEvents`, of the whole cluster, from the moment that {@link GlobalChannelService.start}
@@ -32,14 +42,12 @@ import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./servi
  */
 export class GlobalChannelService extends ServiceEmitter {
   readonly #cluster: Cluster;
-  readonly #options: { maxMessageBytes: number; maxPendingPushes: number };
-  readonly #pushOptions: ReturnType<typeof pushOptions>;
-  readonly #pushDefaults: Pick<PushMessage, "except" | "timeoutMs" | "ack">;
   readonly #pusher: Pusher;
   readonly #queries: MembershipQueries;
   readonly #reaper: Reaper;
   readonly #events: MembershipEvents;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #pushes: PushCalls;
+  readonly #calls: Bound;
   #started = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -50,15 +58,16 @@ export class GlobalChannelService extends ServiceEmitter {
     const resolved = resolveServiceOptions(options);
     const { cluster, reapIntervalMs, autoLeave, leaveDelayMs } = resolved;
     this.#cluster = cluster;
-    this.#options = resolved;
-    this.#pushOptions = pushOptions(resolved.timeoutMs);
-    this.#pushDefaults = resolveOptions("push", {}, this.#pushOptions);
+    const limit = resolved.maxPendingCalls;
+    this.#calls = new Bound({ source: this, queue: "calls", limit, what: "calls under way (maxPendingCalls)" });
+    this.#pushes = new PushCalls({ service: this, ...resolved, run: (call) => this.#run(call) });
     const report = (error: unknown): void => reportError(this, error);
-    this.#pusher = new Pusher({ cluster, autoLeave, report, track: (late) => this.#track(late) });
+    this.#pusher = new Pusher({ cluster, autoLeave, report, track: (late) => this.#pushes.track(late) });
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
-    this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report });
+    this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report, source: this });
     const tell = this.tell.bind(this);
-    this.#events = new MembershipEvents({ manager: cluster.manager, leaveDelayMs, tell, report });
+    const gap = (): void => reportGap(this, "changes");
+    this.#events = new MembershipEvents({ manager: cluster.manager, leaveDelayMs, tell, report, gap });
     this.onListener(() => {
       if (this.#started && !this.#stopping) this.#events.start().catch(report);
     });
@@ -114,12 +123,14 @@ export class GlobalChannelService extends ServiceEmitter {
    * added together where the manager has `bulk`, on Redis at most 125 at a time; after an error some may have been added.
    */
   addMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
-    return this.#call(callback, () => addMany(this.#cluster.manager, checkMemberships(memberships), "join"));
+    const add = (): Promise<number> => addMany(this.#cluster.manager, checkMemberships(memberships), "join");
+    return this.#call(callback, add, sizeOf(memberships));
   }
 
   /** Takes many members out, of any channels. Resolves how many were members. Cost and atomicity as {@link addMany}. */
   leaveMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
-    return this.#call(callback, () => leaveMany(this.#cluster.manager, checkMemberships(memberships), "leave"));
+    const leave = (): Promise<number> => leaveMany(this.#cluster.manager, checkMemberships(memberships), "leave");
+    return this.#call(callback, leave, sizeOf(memberships));
   }
 
   /**
@@ -242,7 +253,7 @@ export class GlobalChannelService extends ServiceEmitter {
     options?: PushOptions | Callback<string[]> | null,
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
-    return this.#push(stype, route, msg, options, callback, (push) => {
+    return this.#pushes.call({ stype, route, msg, name, options, callback }, (push) => {
       const names = Array.isArray(name) ? checkList("name", name, checkName) : [checkName("name", name)];
       return this.#pusher.toChannels([...new Set(names)], push);
     });
@@ -260,7 +271,7 @@ export class GlobalChannelService extends ServiceEmitter {
     options?: PushOptions | Callback<string[]> | null,
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
-    return this.#push(stype, route, msg, options, callback, (push) => {
+    return this.#pushes.call({ stype, route, msg, uids, options, callback }, (push) => {
       const users = checkList("uids", uids, checkId);
       this.#require("presence", "pushToUsers");
       return this.#pusher.toUsers(users, push);
@@ -278,7 +289,7 @@ export class GlobalChannelService extends ServiceEmitter {
     options?: PushOptions | Callback<string[]> | null,
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
-    return this.#push(stype, route, msg, options, callback, (push) => this.#pusher.toEveryone(push));
+    return this.#pushes.call({ stype, route, msg, options, callback }, (push) => this.#pusher.toEveryone(push));
   }
 
   async #start(): Promise<void> {
@@ -299,70 +310,31 @@ export class GlobalChannelService extends ServiceEmitter {
       () => false,
     );
     if (!started) return;
-    if (!force) await Promise.allSettled(this.#pending);
+    if (!force) await this.#pushes.settled();
     await this.#reaper.stop();
     await this.#events.stop();
     await stopParts(this.#cluster, force);
   }
 
-  /** Runs one call: refused unless started, its errors as rejections, its result for the callback too. */
-  #call<T>(callback: Callback<T> | undefined, run: () => T | Promise<T>): Promise<T> {
-    return withCallback(this.#run(run), callback);
+  /** Runs one call: refused unless started and there is room, its errors as rejections, its result for the callback too. */
+  #call<T>(callback: Callback<T> | undefined, run: () => T | Promise<T>, size = 1): Promise<T> {
+    return withCallback(this.#run(run, size), callback);
   }
 
-  /** Not an async function: that would make each call wait for a promise of its own that follows the one of `run`. */
-  #run<T>(run: () => T | Promise<T>): Promise<T> {
+  /**
+   * Not an async function: that would make each call wait for one more promise that follows the one of `run`.
+   * @param size how much of `maxPendingCalls` it takes: pushes have a bound of their own
+   */
+  #run<T>(run: () => T | Promise<T>, size = 0): Promise<T> {
     try {
       if (this.#stopping) throw closed();
       if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
-      return Promise.resolve(run());
+      return Promise.resolve(size === 0 ? run() : this.#calls.run(run, size));
     } catch (error) {
       // What was thrown, whatever it is: an async function would reject with the same.
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors
       return Promise.reject(error);
     }
-  }
-
-  #push(
-    stype: string,
-    route: string,
-    msg: unknown,
-    options: PushOptions | Callback<string[]> | null | undefined,
-    callback: Callback<string[]> | undefined,
-    send: (push: PushMessage) => Promise<PushReport>,
-  ): Promise<PushReport> {
-    if (typeof options === "function") return this.#push(stype, route, msg, undefined, options, send);
-    const push = this.#run(() => {
-      const { maxMessageBytes, maxPendingPushes } = this.#options;
-      if (this.#pending.size >= maxPendingPushes) {
-        throw new GlobalChannelError(
-          "GC_OVERLOADED",
-          `${maxPendingPushes} pushes are under way already (maxPendingPushes)`,
-        );
-      }
-      const given = options == null ? this.#pushDefaults : resolveOptions("push", options, this.#pushOptions);
-      return send({
-        stype: checkName("stype", stype),
-        route: checkName("route", route),
-        body: encodeMessage(msg, maxMessageBytes),
-        ...given,
-      });
-    });
-    this.#track(push);
-    if (callback) {
-      const failIds = push.then(failIdsOf);
-      withCallback(failIds, callback, (error) => (error as Partial<{ report: PushReport }>).report?.failIds).catch(
-        () => {},
-      );
-    }
-    return push;
-  }
-
-  /** Counts as a push under way until it is settled. */
-  #track(push: Promise<unknown>): void {
-    this.#pending.add(push);
-    const done = (): boolean => this.#pending.delete(push);
-    push.then(done, done);
   }
 
   get #hasUserIndex(): boolean {

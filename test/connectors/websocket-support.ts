@@ -44,7 +44,7 @@ export class RecordingHost implements ConnectorHost {
   closed(uid: string): void {
     this.events.push(`closed ${uid}`);
   }
-  message(uid: string, route: string, msg: unknown): void {
+  message(uid: string, route: string, msg: unknown): void | Promise<void> {
     this.events.push(`message ${uid}`);
     this.messages.push({ uid, route, msg });
   }

@@ -188,6 +188,38 @@ for (const [title, data, code] of [
   });
 }
 
+test("a message › waits in the connection while 128 of the client are not handled, and no heartbeat ends that", async (t) => {
+  const { host, connector, openSession } = await startConnector(t, { heartbeatMs: 200 });
+  const waiting: (() => void)[] = [];
+  host.message = (uid, _route, msg) => {
+    host.messages.push({ uid, route: "", msg });
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  const [client, other] = [await openSession("ann"), await openSession("bob")];
+  const body = "x".repeat(1000);
+
+  for (let n = 0; n < 10_000; n++) client.send("chat", `${n} ${body}`);
+  await until(() => waiting.length >= 128);
+  // A later message of another client, and three heartbeats.
+  const pings = other.pings;
+  await until(() => other.pings >= pings + 3);
+  other.send("chat", "sentinel");
+  await until(() => host.messages.at(-1)!.uid === "bob");
+  t.true(waiting.length < 500, `${waiting.length} taken in`);
+  t.is(connector.stats.sessions, 2);
+
+  while (host.messages.length < 10_001 && connector.stats.sessions === 2) {
+    for (const handled of waiting.splice(0)) handled();
+    await new Promise(setImmediate);
+  }
+  t.is(connector.stats.heartbeatClosed, 0);
+  const sent = host.messages.filter(({ uid }) => uid === "ann").map(({ msg }) => parseInt(msg as string));
+  t.deepEqual(
+    sent,
+    Array.from({ length: 10_000 }, (_, n) => n),
+  );
+});
+
 test("a message › as large as maxClientMessageBytes is taken, in any number of fragments", async (t) => {
   const { host, openSession } = await startConnector(t, { maxClientMessageBytes: 1000 });
   const client = await openSession("ann");

@@ -449,6 +449,22 @@ test("changes that come while a set is read are in what is read", async (t) => {
   t.is(store.readCount, 1);
 });
 
+test("of a read that hangs no more than 10,000 changes are kept: the set is read again", async (t) => {
+  const { store, mirror } = await startMirror();
+  store.add("room", "ann");
+  store.drop();
+
+  const members = mirror.resolve("room", store.version("room"));
+  store.handle();
+  for (let n = 0; n < 10_001; n++) store.add("room", `user-${n}`);
+  store.deliver();
+  await store.answer();
+  t.is(store.readCount, 2);
+  await store.answerAll();
+
+  t.is((await members).size, 10_002);
+});
+
 test("those who ask for a set while it is read wait for the same read", async (t) => {
   const { store, mirror } = await startMirror();
   store.add("room", "ann");

@@ -40,7 +40,7 @@ export class RecordingConnector implements Connector {
 
   /** The user sends a message. */
   send(uid: string, route: string, msg: unknown): void {
-    this.#host!.message(uid, route, msg);
+    void this.#host!.message(uid, route, msg);
   }
 
   /** What the user has got, whichever sessions it had. */

@@ -1,3 +1,4 @@
+import type { Bound } from "../../bound.js";
 import { GlobalChannelError } from "../../errors.js";
 
 interface BatchQueueOptions<J, R> {
@@ -8,7 +9,7 @@ interface BatchQueueOptions<J, R> {
   /** How much goes into one batch; a single job may be more. */
   maxBatch: number;
   /** How much may wait. */
-  maxWaiting: number;
+  bound: Bound;
   /** How long a job may wait, in milliseconds. */
   timeoutMs: number;
   /** Does a batch; resolves the result of each job. */
@@ -30,7 +31,6 @@ interface Waiting<J, R> {
 export class BatchQueue<J, R> {
   readonly #options: BatchQueueOptions<J, R>;
   readonly #waiting = new Set<Waiting<J, R>>();
-  #size = 0;
   #working: Promise<void> | undefined;
 
   constructor(options: BatchQueueOptions<J, R>) {
@@ -39,13 +39,10 @@ export class BatchQueue<J, R> {
 
   /** @throws `GC_OVERLOADED`, `GC_STORE_UNAVAILABLE`: nothing was done; what the batch rejects with */
   push(job: J): Promise<R> {
-    const { maxWaiting, timeoutMs } = this.#options;
+    const { bound, timeoutMs } = this.#options;
     const size = this.#options.sizeOf(job);
-    if (this.#size > 0 && this.#size + size > maxWaiting) {
-      const message = `${this.#size} changes wait for the database already`;
-      return Promise.reject(new GlobalChannelError("GC_OVERLOADED", message));
-    }
     return new Promise((resolve, reject) => {
+      bound.check(size);
       const timer = setTimeout(() => {
         this.#take(waiting);
         const message = `the database was busy for ${timeoutMs} ms; nothing was done`;
@@ -53,7 +50,7 @@ export class BatchQueue<J, R> {
       }, timeoutMs);
       const waiting: Waiting<J, R> = { job, size, resolve, reject, timer };
       this.#waiting.add(waiting);
-      this.#size += size;
+      bound.add(size);
       this.#working ??= this.#work();
     });
   }
@@ -112,6 +109,6 @@ export class BatchQueue<J, R> {
   #take(waiting: Waiting<J, R>): void {
     clearTimeout(waiting.timer);
     this.#waiting.delete(waiting);
-    this.#size -= waiting.size;
+    this.#options.bound.remove(waiting.size);
   }
 }

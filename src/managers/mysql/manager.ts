@@ -1,5 +1,6 @@
 import { checkInteger, invalid } from "../../arguments.js";
 import { chunksBySize } from "../../batches.js";
+import { Bound } from "../../bound.js";
 import { ALL_CAPABILITIES } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { isGlobalChannelError } from "../../errors.js";
@@ -32,7 +33,7 @@ import { type Tables, tables } from "./tables.js";
 const BATCH = 2_000_000;
 /** What each membership, and each member set, counts besides its names. */
 const OVERHEAD = 64;
-/** How much may wait. */
+/** How much may wait, in characters, too. */
 const MAX_WAITING = 100 * BATCH;
 /** How many rows are deleted at once. */
 const STEP = 10_000;
@@ -85,11 +86,16 @@ export class MysqlChannelManager implements ChannelManager {
       sizeOf,
       isAlone: ({ type }) => type === "destroy",
       maxBatch: BATCH,
-      maxWaiting: MAX_WAITING,
+      bound: new Bound({
+        source: this,
+        queue: "changes",
+        limit: MAX_WAITING,
+        what: "changes that wait for the database, in characters",
+      }),
       timeoutMs,
       run: (jobs) => this.#run(jobs),
     });
-    this.#sessions = new Sessions(database, names);
+    this.#sessions = new Sessions(this, database, names);
     this.#housekeeping = new Housekeeping({ database, tables: names, memberSets: this.#memberSets, report });
   }
 

@@ -1,4 +1,5 @@
 import { chunks } from "../../batches.js";
+import { Bound } from "../../bound.js";
 import type { FrontendId } from "../../types.js";
 import { BatchQueue } from "./batch-queue.js";
 import type { MysqlDatabase } from "./database.js";
@@ -24,13 +25,18 @@ export class Sessions {
   readonly #tables: Tables;
   readonly notes: BatchQueue<readonly Note[], void>;
 
-  constructor(database: MysqlDatabase, tables: Tables) {
+  constructor(manager: object, database: MysqlDatabase, tables: Tables) {
     this.#database = database;
     this.#tables = tables;
     this.notes = new BatchQueue({
       sizeOf: (notes) => notes.length,
       maxBatch: BATCH,
-      maxWaiting: MAX_WAITING,
+      bound: new Bound({
+        source: manager,
+        queue: "sessions",
+        limit: MAX_WAITING,
+        what: "sessions that wait to be written",
+      }),
       timeoutMs: database.timeoutMs,
       run: async (jobs) => {
         await this.#write(jobs.flat());

@@ -1,6 +1,5 @@
 import { reportError } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
-import type { SubscriptionListener } from "../../redis/subscription.js";
 import type { FrontendRequest, RequestHandler } from "../../types.js";
 import { CallerMemory } from "./caller-memory.js";
 import type { Replies } from "./replies.js";
@@ -20,7 +19,7 @@ const REMIND_MS = 200;
  * requests are held back until the lost ones have come once more. A caller that does not answer is waited for
  * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows.
  */
-export class Inbox implements SubscriptionListener {
+export class Inbox {
   readonly #sid: string;
   readonly #handler: RequestHandler;
   readonly #replies: Replies;
@@ -53,6 +52,7 @@ export class Inbox implements SubscriptionListener {
     for (const caller of this.#callers.values()) caller.hold();
   }
 
+  /** It is made again. */
   gap(): void {
     this.#isCut = false;
     for (const from of this.#callers.keys()) this.#remind(from);

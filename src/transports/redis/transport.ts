@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { reportError } from "../../diagnostics.js";
+import { reportError, reportGap } from "../../diagnostics.js";
 import { type GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
@@ -48,7 +48,10 @@ export class RedisTransport implements RpcTransport {
       const { subscriptions, keys } = this.#connection;
       this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), {
         message: (message) => this.#settle(message),
-        gap: () => this.#unanswered.askAll(),
+        gap: () => {
+          reportGap(this, "replies");
+          this.#unanswered.askAll();
+        },
       });
     } catch (error) {
       await this.#connection.close();
@@ -90,7 +93,14 @@ export class RedisTransport implements RpcTransport {
 
   async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
     const inbox = new Inbox(sid, handler, this.#replies);
-    const unsubscribe = await this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), inbox);
+    const unsubscribe = await this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
+      message: (message) => inbox.message(message),
+      lost: () => inbox.lost(),
+      gap: () => {
+        reportGap(this, "requests");
+        inbox.gap();
+      },
+    });
     const inboxes = this.#inboxes.get(sid) ?? new Set();
     this.#inboxes.set(sid, inboxes.add(inbox));
     return async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
+import { Bound } from "../../../src/bound.js";
 import { GlobalChannelError } from "../../../src/errors.js";
 import { BatchQueue } from "../../../src/managers/mysql/batch-queue.js";
 
@@ -10,7 +11,7 @@ function queueOf(options: { maxBatch?: number; maxWaiting?: number; timeoutMs?: 
   const queue = new BatchQueue<number, string>({
     sizeOf: (job) => job,
     maxBatch,
-    maxWaiting,
+    bound: new Bound({ source: {}, queue: "changes", limit: maxWaiting, what: "jobs" }),
     timeoutMs,
     async run(jobs) {
       batches.push([...jobs]);
