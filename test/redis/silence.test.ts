@@ -1,5 +1,3 @@
-import { createServer, connect, type AddressInfo, type Socket } from "node:net";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
@@ -7,6 +5,7 @@ import { redis } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { startRedis } from "../support/redis-server.js";
+import { TcpProxy, type Link } from "../support/tcp-proxy.js";
 
 // Connections that nobody closes and that nothing comes through any more: a Redis that hangs, a firewall that has forgotten.
 
@@ -21,32 +20,17 @@ async function startServer(t: ExecutionContext) {
 
 /** A way to Redis on which the connections of subscribers can fall silent. */
 async function startSilentProxy(t: ExecutionContext, redisPort: number) {
-  const links: { sockets: [Socket, Socket]; subscribes: boolean; isSilent: boolean }[] = [];
-  const proxy = createServer((near) => {
-    const far = connect(redisPort, "127.0.0.1");
-    const link = { sockets: [near, far] as [Socket, Socket], subscribes: false, isSilent: false };
-    links.push(link);
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      from.on("data", (data) => {
-        if (from === near && /\bsubscribe\r\n/i.test(data.toString("latin1"))) link.subscribes = true;
-        if (!link.isSilent) to.write(data);
-      });
-      from.on("error", () => {});
-      from.on("close", () => to.destroy());
-    }
-  }).listen(0, "127.0.0.1");
-  await once(proxy, "listening");
-  t.teardown(() => {
-    proxy.close();
-    for (const { sockets } of links) for (const socket of sockets) socket.destroy();
+  const subscribers = new Set<Link>();
+  const proxy = await TcpProxy.start(redisPort, {
+    onRequest(link, data) {
+      if (/\bsubscribe\r\n/i.test(data.toString("latin1"))) subscribers.add(link);
+    },
   });
+  t.teardown(() => proxy.stop());
   return {
-    url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    url: `redis://127.0.0.1:${proxy.port}`,
     silenceSubscribers: () => {
-      for (const link of links) link.isSilent ||= link.subscribes;
+      for (const link of subscribers) link.hold();
     },
   };
 }
