@@ -89,9 +89,10 @@ export class TcpProxy {
   }
 
   async stop(): Promise<void> {
-    this.cut();
+    // First: nobody comes after the cut.
     this.#server.close();
-    await once(this.#server, "close");
+    this.cut();
+    await Promise.all([once(this.#server, "close"), ...this.links.map(({ closed }) => closed)]);
   }
 
   #applyToAll(): void {
@@ -133,14 +134,14 @@ export class Link {
   }
 
   cut(): void {
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    reset(this.#near);
+    reset(this.#far);
   }
 
   /** The server's side breaks, and the client is not told. */
   vanish(): void {
     this.#ways.answers.set(true, 0);
-    this.#far.resetAndDestroy();
+    reset(this.#far);
   }
 
   /** Resolves when this side is gone. */
@@ -208,4 +209,10 @@ class Way {
     // Who has said all and is answered nothing more has ended well.
     else if (!this.#to.writableEnded) this.#to.resetAndDestroy();
   }
+}
+
+/** Breaks a connection, so that the other side is told (RST). One that has been ended cannot be reset by Node.js: its handle would stay. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
