@@ -19,6 +19,8 @@ export class ChaosCluster {
   readonly lives: Life[] = [];
   readonly frontends: Host<FrontendApi, number>[] = [];
   readonly backends: Host<BackendApi, void>[] = [];
+  /** A backend that nothing is done to, and that is asked for nothing: it sees every event, and removes what others leave. */
+  #witness: Host<BackendApi, void> | undefined;
   readonly #settings: Settings;
   /** The sid of each frontend host: another one after a frontend was replaced. */
   readonly #sids: string[] = [];
@@ -51,6 +53,11 @@ export class ChaosCluster {
     return this.frontends.flatMap(({ live }) => live ?? []);
   }
 
+  /** The backends that are started now, the witness first. */
+  get liveBackends() {
+    return [this.#witness?.live ?? [], ...this.backends.map(({ live }) => live ?? [])].flat();
+  }
+
   startFrontend(index: number, sidStays = true): Promise<void> {
     const sid = (sidStays && this.#sids[index]) || `sid-${++this.#lastSid}`;
     this.#sids[index] = sid;
@@ -58,28 +65,37 @@ export class ChaosCluster {
   }
 
   startBackend(index: number): Promise<void> {
-    const { timeoutMs, graceMs, reapIntervalMs } = this.#settings;
-    const config: Omit<BackendConfig, "url"> = { timeoutMs, graceMs, reapIntervalMs };
-    return this.backends[index]!.start(`backend-${index + 1}`, config);
+    return this.backends[index]!.start(`backend-${index + 1}`, this.#backendConfig);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.frontends, ...this.backends].map((host) => host.close()));
+    await Promise.all(this.#hosts.map((host) => host.close()));
     await this.clients.kill();
     await this.redis.stop();
   }
 
+  get #hosts() {
+    return [...this.frontends, ...this.backends, ...(this.#witness ? [this.#witness] : [])];
+  }
+
+  get #backendConfig(): Omit<BackendConfig, "url"> {
+    const { timeoutMs, graceMs, reapIntervalMs } = this.#settings;
+    return { timeoutMs, graceMs, reapIntervalMs };
+  }
+
   async #start(): Promise<void> {
     const { frontends, backends } = this.#settings;
+    const openBackend = (index: number) =>
+      this.#open<BackendApi, void>("backend", index, (process) => process.call("start"));
     for (const index of indices(frontends)) {
       this.frontends.push(await this.#open<FrontendApi, number>("frontend", index, (process) => process.call("start")));
     }
-    for (const index of indices(backends)) {
-      this.backends.push(await this.#open<BackendApi, void>("backend", index, (process) => process.call("start")));
-    }
+    for (const index of indices(backends)) this.backends.push(await openBackend(index));
+    this.#witness = await openBackend(backends);
     await Promise.all([
       ...indices(frontends).map((index) => this.startFrontend(index)),
       ...indices(backends).map((index) => this.startBackend(index)),
+      this.#witness.start("witness", this.#backendConfig),
     ]);
   }
 

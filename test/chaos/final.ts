@@ -18,7 +18,7 @@ type Collected = Pick<History, "final" | "seen"> & { callbacks: Map<number, numb
 
 /** Looks at what is left when all is well again: who is a member, what is in Redis, and what the backends have seen. */
 export async function readFinal(cluster: ChaosCluster, settings: Settings, pushCount: number): Promise<Collected> {
-  const backends = cluster.backends.flatMap(({ live }) => live ?? []);
+  const backends = cluster.liveBackends;
   const [first] = backends;
   // They ended by themselves, which is found.
   if (!first) return { final: NOTHING, seen: [], callbacks: new Map() };

@@ -67,7 +67,7 @@ const REDIS_FAULTS = ["flush", "kill-redis", "stop-redis", "kill-clients"] as co
 const PAUSES: Record<PlannedFault["target"]["role"], Range> = {
   frontend: [2500, 8000],
   backend: [4000, 12_000],
-  redis: [8000, 18_000],
+  redis: [9000, 20_000],
 };
 /** When the first fault of a target comes, at the earliest and latest. */
 const FIRST: Range = [800, 4000];
