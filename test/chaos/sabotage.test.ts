@@ -1,0 +1,113 @@
+// Proves that the suite finds what it should: with a protection switched off, a short run breaks the right promise.
+import test from "ava";
+
+import { check } from "./checks/index.js";
+import type { Invariant } from "./history.js";
+import { planFaults } from "./plan.js";
+import { runChaos } from "./run.js";
+import { DEFAULTS, type FaultKind, type Settings } from "./settings.js";
+
+const SHORT: Settings = {
+  ...DEFAULTS,
+  seconds: 3,
+  frontends: 2,
+  backends: 2,
+  users: 12,
+  only: [],
+  channels: 4,
+  timeoutMs: 800,
+  leaseMs: 700,
+  graceMs: 600,
+  reapIntervalMs: 300,
+  settleMs: 1500,
+};
+
+/** A seed that begins with a fault of this kind, of which a killed frontend does not come back under its sid. */
+function seedFor(kind: FaultKind): number {
+  for (let seed = 1; ; seed++) {
+    const [first] = planFaults({ ...SHORT, seed, only: [kind] });
+    if (first && first.at < 1500 && first.detail >= 600) return seed;
+  }
+}
+
+function settingsOf(fault: FaultKind | undefined, sabotage: readonly string[]): Settings {
+  return {
+    ...SHORT,
+    ...(fault && { only: [fault], seed: seedFor(fault) }),
+    sabotage: sabotage.map((name) => new URL(`sabotage/${name}.ts`, import.meta.url)),
+  };
+}
+
+/** What is switched off together, and what has to be found of it. */
+const CONTROLS: readonly {
+  sabotage: readonly string[];
+  fault?: FaultKind;
+  found: readonly (readonly [Invariant, RegExp])[];
+}[] = [
+  {
+    sabotage: ["late"],
+    found: [
+      ["1 reports", /settled \d+ ms after its deadline/],
+      ["1 reports", /called back 2 times/],
+    ],
+  },
+  {
+    sabotage: ["twice", "to-everyone"],
+    found: [
+      ["2 deliveries", /came twice/],
+      ["2 deliveries", /who was no member/],
+    ],
+  },
+  {
+    sabotage: ["lost"],
+    found: [
+      ["2 deliveries", /said to reach more/],
+      ["2 deliveries", /never came/],
+    ],
+  },
+  { sabotage: ["swapped"], found: [["3 order", /after push \d+ of the same channel/]] },
+  {
+    sabotage: ["no-eviction"],
+    fault: "kill-frontend",
+    found: [
+      ["4 membership", /Redis still has/],
+      ["5 events", /told 0 times/],
+    ],
+  },
+  {
+    sabotage: ["no-restoration"],
+    fault: "flush",
+    found: [["4 membership", /does not read .* who must be there/]],
+  },
+  {
+    sabotage: ["never-forgets"],
+    fault: "kill-frontend",
+    found: [["4 membership", /reads .* before the last push, who must not be there/]],
+  },
+  {
+    sabotage: ["two-leaves"],
+    fault: "kill-frontend",
+    found: [
+      ["5 events", /told 2 times/],
+      ["5 events", /told leave .* twice/],
+    ],
+  },
+  { sabotage: ["crash"], found: [["6 processes", /ended by itself[^]*nobody handles this/]] },
+];
+
+for (const { sabotage, fault, found } of CONTROLS) {
+  test.serial(`with ${[...sabotage, fault ?? "no faults"].join(", ")}, a run breaks its promises`, async (t) => {
+    const violations = check(await runChaos(settingsOf(fault, sabotage)));
+
+    for (const [invariant, message] of found) {
+      t.true(
+        violations.some((violation) => violation.invariant === invariant && message.test(violation.message)),
+        `${String(message)} is not among:\n${violations.map((violation) => violation.message).join("\n")}`,
+      );
+    }
+  });
+}
+
+test.serial("a run without faults keeps every promise", async (t) => {
+  t.deepEqual(check(await runChaos(settingsOf(undefined, []))), []);
+});
