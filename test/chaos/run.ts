@@ -13,6 +13,8 @@ import { Workload } from "./workload.js";
 
 /** A delay of this process of that length means that the whole machine was busy with something else. */
 const BUSY_MS = 150;
+/** How long calls may take when all is well. */
+const IDLE_MS = 6000;
 /** How long users may take to connect when all is well. */
 const CONNECT_MS = 10_000;
 
@@ -38,7 +40,7 @@ export async function runChaos(settings: Settings): Promise<History> {
       });
       const living = users.run();
       await Promise.race([living, expectConnected(users)]);
-      await workload.idle();
+      await workload.idle(IDLE_MS);
 
       const startAt = monotonicMs();
       const work = Promise.all([
@@ -49,7 +51,7 @@ export async function runChaos(settings: Settings): Promise<History> {
       await Promise.race([living, work]);
       const healedAt = monotonicMs();
       await expectConnected(users);
-      await workload.idle();
+      await workload.idle(IDLE_MS);
       await sleep(healedAt + leaseMs + graceMs + settleMs - monotonicMs());
       const endAt = monotonicMs();
 

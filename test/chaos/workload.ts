@@ -28,9 +28,15 @@ export class Workload {
     }
   }
 
-  /** Resolves when all that was called for has ended. @throws what failed in a way that is no error of a call */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  /**
+   * Resolves when all that was called for has ended, or the time is over: what has not ended then never will.
+   * @throws what failed in a way that is no error of a call
+   */
+  async idle(withinMs: number): Promise<void> {
+    const giveUpAt = monotonicMs() + withinMs;
+    while (this.#underWay.size > 0 && monotonicMs() < giveUpAt) {
+      await Promise.race([Promise.all(this.#underWay), sleep(giveUpAt - monotonicMs(), undefined, { ref: false })]);
+    }
     if (this.#failure) throw this.#failure.error;
   }
 

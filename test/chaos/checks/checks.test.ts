@@ -53,7 +53,7 @@ good("a push that nobody was there for, and one whose backend died", () => ({
   pushes: [
     push(1, START + 100),
     push(3, START + 200, { audience: { names: ["hall"] }, outcome: { ...outcomeOf({}), report: nothing } }),
-    push(4, START - 5000, { outcome: undefined, callbacks: undefined, end: Infinity }),
+    push(4, START - 5000, { backend: "backend-0#1", outcome: undefined, callbacks: undefined, end: Infinity }),
   ],
 }));
 
@@ -71,6 +71,11 @@ bad("1 reports", /called back 2 times/, "a callback is called twice", () => ({
 
 bad("1 reports", /called back 0 times/, "a callback is not called", () => ({
   pushes: [push(1, START + 100, { callbacks: 0 })],
+}));
+
+bad("1 reports", /push 1 never settles|leave never settles/, "a push and a leave never settle", () => ({
+  pushes: [push(1, START + 100, { outcome: undefined, callbacks: undefined, end: Infinity })],
+  changes: [join("ann", START), join("bob", START), leave("cid", START, { status: "maybe", end: Infinity })],
 }));
 
 bad("1 reports", /settled 60 ms after/, "a push settles too late", () => ({

@@ -12,21 +12,26 @@ const EXPECTED_CODES = [
 ];
 
 /** Every report adds up, and every push settles once, in time. */
-export function checkReports({ pushes, final, changes }: History): Violation[] {
+export function checkReports({ pushes, final, changes, lives }: History): Violation[] {
+  const living = new Set(lives.filter(({ end }) => end === undefined).map(({ id }) => id));
+  const hangs = ({ end, backend }: { end: number; backend: string }): boolean =>
+    end === Infinity && living.has(backend);
   return [
+    ...pushes.filter(hangs).map(({ id }) => violation(`push ${id} never settles`, { push: id })),
+    ...changes.filter(hangs).map(({ type, name, uid, sid }) => violation(`${type} never settles`, { name, uid, sid })),
     ...[...pushes, ...final.pushes].flatMap((push) =>
-      mistakesOf(push).map((message) => ({
-        invariant: "1 reports" as const,
-        message: `push ${push.id} ${message}`,
-        about: { push: push.id },
-      })),
+      mistakesOf(push).map((message) => violation(`push ${push.id} ${message}`, { push: push.id })),
     ),
     ...changes.flatMap(({ type, code, name, uid, sid }) =>
       code === undefined || EXPECTED_CODES.includes(code)
         ? []
-        : [{ invariant: "1 reports" as const, message: `${type} failed with ${code}`, about: { name, uid, sid } }],
+        : [violation(`${type} failed with ${code}`, { name, uid, sid })],
     ),
   ];
+}
+
+function violation(message: string, about: Violation["about"]): Violation {
+  return { invariant: "1 reports", message, about };
 }
 
 /** By how much a push settled later than it could have. */
