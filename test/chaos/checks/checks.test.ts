@@ -137,6 +137,21 @@ bad(
   }),
 );
 
+good("a client has gone while its frontend was stopped, which then writes to its connection", () => ({
+  connections: [
+    connection(1, "ann", [1, LAST]),
+    connection(2, "bob", [], {
+      closingAt: START - 2000,
+      closedAt: START - 2000,
+      openAt: START - 3000,
+      triedAt: START - 3000,
+    }),
+    connection(3, "bob", [LAST], { openAt: START + 3000, triedAt: START + 2000 }),
+  ],
+  changes: [join("ann", START), join("bob", START - 2500), join("bob", START + 4000)],
+  faults: [{ kind: "stop-frontend", target: "s1#1", from: START - 2200, to: START + 105 }],
+}));
+
 bad("3 order", /got push 1 after push 3/, "two pushes change places", () => ({
   pushes: [push(1, START + 100), push(3, START + 101)],
   connections: [connection(1, "ann", [3, 1, LAST]), connection(2, "bob", [1, 3, LAST])],
@@ -213,6 +228,17 @@ bad("4 membership", /its frontend is dead|targeted s1, which is dead/, "a dead f
       told(START + 4000, { uid, type: "leave", reason: "server-down" }),
     ]),
     final: final([], { sids: new Map(), pushes: [] }),
+  };
+});
+
+good("the last renewal of a frontend that was killed is done when Redis goes on", () => {
+  const [backend, frontend] = goodHistory().lives as [Life, Life];
+  const dead: Life = { ...frontend, id: "s0#1", sid: "s0", end: "killed", endAt: START + 500, goneAt: START + 500 };
+  const reading = { backend: "backend-1#1", name: "hall", start: START + 4900, end: START + 4901, members: ["cid@s0"] };
+  return {
+    lives: [backend, frontend, dead],
+    readings: [reading],
+    faults: [{ kind: "stop-redis", target: "redis", from: START + 400, to: START + 3000 }],
   };
 });
 

@@ -5,6 +5,9 @@ import { groupBy, type Memberships } from "./memberships.js";
 /** How long before its end a connection may have lost what was written to it, also after a time in which its frontend was stopped. */
 const IN_FLIGHT_MS = 8000;
 
+/** How long a frontend may take to notice that a client has gone. */
+const NOTICED_MS = 500;
+
 interface Reception {
   push: number;
   at: number;
@@ -24,7 +27,7 @@ export function checkDeliveries(history: History, memberships: Memberships, dist
       ...findTwice(push, got),
       ...findUncalled(push, got, memberships),
       ...findMissed(push, got, history, memberships, disturbances),
-      ...findLies(push, got, bySid),
+      ...findLies(push, got, bySid, disturbances),
     ];
   });
 }
@@ -99,12 +102,17 @@ export function mustGet(push: Push, endAt: number, memberships: Memberships, dis
 }
 
 /** What the report says of each frontend agrees with how many users there have got it. */
-function findLies(push: Push, got: readonly Reception[], bySid: ReadonlyMap<string, Connection[]>): Violation[] {
+function findLies(
+  push: Push,
+  got: readonly Reception[],
+  bySid: ReadonlyMap<string, Connection[]>,
+  disturbances: Disturbances,
+): Violation[] {
   return (push.outcome?.report?.frontends ?? []).flatMap(({ sid, targeted, delivered, unknown }) => {
     const there = got.filter(({ connection }) => connection.sid === sid);
     const receivers = new Set(there.map(({ connection }) => connection.uid));
     const broken = (bySid.get(sid) ?? []).filter(
-      (connection) => !receivers.has(connection.uid) && mayLose(push, connection),
+      (connection) => !receivers.has(connection.uid) && mayLose(push, connection, disturbances),
     );
     const lost = new Set(broken.map(({ uid }) => uid)).size;
     const counts = `${delivered} of ${targeted} delivered, ${unknown} unknown, and ${receivers.size} users got it`;
@@ -120,7 +128,10 @@ function findLies(push: Push, got: readonly Reception[], bySid: ReadonlyMap<stri
 }
 
 /** Whether a push may have been written to a connection that broke before it came. */
-function mayLose(push: Push, { triedAt, closingAt }: Connection): boolean {
-  if (closingAt === undefined || triedAt > push.end) return false;
-  return closingAt > push.start && closingAt < push.end + IN_FLIGHT_MS;
+function mayLose(push: Push, { frontend, triedAt, closingAt }: Connection, disturbances: Disturbances): boolean {
+  if (closingAt === undefined || triedAt > push.end || closingAt > push.end + IN_FLIGHT_MS) return false;
+  const noticedAt = closingAt + NOTICED_MS;
+  // A frontend that was stopped learns only then that a client has gone.
+  const wasStopped = disturbances.of(frontend).some(({ fault }) => fault.from < noticedAt && fault.to > push.start);
+  return noticedAt > push.start || wasStopped;
 }

@@ -22,11 +22,21 @@ function violation(message: string, about: Violation["about"]): Violation {
 }
 
 /** No read and no push counts the members of a frontend whose lease has ended. */
-function checkGhosts({ readings, pushes, lives, leaseMs }: History): Violation[] {
+function checkGhosts({ readings, pushes, lives, faults, leaseMs }: History): Violation[] {
+  // What it had sent to a Redis that was stopped is done when Redis goes on.
+  const lastSign = (goneAt: number): number =>
+    Math.max(
+      goneAt,
+      ...faults
+        .filter(({ target, from, to }) => target === "redis" && from < goneAt && to > goneAt)
+        .map(({ to }) => to),
+    );
   const isDead = (sid: string, from: number, to: number): boolean => {
     const there = lives.filter((life) => life.sid === sid);
     // Of one that has just started, nobody knows when exactly it became alive.
-    return there.every(({ startAt, goneAt = Infinity }) => startAt > to || goneAt + leaseMs + NOTICED_MS < from);
+    return there.every(
+      ({ startAt, goneAt = Infinity }) => startAt > to || lastSign(goneAt) + leaseMs + NOTICED_MS < from,
+    );
   };
   return [
     ...readings.flatMap(({ name, start, end, members }) =>
