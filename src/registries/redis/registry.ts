@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { sidInUse } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import { escape, unescape } from "../../redis/keys.js";
@@ -8,6 +9,8 @@ import * as scripts from "./scripts.js";
 /** Keeps leases in Redis, on the clock of Redis. See {@link ServerRegistry}. */
 export class RedisServerRegistry implements ServerRegistry {
   readonly #connection: RedisConnection;
+  /** Of each incarnation that is renewed here, the term of its lease that was last heard of. */
+  readonly #terms = new Map<string, string>();
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
@@ -28,12 +31,23 @@ export class RedisServerRegistry implements ServerRegistry {
 
   /** See {@link ServerRegistry.renew}. Also lets its command carry the probe of the connection's subscriptions. */
   async renew(frontend: FrontendInfo, leaseMs: number): Promise<LeaseState> {
-    return this.#connection.subscriptions.prober.carry((probe) =>
-      this.#run<LeaseState>(scripts.renew, frontend, [leaseMs, describeFrontend(frontend), ...probe]),
+    const { incarnation } = frontend;
+    const heardOf = this.#terms.get(incarnation) ?? "reserved";
+    const [state, term] = await this.#connection.subscriptions.prober.carry((probe) =>
+      this.#run<[LeaseState, string?]>(scripts.renew, frontend, [
+        leaseMs,
+        describeFrontend(frontend),
+        heardOf,
+        randomBytes(6).toString("base64url"),
+        ...probe,
+      ]),
     );
+    if (term !== undefined) this.#terms.set(incarnation, term);
+    return state;
   }
 
   async unregister(frontend: FrontendId): Promise<boolean> {
+    this.#terms.delete(frontend.incarnation);
     return (await this.#run<number>(scripts.unregister, frontend, [0])) === 1;
   }
 

@@ -1,8 +1,10 @@
 import { defineScript } from "../../redis/script.js";
 
 /*
- * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder>`: the deadline in milliseconds on the
- * clock of Redis, live 1 once it was renewed, the other parts percent-encoded so that they have no spaces.
+ * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term>`: the deadline in milliseconds on
+ * the clock of Redis, live 1 once it was renewed, the next three percent-encoded so that they have no spaces. The term names how the
+ * lease began when it was last not just held on, `missing:…` or `lapsed:…`, `reserved` at first: whoever renews a lease says which
+ * term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost.
  */
 
 /** Lua: the time in milliseconds, and a lease's deadline, live, incarnation and the rest. */
@@ -34,7 +36,7 @@ if lease then
   local deadline, _, incarnation, rest = parse(lease)
   if incarnation ~= ARGV[2] and deadline > now() then return rest end
 end
-write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4])
+write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved')
 return false`,
 );
 
@@ -42,22 +44,26 @@ return false`,
  * Renews a lease, and publishes a probe of the subscriptions of who asks: a command of its own would double what it costs to
  * be idle.
  * KEYS: 1 servers
- * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder, 5 text of the probe, if any, 6... its pub/sub channels
- * Returns what had become of it: held, lapsed, missing or taken.
+ * ARGV: 1 sid (escaped), 2 incarnation, 3 lease (ms), 4 stype and holder, 5 term that was heard of, 6 end of a new term's name,
+ *       7 text of the probe, if any, 8... its pub/sub channels
+ * Returns {what had become of it, term}: held, lapsed, missing or taken, which has no term.
  */
 export const renew = defineScript(
   "renew",
   /* lua */ `${LEASES}
-for i = 6, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[5]) end
+for i = 8, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[7]) end
 local lease = redis.call('HGET', KEYS[1], ARGV[1])
-local state = 'missing'
+local state, term = 'missing', nil
 if lease then
-  local deadline, _, incarnation = parse(lease)
-  if incarnation ~= ARGV[2] then return 'taken' end
-  state = deadline > now() and 'held' or 'lapsed'
+  local deadline, _, incarnation, rest = parse(lease)
+  if incarnation ~= ARGV[2] then return {'taken'} end
+  term = string.match(rest, '%S+$')
+  local unheard = term ~= ARGV[5] and string.match(term, '^(%a+):')
+  if unheard ~= 'missing' then state = unheard or (deadline > now() and 'held' or 'lapsed') end
 end
-write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4])
-return state`,
+if state ~= 'held' then term = state .. ':' .. ARGV[6] end
+write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4] .. ' ' .. term)
+return {state, term}`,
 );
 
 /**
