@@ -101,6 +101,11 @@ export interface ChangeListener {
   change(change: MemberSetChange): void;
   /** Changes may have been missed (a connection was lost and is back); what was learnt from changes is stale. */
   gap?(): void;
+  /**
+   * Somebody has called `leave` for these, who were no members. Told, in order with the changes, by stores that may lose data: a frontend
+   * that is about to restore it does not bring them back.
+   */
+  absent?(name: string, uids: readonly string[]): void;
 }
 
 /**

@@ -106,6 +106,7 @@ export class Frontend {
       this.#mirror = new Mirror(manager as MirrorSource, sid, {
         change: (change) => this.#residents.noticeChange(change),
         dropped: (name, uids) => this.#residents.suspect(name, uids),
+        absent: (name, uids) => this.#residents.absent(name, uids),
         gap: () => {
           reportGap(this, "changes");
           this.#lease.check();

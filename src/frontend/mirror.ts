@@ -64,6 +64,10 @@ export class Mirror {
         this.#misses++;
         this.#listener.gap();
       },
+      absent: (name, uids) => {
+        this.#drop(name, uids);
+        this.#listener.absent(name, uids);
+      },
     });
   }
 
@@ -158,6 +162,16 @@ export class Mirror {
       if (next === "followed" && copy) this.#amend(name, copy, change);
       if (next === "missed") this.#guess(name, copy, change);
     }
+  }
+
+  /** These are no members, in spite of the copy that is here: the store may have lost them. */
+  #drop(name: string, uids: readonly string[]): void {
+    const copy = this.#copies.get(name);
+    const wrong = uids.filter((uid) => copy?.uids.delete(uid));
+    if (!copy || wrong.length === 0) return;
+    for (const uid of wrong) this.#unindex(uid, name);
+    copy.stale = true;
+    this.#misses++;
   }
 
   /** Applies a change to a copy that is here. */

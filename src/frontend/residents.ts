@@ -1,7 +1,8 @@
 import { chunks } from "../batches.js";
-import { addMany, leaveMany } from "../bulk.js";
+import { leaveMany } from "../bulk.js";
 import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
 import type { Mirror } from "./mirror.js";
+import { Restoration } from "./restoration.js";
 import { UserSessions } from "./user-sessions.js";
 
 interface ResidentsOptions {
@@ -33,10 +34,10 @@ export class Residents {
   readonly #unsettled = new Set<string>();
   /** Users whose last session has closed, and when. */
   readonly #departed = new Map<string, number>();
-  /** Memberships that have vanished without a word, and when: if the store turns out to be empty, it has lost them. */
-  readonly #suspects: { name: string; uids: readonly string[]; at: number }[] = [];
-  /** uid -> channels: memberships that the store has lost, to be written again. */
-  readonly #lost = new Map<string, Set<string>>();
+  /** Users of whom it is not known whether they have left these channels. */
+  readonly #inDoubt = new Map<string, Set<string>>();
+  readonly #restoration: Restoration;
+  #wasTakenForDead = false;
   #evictsAll = false;
 
   constructor({ manager, frontend, mirror, autoLeave, report }: ResidentsOptions) {
@@ -45,6 +46,7 @@ export class Residents {
     this.#mirror = mirror;
     this.#autoLeave = autoLeave;
     this.#report = report;
+    this.#restoration = new Restoration({ manager, sid: frontend.sid, report });
   }
 
   /** Whether a user may be a member here: those without a session may not, unless they leave only when they are told to. */
@@ -85,34 +87,61 @@ export class Residents {
 
   /** Looks at a change of this frontend's member sets for what must not stand. */
   noticeChange(change: MemberSetChange): void {
-    if (change.type === "leave" && change.reason === "server-down") {
-      // Somebody took this frontend for dead. It is not, so its members come back with the next renewal of the lease.
-      for (const uid of change.uids) {
-        if (this.mayStay(uid)) this.#lose(change.name, uid);
-      }
-    } else if (change.type === "join" && this.#departed.size > 0) {
-      // An add that was under way when the user's last session closed.
-      for (const uid of change.uids) {
-        if (this.#departed.has(uid)) void this.#settle(uid);
-      }
-    }
+    if (change.type === "leave") this.#noticeLeave(change);
+    else if (change.type === "join") this.#noticeJoin(change);
+  }
+
+  /** Somebody has ended memberships that the store does not have. */
+  absent(name: string, uids: readonly string[]): void {
+    this.#noDoubt(name, uids);
+    this.#restoration.absent(name, uids);
   }
 
   /** Notes members who have vanished from the store though no change said that they left. */
   suspect(name: string, uids: readonly string[]): void {
-    this.#suspects.push({ name, uids, at: performance.now() });
+    this.#restoration.suspect(name, uids);
+  }
+
+  #noticeLeave({ name, uids, reason }: Extract<MemberSetChange, { type: "leave" }>): void {
+    if (reason === "server-down") {
+      // Somebody took this frontend for dead. It is not, so its members come back with the next renewal of the lease, and
+      // what the store knows of its sessions.
+      for (const uid of uids) if (this.mayStay(uid)) this.#restoration.lose(name, uid);
+      this.#wasTakenForDead = true;
+    } else if (reason === "disconnect") {
+      // A leave that was on its way for long: who has a session again meanwhile is not to be taken out by it.
+      const back = this.#evictsAll ? [] : uids.filter((uid) => this.#sessions.has(uid));
+      for (const uid of back) this.#restoration.lose(name, uid);
+      if (back.length > 0) this.#restoration.runSoon();
+    } else {
+      this.#noDoubt(name, uids);
+      this.#restoration.left(name, uids);
+    }
+  }
+
+  #noDoubt(name: string, uids: readonly string[]): void {
+    if (this.#inDoubt.size === 0) return;
+    for (const uid of uids) this.#inDoubt.get(uid)?.delete(name);
+  }
+
+  #noticeJoin({ name, uids, reason }: Extract<MemberSetChange, { type: "join" }>): void {
+    this.#restoration.joined(name, uids, reason);
+    if (this.#departed.size === 0) return;
+    // An add that was under way when the user's last session closed.
+    for (const uid of uids) if (this.#departed.has(uid)) void this.#settle(uid);
   }
 
   /** Brings the store in line with this frontend, after its lease was renewed. */
   async reconcile(lease: Exclude<LeaseState, "taken">): Promise<void> {
     if (lease === "missing") this.#loseEverything();
-    if (lease !== "held") this.#unsettle(this.#sessions.uids());
+    if (lease !== "held" || this.#wasTakenForDead) this.#unsettle(this.#sessions.uids());
+    this.#wasTakenForDead = false;
     await this.#mirror?.catchUp();
     // Added just before their last session closed, while changes were missed.
     this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
     // A store that has just come back is not flooded.
     for (const some of chunks([...this.#unsettled], BATCH)) await Promise.all(some.map((uid) => this.#settle(uid)));
-    await this.#restore();
+    await this.#restoration.run();
     this.#forget();
   }
 
@@ -134,47 +163,37 @@ export class Residents {
   async #arrive(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
     if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
+    const inDoubt = this.#inDoubt.get(uid);
+    if (!inDoubt) return;
+    // It is back before it was known to have left: then it has never been away.
+    this.#inDoubt.delete(uid);
+    for (const name of inDoubt) this.#restoration.lose(name, uid);
+    this.#restoration.runSoon();
   }
 
   async #depart(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
-    if (this.#autoLeave) this.#lost.delete(uid);
-    const names = (this.#autoLeave && this.#mirror?.channelsOf(uid)) || [];
+    const names = this.#autoLeave ? this.#channelsToLeave(uid) : [];
     const memberships = names.map((name) => ({ name, uid, sid }));
     await Promise.all([
       memberships.length > 0 && leaveMany(this.#manager, memberships, "disconnect"),
       this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
     ]);
+    this.#inDoubt.delete(uid);
   }
 
-  #lose(name: string, uid: string): void {
-    const names = this.#lost.get(uid);
-    if (names) names.add(name);
-    else this.#lost.set(uid, new Set([name]));
+  #channelsToLeave(uid: string): string[] {
+    this.#restoration.userLeft(uid);
+    const names = new Set([...(this.#mirror?.channelsOf(uid) ?? []), ...(this.#inDoubt.get(uid) ?? [])]);
+    if (names.size > 0) this.#inDoubt.set(uid, names);
+    return [...names];
   }
 
   /** The store is empty: everything that is known here has to be written again. */
   #loseEverything(): void {
-    for (const { name, uid } of this.#mirror?.memberships() ?? []) this.#lose(name, uid);
-    for (const { name, uids } of this.#suspects.splice(0)) {
-      for (const uid of uids) this.#lose(name, uid);
-    }
-    for (const uid of this.#departed.keys()) this.#lost.delete(uid);
-  }
-
-  async #restore(): Promise<void> {
-    const { sid } = this.#frontend;
-    const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
-    for (const some of chunks(memberships, BATCH)) {
-      // Who has left meanwhile is no longer among the lost.
-      const batch = some.filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
-      await addMany(this.#manager, batch, "restored");
-      for (const { name, uid } of batch) {
-        const names = this.#lost.get(uid);
-        names?.delete(name);
-        if (names?.size === 0) this.#lost.delete(uid);
-      }
-    }
+    for (const { name, uid } of this.#mirror?.memberships() ?? []) this.#restoration.lose(name, uid);
+    this.#restoration.loseSuspects();
+    for (const uid of this.#departed.keys()) this.#restoration.userLeft(uid);
   }
 
   #forget(): void {
@@ -183,6 +202,6 @@ export class Residents {
       if (at > before) break;
       this.#departed.delete(uid);
     }
-    while (this.#suspects[0] && this.#suspects[0].at <= before) this.#suspects.shift();
+    this.#restoration.forget();
   }
 }

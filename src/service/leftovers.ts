@@ -1,38 +1,24 @@
-import type { Cluster, FrontendInfo } from "../types.js";
+import type { Cluster, FrontendId, FrontendInfo } from "../types.js";
 
-/** What frontends that are not alive have left. */
-export interface Leftovers {
-  /** Those whose lease has ended. */
-  dead: readonly FrontendInfo[];
-  /** See {@link findUnlisted}. */
-  unlisted: readonly string[];
+/**
+ * Forgets the leases that ended more than `graceMs` ago. Resolves those that this call has forgotten, whose members are to be
+ * evicted then: in this order, for a frontend that returns meanwhile finds its lease missing, and registers its members again. Of any number of
+ * callers one forgets each. 1 round trip, and 1 for each.
+ */
+export async function forgetDead({ registry }: Cluster, graceMs: number): Promise<FrontendInfo[]> {
+  const forgotten: FrontendInfo[] = [];
+  for (const frontend of await registry.listDead(graceMs)) {
+    if (await registry.forget(frontend)) forgotten.push(frontend);
+  }
+  return forgotten;
 }
 
 /**
- * The sids that have members though nobody is alive there. The registry may have forgotten them, or never have heard of them:
- * they need have no lease that could end. 2 round trips at the same time.
+ * The frontends that have members though nobody is alive there, of no incarnation: the registry has forgotten them, or never
+ * heard of them, so that they have no lease that could end. 2 round trips at the same time.
  */
-export async function findUnlisted({ manager, registry }: Cluster): Promise<string[]> {
+export async function findUnlisted({ manager, registry }: Cluster): Promise<FrontendId[]> {
   const [live, holding] = await Promise.all([registry.list(), manager.getServers?.() ?? []]);
   const sids = new Set(live.map(({ sid }) => sid));
-  return holding.filter((sid) => !sids.has(sid));
-}
-
-/**
- * Removes it: the members, each with a `leave` event, and the entries in the registry. The store spares those who hold a lease.
- * @param removed is told of each frontend of which there was something left, and how many members this call has removed
- */
-export async function removeLeftovers(
-  { manager, registry }: Cluster,
-  { dead, unlisted }: Leftovers,
-  removed: (sid: string, members: number) => void = () => {},
-): Promise<void> {
-  for (const frontend of dead) {
-    const members = (await manager.evict?.(frontend, "server-down")) ?? 0;
-    if ((await registry.forget(frontend)) || members > 0) removed(frontend.sid, members);
-  }
-  for (const sid of unlisted) {
-    const members = (await manager.evict?.({ sid, incarnation: "" }, "server-down")) ?? 0;
-    if (members > 0) removed(sid, members);
-  }
+  return holding.filter((sid) => !sids.has(sid)).map((sid) => ({ sid, incarnation: "" }));
 }

@@ -1,8 +1,8 @@
 import { diagnostics } from "../diagnostics.js";
 import { isGlobalChannelError } from "../errors.js";
 import { Periodic } from "../periodic.js";
-import type { Cluster } from "../types.js";
-import { findUnlisted, removeLeftovers } from "./leftovers.js";
+import type { Cluster, FrontendId } from "../types.js";
+import { findUnlisted, forgetDead } from "./leftovers.js";
 
 interface ReaperOptions {
   cluster: Cluster;
@@ -14,11 +14,14 @@ interface ReaperOptions {
 }
 
 /**
- * Removes what dead frontends have left: their members, each with a `leave` event, and their entry in the registry. Any
- * number of reapers may work in a cluster; each membership is removed by exactly one of them.
+ * Removes what dead frontends have left: their entry in the registry, and their members, each with a `leave` event. Any
+ * number of reapers may work in a cluster; each membership is removed by exactly one of them. What one leaves undone, as it dies itself, another
+ * one finds later, as members at a sid that nobody holds.
  */
 export class Reaper {
   readonly #options: ReaperOptions;
+  /** Frontends whose members are to be removed. */
+  readonly #due = new Set<FrontendId>();
   /** The sids that had members but were not live when that was looked for last, and when that was. */
   #unlisted = new Set<string>();
   #lookedAt = -Infinity;
@@ -46,21 +49,26 @@ export class Reaper {
 
   async sweep(): Promise<void> {
     const { cluster, graceMs, source } = this.#options;
-    const dead = await cluster.registry.listDead(graceMs);
-    await removeLeftovers(cluster, { dead, unlisted: await this.#findUnlistedTooLong() }, (sid, members) => {
-      if (diagnostics.evicted.hasSubscribers) diagnostics.evicted.publish({ service: source, sid, members });
-    });
+    for (const frontend of await forgetDead(cluster, graceMs)) this.#due.add(frontend);
+    for (const frontend of await this.#findUnlistedTooLong()) this.#due.add(frontend);
+    for (const frontend of this.#due) {
+      const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;
+      // What fails is done the next time.
+      this.#due.delete(frontend);
+      if (diagnostics.evicted.hasSubscribers)
+        diagnostics.evicted.publish({ service: source, sid: frontend.sid, members });
+    }
   }
 
   /**
    * Those that were unlisted when it was looked before, too. As this is rare, and costs more than a look at the leases, it is
    * done once in a grace.
    */
-  async #findUnlistedTooLong(): Promise<string[]> {
+  async #findUnlistedTooLong(): Promise<FrontendId[]> {
     if (performance.now() - this.#lookedAt < this.#options.graceMs) return [];
     const unlisted = await findUnlisted(this.#options.cluster);
-    const tooLong = unlisted.filter((sid) => this.#unlisted.has(sid));
-    this.#unlisted = new Set(unlisted);
+    const tooLong = unlisted.filter(({ sid }) => this.#unlisted.has(sid));
+    this.#unlisted = new Set(unlisted.map(({ sid }) => sid));
     this.#lookedAt = performance.now();
     return tooLong;
   }

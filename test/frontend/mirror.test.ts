@@ -149,6 +149,7 @@ async function startMirror(): Promise<{ store: Store; mirror: Mirror; told: Told
     change: (change) => told.changes.push(change),
     gap: () => told.gaps++,
     dropped: (name, uids) => told.dropped.push([name, uids]),
+    absent: () => {},
   });
   await mirror.start();
   return { store, mirror, told };

@@ -1,4 +1,4 @@
-import { findUnlisted, removeLeftovers } from "../../service/leftovers.js";
+import { findUnlisted, forgetDead } from "../../service/leftovers.js";
 import type { Cluster } from "../../types.js";
 
 /**
@@ -7,8 +7,10 @@ import type { Cluster } from "../../types.js";
  */
 export async function cleanUp(cluster: Cluster): Promise<void> {
   if (!cluster.manager.capabilities?.eviction) return;
-  const [dead, unlisted] = await Promise.all([cluster.registry.listDead(0), findUnlisted(cluster)]);
-  await removeLeftovers(cluster, { dead, unlisted });
+  const forgotten = await forgetDead(cluster, 0);
+  for (const frontend of [...forgotten, ...(await findUnlisted(cluster))]) {
+    await cluster.manager.evict?.(frontend, "server-down");
+  }
 }
 
 /** Removes everything, as the original does, where the manager can do no better: then only one server may do that, before all others. */

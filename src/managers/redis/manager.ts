@@ -314,7 +314,7 @@ export class RedisChannelManager implements ChannelManager {
         const sid = unescape(channel.slice(prefixLength));
         for (const line of message.split("\n")) {
           try {
-            listener.change(parseChange(line, sid));
+            tell(listener, line, sid);
           } catch (error) {
             reportError(this, error);
           }
@@ -334,12 +334,17 @@ type PublishedChange = [
   isEdge?: true,
 ];
 
-/** Reads a change as the scripts publish it. */
-function parseChange(message: string, sid: string): MemberSetChange {
-  const [name, type, version, reason, uids, isEdge] = JSON.parse(message) as PublishedChange;
-  const change =
-    type === "clear" ? { type, name, sid } : { type, name, sid, version: version ?? undefined, uids, reason };
-  return isEdge ? atEdge(change as MemberSetChange) : (change as MemberSetChange);
+/** Tells a change, as the scripts publish it. */
+function tell(listener: ChangeListener, line: string, sid: string): void {
+  const [name, type, version, reason, uids, isEdge] = JSON.parse(line) as PublishedChange;
+  if (type === "absent") {
+    listener.absent?.(name, uids);
+    return;
+  }
+  const change = (
+    type === "clear" ? { type, name, sid } : { type, name, sid, version: version ?? undefined, uids, reason }
+  ) as MemberSetChange;
+  listener.change(isEdge ? atEdge(change) : change);
 }
 
 function parseEntry(entry: string): { version: Version; count: number } {

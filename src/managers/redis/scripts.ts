@@ -3,7 +3,8 @@ import { defineScript } from "../../redis/script.js";
 /*
  * A member set's entry in the hash of its channel is `<epoch>.<counter>.<count>`: its version and how many members it has.
  * Every change of a set is published as JSON: [name, type, version, reason, uids], and a sixth element, true, where it begins
- * or ends the channel; a message has one in each line. The subscriber knows the sid by the pub/sub channel.
+ * or ends the channel; a message has one in each line. The subscriber knows the sid by the pub/sub channel. Of a `leave` of
+ * some who are no members, [name, "absent", null, "leave", uids] tells.
  */
 
 /**
@@ -97,6 +98,14 @@ local function apply(command, members, uids)
   return table.concat(digits), changed
 end
 
+local function absentOf(uids, digits)
+  local absent = {}
+  for place, uid in ipairs(uids) do
+    if string.byte(digits, place) == 48 then absent[#absent + 1] = uid end
+  end
+  return absent
+end
+
 local function changeSet(sets, members, channels, set)
   local sid, name = set[1], set[2]
   local epoch, counter = readEntry(sets, sid)
@@ -120,6 +129,9 @@ local function changeSet(sets, members, channels, set)
         local isEdge = (isBegun or count == 0) and redis.call('HLEN', sets) == (hadEntry and 1 or 0)
         publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
+      end
+      if reason == 'leave' and #changed < #uids then
+        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
       end
     end
   end

@@ -1,0 +1,114 @@
+import { chunks } from "../batches.js";
+import { addMany, leaveMany } from "../bulk.js";
+import { setKey } from "../member-sets.js";
+import type { ChannelManager, JoinReason } from "../types.js";
+
+interface RestorationOptions {
+  manager: ChannelManager;
+  sid: string;
+  report: (error: unknown) => void;
+}
+
+/** How many memberships are written in one call. */
+const BATCH = 1000;
+/** For how long what has just happened is kept in mind, in milliseconds: longer than calls that are under way take. */
+const MEMORY_MS = 10_000;
+
+/** The memberships at this frontend that the store has lost, and that are to be written again. */
+export class Restoration {
+  readonly #options: RestorationOptions;
+  /** uid -> channels. */
+  readonly #lost = new Map<string, Set<string>>();
+  /** Memberships that have vanished without a word, and when: if the store turns out to be empty, it has lost them. */
+  readonly #suspects: { name: string; uids: Set<string>; at: number }[] = [];
+  /** Memberships that somebody has ended though the store did not have them, by channel and uid, and when. */
+  readonly #absent = new Map<string, number>();
+  #isRunning = false;
+
+  constructor(options: RestorationOptions) {
+    this.#options = options;
+  }
+
+  lose(name: string, uid: string): void {
+    const names = this.#lost.get(uid);
+    if (names) names.add(name);
+    else this.#lost.set(uid, new Set([name]));
+  }
+
+  suspect(name: string, uids: readonly string[]): void {
+    this.#suspects.push({ name, uids: new Set(uids), at: performance.now() });
+  }
+
+  /** The store is empty. */
+  loseSuspects(): void {
+    for (const { name, uids } of this.#suspects.splice(0)) {
+      for (const uid of uids) this.lose(name, uid);
+    }
+  }
+
+  /** These memberships have ended: there is nothing to write again. */
+  left(name: string, uids: readonly string[]): void {
+    for (const uid of uids) {
+      this.#written(name, uid);
+      for (const suspects of this.#suspects) if (suspects.name === name) suspects.uids.delete(uid);
+    }
+  }
+
+  /** The user has gone. */
+  userLeft(uid: string): void {
+    this.#lost.delete(uid);
+  }
+
+  /** Somebody has ended memberships that the store does not have: it may have lost them, and they are not to come back. */
+  absent(name: string, uids: readonly string[]): void {
+    this.left(name, uids);
+    for (const uid of uids) this.#absent.set(setKey(name, uid), performance.now());
+  }
+
+  /** Looks at a join for members who were ended while they were being written again. */
+  joined(name: string, uids: readonly string[], reason: JoinReason): void {
+    if (this.#absent.size === 0) return;
+    const ended = uids.filter((uid) => this.#absent.delete(setKey(name, uid)));
+    if (reason !== "restored" || ended.length === 0) return;
+    const { manager, sid, report } = this.#options;
+    const memberships = ended.map((uid) => ({ name, uid, sid }));
+    leaveMany(manager, memberships, "leave").catch(report);
+  }
+
+  /** Writes what is lost. @throws what the manager does: the rest stays lost */
+  async run(): Promise<void> {
+    const { manager, sid } = this.#options;
+    const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
+    for (const some of chunks(memberships, BATCH)) {
+      // Who has left meanwhile is no longer among the lost.
+      const batch = some.filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
+      if (batch.length > 0) await addMany(manager, batch, "restored");
+      for (const { name, uid } of batch) this.#written(name, uid);
+    }
+  }
+
+  /** The same, now; what fails is done with the next run. */
+  runSoon(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.run()
+      .catch(this.#options.report)
+      .finally(() => (this.#isRunning = false));
+  }
+
+  /** Forgets what was long ago. */
+  forget(): void {
+    const before = performance.now() - MEMORY_MS;
+    while (this.#suspects[0] && this.#suspects[0].at <= before) this.#suspects.shift();
+    for (const [key, at] of this.#absent) {
+      if (at > before) break;
+      this.#absent.delete(key);
+    }
+  }
+
+  #written(name: string, uid: string): void {
+    const names = this.#lost.get(uid);
+    names?.delete(name);
+    if (names?.size === 0) this.#lost.delete(uid);
+  }
+}

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { eventually, numbers } from "../cluster/cluster.js";
+import { connect, cuttable, membersAt, onEveryStage, replacing } from "../support/stage.js";
+
+// What comes back after a store has lost it, or a live frontend was taken for dead, and what must not. Found by chaos.
+
+const test = onEveryStage();
+
+/** A Redis that has lost its data and a frontend that does not know yet: its lease is renewed seldom. */
+const LEASE_MS = 3000;
+
+test.onRedisAlone(
+  "a leave that finds nothing, as the store has lost it, is not undone when that is restored",
+  async (t, stage) => {
+    const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
+    const service = await stage.service();
+    const admin = new Redis(stage.url!);
+    t.teardown(() => admin.disconnect());
+    const uids = numbers(50).map((n) => `user-${n}`);
+    await connect(service, "s1", clients, uids);
+    await service.addMany(membersAt("s1", "room", uids));
+    await service.addMany(membersAt("s1", "hall", uids));
+
+    await admin.flushall();
+    const [leaver, kicked] = uids;
+    t.false(await service.leave("room", leaver!, "s1"));
+    // Where the set is there again, though not all of its members.
+    t.true(await service.add("hall", uids.at(-1)!, "s1"));
+    t.false(await service.leave("hall", kicked!, "s1"));
+    await eventually(async () => (await service.count("room")) === uids.length - 1, 5000);
+    await eventually(async () => (await service.count("hall")) === uids.length - 1, 5000);
+
+    t.false(await service.isMember("room", leaver!));
+    t.false(await service.isMember("hall", kicked!));
+    t.true(await service.isMember("hall", leaver!));
+    // Whoever is added again is a member, whatever was before.
+    t.true(await service.add("room", leaver!, "s1"));
+    await sleep(LEASE_MS / 2);
+    t.true(await service.isMember("room", leaver!));
+  },
+);
+
+test.onRedisAlone("nor is one that comes while the members are being restored", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager } = cluster;
+  let release = (): void => {};
+  const slow = replacing(manager, {
+    addMany: async (memberships, reason) => {
+      if (reason === "restored") await new Promise<void>((resolve) => (release = resolve));
+      return manager.addMany!(memberships, reason);
+    },
+  });
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 600 });
+  const service = await stage.service();
+  const events = await stage.events();
+  const admin = new Redis(stage.url!);
+  t.teardown(() => admin.disconnect());
+  await connect(service, "s1", clients, ["ann", "bob"]);
+  await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+
+  await admin.flushall();
+  await eventually(() => release.length === 1, 3000);
+  t.false(await service.leave("room", "ann", "s1"));
+  release();
+  await eventually(() => events.includes("leave ann@s1 room leave"), 3000);
+
+  t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+});
+
+test("a frontend that returns while its members are being removed has all of them again", async (t, stage) => {
+  const shared = stage.cluster();
+  const { cluster, cut, mend } = cuttable(shared);
+  let evict = (): void => {};
+  const hasBegun = { value: false };
+  const slow = replacing(shared.manager, {
+    evict: async (frontend, reason) => {
+      if (reason === "server-down" && frontend.sid === "s1" && frontend.incarnation !== "") {
+        hasBegun.value = true;
+        await new Promise<void>((resolve) => (evict = resolve));
+      }
+      return shared.manager.evict!(frontend, reason);
+    },
+  });
+  const { clients } = await stage.frontend("s1", { cluster, leaseMs: 300 });
+  const service = await stage.service({ cluster: { ...shared, manager: slow }, graceMs: 200, reapIntervalMs: 50 });
+  await connect(service, "s1", clients, ["ann", "bob"]);
+  await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+
+  cut();
+  await eventually(() => hasBegun.value, 5000);
+  mend();
+  await eventually(async () => (await service.count("room")) === 2, 3000);
+  evict();
+
+  const delivered = async () => (await service.pushMessage("connector", "chat", 1, "room")).delivered;
+  await t.notThrowsAsync(eventually(async () => (await delivered()) === 2, 3000));
+  await t.notThrowsAsync(eventually(async () => (await service.getSids("ann")).length === 1, 3000));
+});
+
+test("who opens a session again while the leave of the last one is on its way stays a member", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager } = cluster;
+  let isLate = false;
+  const late = replacing(manager, {
+    leaveMany: async (memberships, reason) => {
+      if (isLate) await sleep(200);
+      return manager.leaveMany!(memberships, reason);
+    },
+  });
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: late }, leaseMs: 600 });
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  await service.add("room", "marker", "s1");
+
+  isLate = true;
+  clients.disconnect("ann");
+  clients.connect("ann");
+  t.false(await service.add("room", "ann", "s1"));
+  await eventually(() => events.includes("leave ann@s1 room disconnect"), 3000);
+
+  await eventually(() => events.includes("join ann@s1 room restored"), 3000);
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+});
+
+test("nor is a member lost of whom it is not known whether it has left, once it has a session again", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager } = cluster;
+  let fails = false;
+  const failing = replacing(manager, {
+    leaveMany: async (memberships, reason) => {
+      const isLost = fails;
+      const left = await manager.leaveMany!(memberships, reason);
+      if (isLost) throw new Error("the answer is lost");
+      return left;
+    },
+  });
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: failing }, leaseMs: 600 });
+  const service = await stage.service();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+
+  fails = true;
+  clients.disconnect("ann");
+  await eventually(async () => (await service.count("room")) === 0, 3000);
+  clients.connect("ann");
+
+  await t.notThrowsAsync(eventually(async () => (await service.count("room")) === 1, 3000));
+  fails = false;
+  clients.disconnect("ann");
+  await t.notThrowsAsync(eventually(async () => (await service.count("room")) === 0, 3000));
+});
