@@ -122,7 +122,7 @@ export class Frontend {
       leaseMs: resolved.leaseMs,
       lapsed: () => fence.close(),
       held: () => fence.open(),
-      renewed: (state) => this.#residents.reconcile(state),
+      renewed: (state, askedAt) => this.#residents.reconcile(state, askedAt),
       observed: (state, ms) => this.#diagnostics.lease(state, ms),
       lost: (holder) => this.#yield(holder),
       report,

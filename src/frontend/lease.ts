@@ -6,8 +6,8 @@ interface LeaseOptions {
   registry: ServerRegistry;
   frontend: FrontendInfo;
   leaseMs: number;
-  /** The lease has been renewed; `state` says what had become of it. One call at a time. */
-  renewed: (state: Exclude<LeaseState, "taken">) => Promise<void>;
+  /** The lease has been renewed; `state` says what had become of it when that was asked for. One call at a time. */
+  renewed: (state: Exclude<LeaseState, "taken">, askedAt: number) => Promise<void>;
   /** The lease may have ended: others may have taken this frontend for dead. */
   lapsed: () => void;
   /** The lease is held, maybe again. */
@@ -117,7 +117,7 @@ export class Lease {
     this.#validUntil = askedAt + leaseMs;
     held();
     // Not waited for: the lease must be kept while many members are registered again.
-    this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state)).catch(report);
+    this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state, askedAt)).catch(report);
     return undefined;
   }
 }

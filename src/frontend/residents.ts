@@ -131,9 +131,10 @@ export class Residents {
     for (const uid of uids) if (this.#departed.has(uid)) void this.#settle(uid);
   }
 
-  /** Brings the store in line with this frontend, after its lease was renewed. */
-  async reconcile(lease: Exclude<LeaseState, "taken">): Promise<void> {
+  /** Brings the store in line with this frontend, after its lease was renewed, which was asked for at a time of this process. */
+  async reconcile(lease: Exclude<LeaseState, "taken">, askedAt: number): Promise<void> {
     if (lease === "missing") this.#loseEverything();
+    else this.#restoration.clearSuspects(askedAt);
     if (lease !== "held" || this.#wasTakenForDead) this.#unsettle(this.#sessions.uids());
     this.#wasTakenForDead = false;
     await this.#mirror?.catchUp();

@@ -46,6 +46,11 @@ export class Restoration {
     }
   }
 
+  /** The store was not empty then: who had vanished before has left. */
+  clearSuspects(before: number): void {
+    while (this.#suspects[0] && this.#suspects[0].at <= before) this.#suspects.shift();
+  }
+
   /** These memberships have ended: there is nothing to write again. */
   left(name: string, uids: readonly string[]): void {
     for (const uid of uids) {
@@ -99,7 +104,7 @@ export class Restoration {
   /** Forgets what was long ago. */
   forget(): void {
     const before = performance.now() - MEMORY_MS;
-    while (this.#suspects[0] && this.#suspects[0].at <= before) this.#suspects.shift();
+    this.clearSuspects(before);
     for (const [key, at] of this.#absent) {
       if (at > before) break;
       this.#absent.delete(key);

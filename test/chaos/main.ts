@@ -1,4 +1,5 @@
 // `npm run chaos -- --seed N --seconds S`: a real cluster to which everything happens that can, and what it promises then.
+import { writeFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 
 import { checkCounted } from "./checks/index.js";
@@ -37,13 +38,16 @@ const program = new Command("npm run chaos --")
   .option("--backends <n>", "backend processes", count(1), DEFAULTS.backends)
   .option("--users <n>", "users, some of whom have two devices", count(1), DEFAULTS.users)
   .option("--only <kinds>", "only these faults, with commas between", kinds, DEFAULTS.only)
+  .option("--save <file>", "writes the whole history there, as JSON")
   .addHelpText("after", EPILOGUE)
   .parse();
 
-const settings: Settings = { ...DEFAULTS, ...program.opts<Pick<Settings, "seed" | "seconds">>() };
+const { save, ...given } = program.opts<Pick<Settings, "seed" | "seconds"> & { save?: string }>();
+const settings: Settings = { ...DEFAULTS, ...given };
 console.log(`chaos: seed ${settings.seed}, ${settings.seconds} s`);
 try {
   const history = await runChaos(settings);
+  if (save !== undefined) await writeFile(save, JSON.stringify(history));
   const { violations, checked } = checkCounted(history);
   if (violations.length > 0) {
     console.log(showViolations(violations, history, planFaults(settings)));

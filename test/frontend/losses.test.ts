@@ -68,6 +68,29 @@ test.onRedisAlone("nor is one that comes while the members are being restored", 
   t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
 });
 
+test.onRedisAlone(
+  "nor is one that was missed while the subscriptions were cut, long before the loss",
+  async (t, stage) => {
+    const { clients } = await stage.frontend("s1", { leaseMs: 600 });
+    const service = await stage.service();
+    const admin = new Redis(stage.url!);
+    t.teardown(() => admin.disconnect());
+    await connect(service, "s1", clients, ["ann", "bob"]);
+    await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+
+    // Until one is missed that the frontend learns of by reading.
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    t.true(await service.leave("room", "ann", "s1"));
+    await eventually(async () => (await service.getChannels("ann")).length === 0, 3000);
+    await sleep(600);
+    await admin.flushall();
+    await eventually(async () => (await service.count("room")) > 0, 5000);
+    await sleep(600);
+
+    t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+  },
+);
+
 test("a frontend that returns while its members are being removed has all of them again", async (t, stage) => {
   const shared = stage.cluster();
   const { cluster, cut, mend } = cuttable(shared);
