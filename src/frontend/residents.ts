@@ -174,20 +174,21 @@ export class Residents {
 
   async #depart(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
-    const names = this.#autoLeave ? this.#channelsToLeave(uid) : [];
-    const memberships = names.map((name) => ({ name, uid, sid }));
+    const names = this.#autoLeave ? this.#channelsToLeave(uid) : new Set<string>();
+    const memberships = Array.from(names, (name) => ({ name, uid, sid }));
     await Promise.all([
       memberships.length > 0 && leaveMany(this.#manager, memberships, "disconnect"),
       this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
     ]);
-    this.#inDoubt.delete(uid);
+    // Another one may have begun meanwhile.
+    if (this.#inDoubt.get(uid) === names) this.#inDoubt.delete(uid);
   }
 
-  #channelsToLeave(uid: string): string[] {
+  #channelsToLeave(uid: string): Set<string> {
     this.#restoration.userLeft(uid);
     const names = new Set([...(this.#mirror?.channelsOf(uid) ?? []), ...(this.#inDoubt.get(uid) ?? [])]);
     if (names.size > 0) this.#inDoubt.set(uid, names);
-    return [...names];
+    return names;
   }
 
   /** The store is empty: everything that is known here has to be written again. */
