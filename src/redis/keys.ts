@@ -40,6 +40,14 @@ export class Keys {
     return `${this.#prefix}:{${escape(name)}}:m:`;
   }
 
+  /**
+   * set: uids that somebody has taken out at `sid` while the store had neither them nor a frontend there, so that a frontend that
+   * returns does not bring them back; kept for a while.
+   */
+  gone(name: string, sid: string): string {
+    return this.members(name, sid).replace(MEMBERS_MARK, GONE_MARK);
+  }
+
   /** set: former members at `sid` of a channel that was destroyed, until each one's `leave` has been told. */
   destroyed(name: string, destruction: string, sid: string): string {
     return this.destroyedPrefix(name, destruction) + escape(sid);
@@ -104,6 +112,10 @@ export class Keys {
   }
 }
 
+/** What scripts replace in the key of members to get that of who is gone: they need it too seldom to be given it. */
+export const MEMBERS_MARK = "}:m:";
+export const GONE_MARK = "}:g:";
+
 /**
  * The prefixes that {@link Keys} takes: no braces, which would move the hash tag, no pattern characters, and no part that
  * would make the keys of one prefix look like those of another, as `gc:u` would like those of `gc`.
@@ -111,7 +123,7 @@ export class Keys {
 export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|d:)|srv:|on:|u:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|g:|d:)|srv:|on:|u:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

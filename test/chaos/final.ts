@@ -71,6 +71,8 @@ async function findMentions(client: Redis, words: readonly string[]): Promise<st
   const found: string[] = [];
   for await (const keys of client.scanStream() as AsyncIterable<string[]>) {
     for (const key of keys) {
+      // What ends by itself is no leftover.
+      if ((await client.ttl(key)) >= 0) continue;
       const mentions = [key, ...(await contentOf(client, key))].filter((text) => pattern.test(text));
       if (mentions.length > 0) found.push(`${key}: ${mentions.join(", ")}`);
     }

@@ -91,6 +91,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   sids: (keys) => [[], keys.sids],
   sets: (keys, { name }) => [[name], keys.sets(name)],
   members: (keys, { name, sid }) => [[name, sid], keys.members(name, sid)],
+  gone: (keys, { name, sid }) => [[name, sid], keys.gone(name, sid)],
   destroyed: (keys, { name, sid, id }) => [[name, id, sid], keys.destroyed(name, id, sid)],
   channelsAt: (keys, { sid }) => [[sid], keys.channelsAt(sid)],
   usersAt: (keys, { sid }) => [[sid], keys.usersAt(sid)],
@@ -101,7 +102,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   replies: (keys, { id }) => [[id], keys.replies(id)],
 };
 const PUB_SUB: ReadonlySet<string> = new Set(["changes", "inbox", "replies"]);
-const OF_CHANNEL = ["sets", "members", "destroyed"] as const;
+const OF_CHANNEL = ["sets", "members", "gone", "destroyed"] as const;
 
 function allKeys(keys: Keys, at: Place): { identity: string; kind: string; key: string }[] {
   return Object.entries(KINDS).map(([kind, make]) => {
@@ -206,6 +207,7 @@ test("the layout is that of version 1", (t) => {
       sets: keys.sets("room:{1}%"),
       members: keys.members("room:{1}%", "s:1}"),
       membersPrefix: keys.membersPrefix("room"),
+      gone: keys.gone("room:{1}:m:", "s:1}:m:"),
       destroyed: keys.destroyed("room", "Xy_-", "s:1{"),
       destroyedPrefix: keys.destroyedPrefix("room", "Xy_-"),
       channelsAt: keys.channelsAt("s 1%"),
@@ -226,6 +228,7 @@ test("the layout is that of version 1", (t) => {
       sets: "gc:{room:%7B1%7D%25}:s",
       members: "gc:{room:%7B1%7D%25}:m:s:1%7D",
       membersPrefix: "gc:{room}:m:",
+      gone: "gc:{room:%7B1%7D:m:}:g:s:1%7D:m:",
       destroyed: "gc:{room}:d:Xy_-:s:1%7B",
       destroyedPrefix: "gc:{room}:d:Xy_-:",
       channelsAt: "gc:srv:s%201%25",

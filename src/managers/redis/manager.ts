@@ -26,6 +26,9 @@ import { type SetChanges, PendingChanges } from "./pending-changes.js";
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
 
+/** How long it is kept that somebody has left whom the store did not have: for that long a frontend may be away and return. */
+const GONE_SECONDS = 60;
+
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
 const MAX_ALONG = 5000;
 
@@ -281,8 +284,8 @@ export class RedisChannelManager implements ChannelManager {
 
   async #send(sets: readonly SetChanges[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
-    const setKeys = [keys.sids];
-    const args = [keys.changesPrefix];
+    const setKeys = [keys.sids, keys.servers];
+    const args: (string | number)[] = [keys.changesPrefix, GONE_SECONDS];
     for (const { name, sid, changes } of sets) {
       setKeys.push(keys.sets(name), keys.members(name, sid), keys.channelsAt(sid));
       const set: unknown[] = [escape(sid), name];

@@ -1,3 +1,4 @@
+import { GONE_MARK, MEMBERS_MARK } from "../../redis/keys.js";
 import { defineScript } from "../../redis/script.js";
 
 /*
@@ -59,6 +60,16 @@ local function forget(channels, sids, sid, name)
 end
 `;
 
+/** Lua: `isLive(servers, sid)`: whether a frontend holds this sid. */
+const IS_LIVE = /* lua */ `
+local function isLive(servers, sid)
+  local lease = redis.call('HGET', servers, sid)
+  if not lease then return false end
+  local time = redis.call('TIME')
+  return tonumber(string.match(lease, '^%d+')) > time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
 /** Lua: `isHeld(servers, sid, incarnation)`: whether evicting that incarnation's members would hurt a live frontend. */
 const IS_HELD = /* lua */ `
 local function isHeld(servers, sid, incarnation)
@@ -72,18 +83,39 @@ end
 `;
 
 /**
+ * Lua: `noteAbsent(gone, uids, seconds)`: notes that somebody has ended the memberships of those who are no members at a sid that nobody
+ * holds: its frontend may yet return, or the store be filled again by it, and it must not bring them back. `withoutGone(gone, uids)`: those
+ * of whom that is not noted.
+ */
+const GONE = /* lua */ `
+local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
+local function noteAbsent(gone, uids, seconds)
+  for _, uid in ipairs(uids) do redis.call('SADD', gone, uid) end
+  redis.call('EXPIRE', gone, seconds)
+end
+local function withoutGone(gone, uids)
+  if redis.call('EXISTS', gone) == 0 then return uids end
+  local rest = {}
+  for _, uid in ipairs(uids) do
+    if redis.call('SISMEMBER', gone, uid) == 0 then rest[#rest + 1] = uid end
+  end
+  return rest
+end
+`;
+
+/**
  * Changes member sets: `join` makes uids members, and raises the version even if they were; `leave` takes uids out, if an
  * expected version is given only while the set is at that. What joins a set that is empty, also in between, begins a new epoch.
- * A set that fails does not keep the others from it.
- * KEYS: 1 sids, 2... for each set three: sets of the channel, members, channels at the sid
- * ARGV: 1 prefix of pub/sub channels, 2... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
+ * Of those who are `restored`, whoever has left since the store lost them is left out. A set that fails does not keep the others from it.
+ * KEYS: 1 sids, 2 servers, 3... for each set three: sets of the channel, members, channels at the sid
+ * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who is gone (seconds), 3... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
  *       [type, reason, uids, new epoch, expected version or false]
  * Returns for each change, set by set, a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at
  * another version; or `!` and why it failed.
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}
+  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}${IS_LIVE}
 local function apply(command, members, uids)
   -- Mostly there is one: tables would cost more than the command.
   if #uids == 1 then
@@ -117,9 +149,10 @@ local function changeSet(sets, members, channels, set)
       results[#results + 1] = ''
     else
       local isJoin = kind == 'join'
+      if reason == 'restored' then uids = withoutGone(goneOf(members), uids) end
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits
-      if isJoin or #changed > 0 then
+      if (isJoin and #uids > 0) or #changed > 0 then
         local isBegun = not epoch
         if isBegun then epoch, counter = newEpoch, 0 end
         counter = counter + 1
@@ -131,7 +164,9 @@ local function changeSet(sets, members, channels, set)
         if count == 0 then epoch = nil end
       end
       if reason == 'leave' and #changed < #uids then
-        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
+        local absent = absentOf(uids, digits)
+        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent)
+        if not isLive(KEYS[2], sid) then noteAbsent(goneOf(members), absent, ARGV[2]) end
       end
     end
   end
@@ -149,12 +184,12 @@ local function changeSet(sets, members, channels, set)
 end
 
 local keys, decoded = {}, {}
-for i = 2, #KEYS do keys[i - 1] = KEYS[i] end
+for i = 3, #KEYS do keys[i - 2] = KEYS[i] end
 -- All of them first: what cannot be read fails before anything is changed.
-for i = 2, #ARGV do decoded[i] = cjson.decode(ARGV[i]) end
+for i = 3, #ARGV do decoded[i] = cjson.decode(ARGV[i]) end
 local all = {}
-for i = 2, #ARGV do
-  local set, at = decoded[i], 3 * (i - 2)
+for i = 3, #ARGV do
+  local set, at = decoded[i], 3 * (i - 3)
   local isDone, results = pcall(changeSet, keys[at + 1], keys[at + 2], keys[at + 3], set)
   for change = 1, #set - 2 do
     all[#all + 1] = isDone and results[change] or '!' .. (type(results) == 'table' and results.err or tostring(results))
