@@ -41,8 +41,8 @@ export class Keys {
   }
 
   /**
-   * set: uids that somebody has taken out at `sid` while the store had neither them nor a frontend there, so that a frontend that
-   * returns does not bring them back; kept for a while.
+   * set: uids that somebody has taken out at `sid` while its frontend was not heard of, so that one that returns does not bring
+   * them back; kept for a while.
    */
   gone(name: string, sid: string): string {
     return this.members(name, sid).replace(MEMBERS_MARK, GONE_MARK);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import * as managerScripts from "../../src/managers/redis/scripts.js";
+import { GONE_MARK, MEMBERS_MARK } from "../../src/redis/keys.js";
 import { probe } from "../../src/redis/prober.js";
 import type { Script } from "../../src/redis/script.js";
 import * as registryScripts from "../../src/registries/redis/scripts.js";
@@ -31,6 +32,8 @@ function scriptsOf(source: string): SourceScript[] {
   const fragments = new Map(
     [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
   );
+  // No Lua, but parts of keys.
+  fragments.set("MEMBERS_MARK", MEMBERS_MARK).set("GONE_MARK", GONE_MARK);
   const expand = (template: string): string =>
     template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
       const lua = fragments.get(fragment);

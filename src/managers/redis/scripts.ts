@@ -60,13 +60,20 @@ local function forget(channels, sids, sid, name)
 end
 `;
 
-/** Lua: `isLive(servers, sid)`: whether a frontend holds this sid. */
-const IS_LIVE = /* lua */ `
-local function isLive(servers, sid)
-  local lease = redis.call('HGET', servers, sid)
-  if not lease then return false end
-  local time = redis.call('TIME')
-  return tonumber(string.match(lease, '^%d+')) > time[1] * 1000 + math.floor(time[2] / 1000)
+/**
+ * Lua: `isHeard(servers, sid)`: whether a frontend holds this sid, and is not late to say so: it does that three times per lease.
+ * One that is not heard of may not learn of changes.
+ */
+const IS_HEARD = /* lua */ `
+local heard = {}
+local function isHeard(servers, sid)
+  if heard[sid] == nil then
+    local deadline, length = string.match(redis.call('HGET', servers, sid) or '', '^(%d+).* ([%d.]+)$')
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    heard[sid] = deadline ~= nil and tonumber(deadline) - now > tonumber(length) * 0.6
+  end
+  return heard[sid]
 end
 `;
 
@@ -83,13 +90,12 @@ end
 `;
 
 /**
- * Lua: `noteAbsent(gone, uids, seconds)`: notes that somebody has ended the memberships of those who are no members at a sid that nobody
- * holds: its frontend may yet return, or the store be filled again by it, and it must not bring them back. `withoutGone(gone, uids)`: those
- * of whom that is not noted.
+ * Lua: `noteGone(gone, uids, seconds)`: notes who has left a sid whose frontend is not heard of: when it is taken for dead and returns, or the
+ * store was emptied, it is not to bring them back. `withoutGone(gone, uids)`: those of whom that is not noted.
  */
 const GONE = /* lua */ `
 local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
-local function noteAbsent(gone, uids, seconds)
+local function noteGone(gone, uids, seconds)
   for _, uid in ipairs(uids) do redis.call('SADD', gone, uid) end
   redis.call('EXPIRE', gone, seconds)
 end
@@ -115,7 +121,7 @@ end
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}${IS_LIVE}
+  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}${IS_HEARD}
 local function apply(command, members, uids)
   -- Mostly there is one: tables would cost more than the command.
   if #uids == 1 then
@@ -164,10 +170,9 @@ local function changeSet(sets, members, channels, set)
         if count == 0 then epoch = nil end
       end
       if reason == 'leave' and #changed < #uids then
-        local absent = absentOf(uids, digits)
-        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent)
-        if not isLive(KEYS[2], sid) then noteAbsent(goneOf(members), absent, ARGV[2]) end
+        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
       end
+      if reason == 'leave' and not isHeard(KEYS[2], sid) then noteGone(goneOf(members), uids, ARGV[2]) end
     end
   end
   if version and count == 0 then

@@ -1,10 +1,11 @@
 import { defineScript } from "../../redis/script.js";
 
 /*
- * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term>`: the deadline in milliseconds on
+ * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term> <length>`: the deadline in milliseconds on
  * the clock of Redis, live 1 once it was renewed, the next three percent-encoded so that they have no spaces. The term names how the
  * lease began when it was last not just held on, `missing:…` or `lapsed:…`, `reserved` at first: whoever renews a lease says which
- * term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost.
+ * term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost. The length
+ * is that of the lease, in milliseconds.
  */
 
 /** Lua: the time in milliseconds, and a lease's deadline, live, incarnation and the rest. */
@@ -36,7 +37,7 @@ if lease then
   local deadline, _, incarnation, rest = parse(lease)
   if incarnation ~= ARGV[2] and deadline > now() then return rest end
 end
-write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved')
+write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved ' .. ARGV[3])
 return false`,
 );
 
@@ -57,12 +58,12 @@ local state, term = 'missing', nil
 if lease then
   local deadline, _, incarnation, rest = parse(lease)
   if incarnation ~= ARGV[2] then return {'taken'} end
-  term = string.match(rest, '%S+$')
+  term = string.match(rest, '(%S+) [%d.]+$') or ''
   local unheard = term ~= ARGV[5] and string.match(term, '^(%a+):')
   if unheard ~= 'missing' then state = unheard or (deadline > now() and 'held' or 'lapsed') end
 end
 if state ~= 'held' then term = state .. ':' .. ARGV[6] end
-write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4] .. ' ' .. term)
+write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4] .. ' ' .. term .. ' ' .. ARGV[3])
 return {state, term}`,
 );
 
