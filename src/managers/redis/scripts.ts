@@ -89,12 +89,16 @@ local function isHeld(servers, sid, incarnation)
 end
 `;
 
+/** Lua: `goneOf(members)`: the key of who is gone, of that of the members. */
+const GONE_OF = /* lua */ `
+local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
+`;
+
 /**
  * Lua: `noteGone(gone, uids, seconds)`: notes who has left a sid whose frontend is not heard of: when it is taken for dead and returns, or the
  * store was emptied, it is not to bring them back. `withoutGone(gone, uids)`: those of whom that is not noted.
  */
-const GONE = /* lua */ `
-local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
+const GONE = /* lua */ `${GONE_OF}
 local function noteGone(gone, uids, seconds)
   for _, uid in ipairs(uids) do redis.call('SADD', gone, uid) end
   redis.call('EXPIRE', gone, seconds)
@@ -213,9 +217,11 @@ return all`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}
+  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}${GONE_OF}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
+-- Whoever had left before was a member again.
+if #gone > 0 and redis.call('EXISTS', goneOf(KEYS[2])) == 1 then redis.call('SREM', goneOf(KEYS[2]), unpack(gone)) end
 local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 local epoch, counter = readEntry(KEYS[1], ARGV[1])
 if left == 0 then
