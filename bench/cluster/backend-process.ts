@@ -5,7 +5,7 @@ import { type ContenderName, FILL_BATCH } from "../contenders/contender.js";
 import { createSender } from "../contenders/index.js";
 import { message } from "../contenders/message.js";
 import { applyLoad, type Load, type LoadResult } from "../support/load.js";
-import { monotonicMs } from "../support/monotonic.js";
+import { monotonicMs } from "../../test/support/monotonic.js";
 import { watchUsage } from "../support/process-usage.js";
 import { profiler } from "../support/profiler.js";
 import { applyRate, type Rate, type RateResult } from "../support/rate.js";

@@ -1,4 +1,4 @@
-import { monotonicMs } from "../support/monotonic.js";
+import { monotonicMs } from "../../test/support/monotonic.js";
 import { ArrivalReporter } from "./arrivals.js";
 
 /** When messages came: at the same place in both, the number and the time in milliseconds of {@link monotonicMs}. */

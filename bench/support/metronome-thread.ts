@@ -1,7 +1,7 @@
 // The thread of a Metronome: waits until the next tick is due, and tells of it.
 import { parentPort, workerData } from "node:worker_threads";
 import type { Beats } from "./metronome.js";
-import { monotonicMs } from "./monotonic.js";
+import { monotonicMs } from "../../test/support/monotonic.js";
 
 /** How much too late the system usually wakes a thread. This time before a tick is due, it no longer sleeps. */
 const OVERSLEPT_MS = 0.06;

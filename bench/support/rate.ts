@@ -1,5 +1,5 @@
 import { Metronome } from "./metronome.js";
-import { monotonicMs } from "./monotonic.js";
+import { monotonicMs } from "../../test/support/monotonic.js";
 
 /** Calls at times that do not depend on what becomes of them. */
 export interface Rate {
