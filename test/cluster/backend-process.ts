@@ -6,7 +6,7 @@ import { redis } from "../../src/redis/index.js";
 import { heapInUse } from "../support/heap.js";
 import { serveParent } from "../support/process.js";
 import { Load } from "./load.js";
-import { attempt, type CallOutcome } from "./outcome.js";
+import { attempt, type CallOutcome, sendable } from "./outcome.js";
 import { type Protection, switchOff } from "./without.js";
 import { type Watched, watchUntilGone } from "./witness.js";
 
@@ -77,14 +77,14 @@ const api = {
   sids: (uid: string) => service.getSids(uid),
   channels: (uid: string) => service.getChannels(uid),
   push: (route: string, msg: unknown, name: string | string[], except: string[] = []) =>
-    attempt(() => service.pushMessage("connector", route, msg, name, { except })),
+    outcome(() => service.pushMessage("connector", route, msg, name, { except })),
   /** Pushes many messages without waiting in between. */
   pushAll: (pushes: { route: string; msg: unknown; name: string }[]) =>
     Promise.all(
-      pushes.map(({ route, msg, name }) => attempt(() => service.pushMessage("connector", route, msg, name))),
+      pushes.map(({ route, msg, name }) => outcome(() => service.pushMessage("connector", route, msg, name))),
     ),
-  broadcast: (route: string, msg: unknown) => attempt(() => service.broadcast("connector", route, msg)),
-  tryAdd: (name: string, uid: string, sid: string) => attempt(() => service.add(name, uid, sid)),
+  broadcast: (route: string, msg: unknown) => outcome(() => service.broadcast("connector", route, msg)),
+  tryAdd: (name: string, uid: string, sid: string) => outcome(() => service.add(name, uid, sid)),
   /** Pushes numbered messages to a channel, `everyMs`, until {@link BackendApi.stopLoad}. */
   startLoad(name: string, everyMs: number): void {
     loads.set(name, new Load((n) => service.pushMessage("connector", "load", n, name), everyMs));
@@ -114,5 +114,9 @@ const api = {
   errors: () => errors,
   memory: () => heapInUse(),
 };
+
+async function outcome(call: () => Promise<unknown>): Promise<CallOutcome> {
+  return sendable(await attempt(call));
+}
 
 serveParent(api);

@@ -153,8 +153,8 @@ export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
 
-/** Tries again until `check` returns something true, or throws nothing; fails with what it last did. */
-export async function eventually<T>(check: () => T | Promise<T>, withinMs: number): Promise<T> {
+/** Tries again, `everyMs`, until `check` returns something true, or throws nothing; fails with what it last did. */
+export async function eventually<T>(check: () => T | Promise<T>, withinMs: number, everyMs = 20): Promise<T> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
     let failure: unknown = new Error(`still not so after ${withinMs} ms: ${check.toString()}`);
@@ -165,6 +165,6 @@ export async function eventually<T>(check: () => T | Promise<T>, withinMs: numbe
       failure = error;
     }
     if (performance.now() > giveUpAt) throw failure;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

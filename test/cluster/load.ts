@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { attempt, type CallOutcome } from "./outcome.js";
+import { attempt, type CallOutcome, sendable } from "./outcome.js";
 
 /** Makes a call again and again, at a fixed pace whatever becomes of those before, and notes what becomes of each. */
 export class Load {
@@ -11,11 +11,12 @@ export class Load {
     this.#done = this.#run(call, everyMs);
   }
 
-  /** Resolves what became of the calls, in the order in which they ended, once all have. */
+  /** Resolves what became of the calls, as can be sent on, in the order in which they ended, once all have. */
   async stop(): Promise<CallOutcome[]> {
     this.#isStopped = true;
     await this.#done;
-    return this.#outcomes;
+    // Not before: it takes time that the calls would wait for.
+    return this.#outcomes.map(sendable);
   }
 
   async #run(call: (n: number) => Promise<unknown>, everyMs: number): Promise<void> {

@@ -17,8 +17,8 @@ const GONE_FOR_MS = 500;
 const PAUSE_MS = 5;
 
 /**
- * Looks in every way there is, again and again, until nothing is seen of a frontend any more. Resolves for each way when it was
- * that the first look began that saw nothing, as did all later ones; on the monotonic clock of the machine.
+ * Looks in every way there is, again and again, until nothing is seen of a frontend any more. Resolves for each way when the last
+ * look began that saw something, on the monotonic clock of the machine.
  */
 export async function watchUntilGone(
   service: GlobalChannelService,
@@ -37,19 +37,18 @@ export async function watchUntilGone(
       return ((report ?? error?.report)?.targeted ?? 0) > 0;
     },
   };
-  const goneAt = await Promise.all(
-    Object.entries(looks).map(async ([way, look]) => [way, await firstOfNothing(look)] as const),
+  const seenAt = await Promise.all(
+    Object.entries(looks).map(async ([way, look]) => [way, await lastOfSomething(look)] as const),
   );
-  return Object.fromEntries(goneAt);
+  return Object.fromEntries(seenAt);
 }
 
-async function firstOfNothing(look: () => Promise<boolean>): Promise<number> {
-  let since = Infinity;
+async function lastOfSomething(look: () => Promise<boolean>): Promise<number> {
+  let seenAt = monotonicMs();
   for (;;) {
     const at = monotonicMs();
-    if (await look()) since = Infinity;
-    else since = Math.min(since, at);
-    if (monotonicMs() - since > GONE_FOR_MS) return since;
+    if (await look()) seenAt = at;
+    else if (at - seenAt > GONE_FOR_MS) return seenAt;
     await sleep(PAUSE_MS);
   }
 }

@@ -30,6 +30,8 @@ export interface LossResult {
   joins: number;
 }
 
+const POLL_MS = 100;
+
 /** Lets Redis lose everything, again and again. */
 export async function loseEverything(owner: Owner, plan: LossesPlan): Promise<LossResult[]> {
   const { users, withinMs, leaseMs = DEFAULTS.leaseMs, without = [], say } = plan;
@@ -54,7 +56,8 @@ export async function loseEverything(owner: Owner, plan: LossesPlan): Promise<Lo
     const thereAt = monotonicMs();
     const since = async (isSo: () => Promise<boolean>): Promise<number | undefined> => {
       try {
-        await eventually(isSo, withinMs);
+        // Looking is not to take much of the time that all of them have together.
+        await eventually(isSo, withinMs, POLL_MS);
         return monotonicMs() - thereAt;
       } catch {
         return undefined;

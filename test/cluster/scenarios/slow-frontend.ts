@@ -25,7 +25,10 @@ export interface SlowFrontendPlan {
 
 export interface SlowFrontendRound {
   slowness: Slowness;
-  /** Pushes to the others, in milliseconds until the report: while the frontend is as fast as they are, and while it is slow. */
+  /**
+   * Pushes to the others, in milliseconds until the report: while it is one that gets no pushes that is slow, which takes as much
+   * from the machine; and while it is the one that the backend pushes to.
+   */
   calm: Percentiles;
   slow: Percentiles;
   /** Reports of any push that do not account for every member. */
@@ -57,10 +60,14 @@ export async function pushBesideSlow(owner: Owner, plan: SlowFrontendPlan): Prom
   const elsewhere = new Crowd(owner, cluster, { name: "other", size: users, sids: others.map(({ sid }) => sid) });
   for (const crowd of [there, elsewhere]) await crowd.enter(frontends, backend);
 
-  const measure = async (): Promise<CallOutcome[]> => {
+  const spare = await cluster.startFrontend({ sid: "spare" });
+  const measure = async (frontend: RunningFrontend, slowness: Slowness): Promise<CallOutcome[]> => {
+    const end = beSlow(frontend, slowness);
     await backend.call("startLoad", elsewhere.large, plan.othersEveryMs);
     await sleep(durationMs);
-    return backend.call("stopLoad", elsewhere.large);
+    const outcomes = await backend.call("stopLoad", elsewhere.large);
+    await end();
+    return outcomes;
   };
   const rounds: SlowFrontendRound[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
@@ -69,10 +76,8 @@ export async function pushBesideSlow(owner: Owner, plan: SlowFrontendPlan): Prom
       await backend.call("startLoad", there.large, plan.slowEveryMs);
       // What is compiled, and what was late before, is not looked at.
       await sleep(durationMs / 4);
-      const calm = await measure();
-      const end = beSlow(slow, slowness);
-      const besideSlow = await measure();
-      await end();
+      const calm = await measure(spare, slowness);
+      const besideSlow = await measure(slow, slowness);
       const toSlow = await backend.call("stopLoad", there.large);
       rounds.push({
         slowness,
