@@ -1,6 +1,7 @@
 // `npm run bench` lists the benches, `npm run bench -- <name>` runs one.
 import { Command } from "commander";
 import { channels } from "./channels.js";
+import { failures } from "./failures.js";
 import { fanout } from "./fanout.js";
 import { latency } from "./latency.js";
 import { managers } from "./managers.js";
@@ -13,7 +14,7 @@ import { drawAgain } from "./support/draw.js";
 import { endProgress } from "./support/progress.js";
 import { wasInterrupted } from "./support/scope.js";
 
-const benches: readonly Bench[] = [fanout, latency, channels, scale, sockets, members, pomelo, managers];
+const benches: readonly Bench[] = [fanout, latency, channels, scale, sockets, members, pomelo, managers, failures];
 
 interface Given {
   quick?: boolean;

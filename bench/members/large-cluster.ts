@@ -1,5 +1,3 @@
-import { execFileSync } from "node:child_process";
-import { constants, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { chunks } from "../../src/batches.js";
@@ -9,6 +7,7 @@ import { escape, Keys } from "../../src/redis/keys.js";
 import type { Cluster, Membership, RpcTransport } from "../../src/types.js";
 import type { NodeProcess } from "../../test/support/process.js";
 import { FILL_BATCH, TIMEOUT_MS } from "../contenders/contender.js";
+import { goFirst } from "../support/go-first.js";
 import { membersOf } from "../support/names.js";
 import { startRedisStore, type Store } from "../support/redis-store.js";
 import type { Scope } from "../support/scope.js";
@@ -159,24 +158,6 @@ export class LargeCluster {
 export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   for (const endAt = Date.now() + PATIENCE_MS; !(await isSo()); await sleep(POLL_MS)) {
     if (Date.now() > endAt) throw new Error(`it is not so after ${PATIENCE_MS / 1000} s that: ${what}`);
-  }
-}
-
-/**
- * Lets Redis go first where cores are few: a command that waits for one in the middle of its work seems to be slow. Above all
- * others where the system knows that (Linux), else as far as it goes.
- */
-function goFirst(pid: number): void {
-  try {
-    execFileSync("chrt", ["--all-tasks", "--fifo", "--pid", "1", String(pid)], { stdio: "ignore" });
-    return;
-  } catch {
-    // There is no such program, or only root may do that.
-  }
-  try {
-    setPriority(pid, constants.priority.PRIORITY_HIGHEST);
-  } catch {
-    // Only root may do that too; how long Redis waits for a core is written down.
   }
 }
 

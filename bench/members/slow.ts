@@ -8,8 +8,8 @@ import { waitedMs } from "../support/server-cpu.js";
 import { markdownTable } from "../support/table.js";
 import { everything } from "./everything.js";
 import { LargeCluster } from "./large-cluster.js";
-import { ScriptNames } from "./script-names.js";
-import { type SlowCommand, SlowLog } from "./slow-log.js";
+import { ScriptNames } from "../support/script-names.js";
+import { type SlowCommand, SlowLog } from "../support/slow-log.js";
 
 /** What keeps Redis, which does one thing at a time, from everything else? */
 export const slow: Part<SlowResult> = { slow: false, measure, tables, claims };

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { ExecutionContext } from "ava";
 import { WebSocket } from "ws";
-import { startProcess, type NodeProcess } from "../support/process.js";
+import { type Api, startProcess, type NodeProcess } from "../support/process.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
-import type { BackendApi } from "./backend-process.js";
+import type { BackendApi, BackendProcessConfig } from "./backend-process.js";
 import type { FrontendApi, FrontendProcessConfig } from "./frontend-process.js";
 import type { Protection } from "./without.js";
 
@@ -18,39 +18,70 @@ export interface RunningCluster {
   redis: RedisServer;
   frontends: RunningFrontend[];
   backends: NodeProcess<BackendApi>[];
-  startFrontend(config: Omit<FrontendProcessConfig, "url">): Promise<RunningFrontend>;
+  startFrontend(config: Omit<FrontendProcessConfig, "url"> & HostOptions): Promise<RunningFrontend>;
+  startBackend(config?: Omit<BackendProcessConfig, "url"> & HostOptions): Promise<NodeProcess<BackendApi>>;
 }
 
+/** What ends when a test does, or something else that has begun it. */
+export type Owner = Pick<ExecutionContext, "teardown">;
+
+interface HostOptions {
+  /** How far the clock of the process's host is ahead, in milliseconds. @default 0 */
+  clockShiftMs?: number;
+}
+
+interface ClusterOptions extends Pick<FrontendProcessConfig, "hasNamedSessions">, HostOptions {
+  frontends?: number;
+  backends?: number;
+  leaseMs?: number;
+  graceMs?: number;
+  /** @default that of the product */
+  reapIntervalMs?: number;
+  countsEvents?: boolean;
+  without?: readonly Protection[];
+}
+
+/** What users get who set nothing. */
+export const DEFAULTS = { leaseMs: 3000, graceMs: 10_000 };
+
+const SHIFT_CLOCK = new URL("../chaos/shift-clock.ts", import.meta.url);
+
 export async function startCluster(
-  t: ExecutionContext,
+  owner: Owner,
   {
     frontends = 3,
     backends = 1,
     leaseMs = 1000,
     graceMs = 1000,
+    hasNamedSessions = false,
     without = [],
-  }: {
-    frontends?: number;
-    backends?: number;
-    leaseMs?: number;
-    graceMs?: number;
-    without?: readonly Protection[];
-  } = {},
+    clockShiftMs = 0,
+    ...rest
+  }: ClusterOptions = {},
 ): Promise<RunningCluster> {
   const redis = await startRedis();
-  t.teardown(() => redis.stop());
-  const startFrontend = async (config: Omit<FrontendProcessConfig, "url">): Promise<RunningFrontend> => {
-    const process = await startProcess<FrontendApi>(new URL("frontend-process.ts", import.meta.url), {
-      args: [JSON.stringify({ leaseMs, without, ...config, url: redis.url })],
+  owner.teardown(() => redis.stop());
+  const start = async <A extends Api>(file: string, config: object, shiftMs: number): Promise<NodeProcess<A>> => {
+    const process = await startProcess<A>(new URL(file, import.meta.url), {
+      args: [JSON.stringify({ without, ...config, url: redis.url })],
+      ...(shiftMs !== 0 && { imports: [SHIFT_CLOCK], env: { CHAOS_CLOCK_MS: String(shiftMs) } }),
     });
-    t.teardown(() => process.kill());
+    owner.teardown(() => process.kill());
+    return process;
+  };
+  const startFrontend: RunningCluster["startFrontend"] = async ({
+    clockShiftMs: shiftMs = clockShiftMs,
+    ...config
+  }) => {
+    const all = { leaseMs, hasNamedSessions, ...config };
+    const process = await start<FrontendApi>("frontend-process.ts", all, shiftMs);
     return { sid: config.sid, port: await process.call("start"), process };
   };
-  const startBackend = async (): Promise<NodeProcess<BackendApi>> => {
-    const process = await startProcess<BackendApi>(new URL("backend-process.ts", import.meta.url), {
-      args: [JSON.stringify({ url: redis.url, graceMs })],
-    });
-    t.teardown(() => process.kill());
+  const startBackend: RunningCluster["startBackend"] = async ({
+    clockShiftMs: shiftMs = clockShiftMs,
+    ...config
+  } = {}) => {
+    const process = await start<BackendApi>("backend-process.ts", { graceMs, ...rest, ...config }, shiftMs);
     await process.call("start");
     return process;
   };
@@ -59,6 +90,7 @@ export async function startCluster(
     frontends: await Promise.all(numbers(frontends).map((n) => startFrontend({ sid: `connector-${n}` }))),
     backends: await Promise.all(numbers(backends).map(() => startBackend())),
     startFrontend,
+    startBackend,
   };
 }
 
@@ -78,15 +110,20 @@ export class Client {
     this.#socket.on("error", () => {});
   }
 
-  static async connect(t: ExecutionContext, uid: string, frontend: RunningFrontend): Promise<Client> {
+  static async connect(owner: Owner, uid: string, frontend: Pick<RunningFrontend, "sid" | "port">): Promise<Client> {
     const client = new Client(uid, frontend);
-    t.teardown(() => client.#socket.terminate());
+    owner.teardown(() => client.#socket.terminate());
     await once(client.#socket, "open");
     return client;
   }
 
   of(route: string): unknown[] {
     return this.received.filter((message) => message.route === route).map(({ msg }) => msg);
+  }
+
+  /** Resolves when the connection is gone, whoever has ended it. */
+  async closed(): Promise<void> {
+    if (this.#socket.readyState !== WebSocket.CLOSED) await once(this.#socket, "close");
   }
 
   async close(): Promise<void> {
@@ -98,12 +135,12 @@ export class Client {
 
 /** Connects `perFrontend` clients to each frontend: `user-<sid>-<n>`. */
 export async function connectClients(
-  t: ExecutionContext,
+  owner: Owner,
   frontends: RunningFrontend[],
   perFrontend: number,
 ): Promise<Client[]> {
   const clients = frontends.flatMap((frontend) =>
-    numbers(perFrontend).map((n) => Client.connect(t, `user-${frontend.sid}-${n}`, frontend)),
+    numbers(perFrontend).map((n) => Client.connect(owner, `user-${frontend.sid}-${n}`, frontend)),
   );
   return Promise.all(clients);
 }
@@ -116,8 +153,8 @@ export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
 
-/** Tries again until `check` returns something true, or throws nothing; fails with what it last did. */
-export async function eventually<T>(check: () => T | Promise<T>, withinMs: number): Promise<T> {
+/** Tries again, `everyMs`, until `check` returns something true, or throws nothing; fails with what it last did. */
+export async function eventually<T>(check: () => T | Promise<T>, withinMs: number, everyMs = 20): Promise<T> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
     let failure: unknown = new Error(`still not so after ${withinMs} ms: ${check.toString()}`);
@@ -128,6 +165,6 @@ export async function eventually<T>(check: () => T | Promise<T>, withinMs: numbe
       failure = error;
     }
     if (performance.now() > giveUpAt) throw failure;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -1,15 +1,7 @@
 import { Redis } from "ioredis";
 import test from "ava";
-import type { CallOutcome } from "./backend-process.js";
 import { connectClients, eventually, memberships, startCluster } from "./cluster.js";
-
-/** Whether an outcome accounts for every member: an error does where nothing was attempted. */
-function addsUp({ report, error }: CallOutcome): boolean {
-  const counts = report ?? error?.report;
-  if (!counts) return error !== undefined;
-  const listed = counts.failIds.length + counts.unlisted === counts.failed + counts.unknown;
-  return counts.delivered + counts.failed + counts.unknown === counts.targeted && listed;
-}
+import { addsUp } from "./outcome.js";
 
 test("SIGKILL of a frontend during pushes: every report adds up, its members are counted no more, and none stays", async (t) => {
   const { redis, frontends, backends } = await startCluster(t, { backends: 3, leaseMs: 1000, graceMs: 1000 });
@@ -26,7 +18,7 @@ test("SIGKILL of a frontend during pushes: every report adds up, its members are
   const killedAt = performance.now();
   await eventually(async () => (await backend!.call("count", "room")) === alive.length, 3000);
   const noticedMs = performance.now() - killedAt;
-  const outcomes = await backend!.call("stopLoad");
+  const outcomes = await backend!.call("stopLoad", "room");
 
   t.true(noticedMs < 3000, `noticed after ${noticedMs} ms`);
   t.deepEqual(
@@ -97,7 +89,7 @@ test("a frontend that stops takes its members out, each with a leave event, and 
   await backend!.call("startLoad", "room", 2);
   await eventually(() => clients.every((client) => client.of("load").length > 10), 5000);
   await frontends[0]!.process.call("stop");
-  const outcomes = await backend!.call("stopLoad");
+  const outcomes = await backend!.call("stopLoad", "room");
 
   t.deepEqual(
     outcomes.filter((outcome) => !addsUp(outcome)),
@@ -154,7 +146,7 @@ test("Redis stopped for 5 seconds under load: nothing crashes, calls fail fast, 
   await eventually(async () => (await backend!.call("count", "room")) === clients.length - 1, 5000);
   const healedMs = performance.now() - restartedAt;
   const heapAfter = await backend!.call("memory");
-  const outcomes = await backend!.call("stopLoad");
+  const outcomes = await backend!.call("stopLoad", "room");
 
   t.log(`healed ${Math.round(healedMs)} ms after Redis was back; ${outcomes.length} pushes`);
   t.like(add.error, { code: "GC_STORE_UNAVAILABLE", temporary: true });

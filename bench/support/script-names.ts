@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
 import * as ofManager from "../../src/managers/redis/scripts.js";
 import * as ofRegistry from "../../src/registries/redis/scripts.js";
-import type { Scope } from "../support/scope.js";
+import type { Scope } from "./scope.js";
 
 /** What the library's scripts are called, of which Redis tells only the hash. */
 export class ScriptNames {
