@@ -3,7 +3,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-const SCRIPTS = [["lint"], ["types"], ["build"], ["unit", "--tap"], ["check:package", "--tap"]] as const;
+const SCRIPTS = [
+  ["lint"],
+  ["types"],
+  ["build"],
+  ["unit", "--tap"],
+  ["check:package", "--tap"],
+  ["chaos", "--seed", "1", "--seconds", "60"],
+] as const;
 
 const totals = { passed: 0, failed: 0 };
 
