@@ -16,7 +16,7 @@ export const ERROR_CODES = {
   GC_FRONTEND_ERROR: "the frontend could not do what it was asked",
   GC_OVERLOADED: "a bounded queue is full (temporary)",
   GC_PUSH_FAILED: "every targeted frontend failed; `report` has the details",
-  GC_LISTENER_FAILED: "a function of the application threw",
+  GC_LISTENER_FAILED: "a function of the application threw, or its promise rejected",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -11,6 +11,9 @@ export interface Part extends PushedFrontend {
 /** Says whom a part was for; undefined: nobody can say. */
 type ListPart = (part: Part) => Promise<readonly string[]> | undefined;
 
+/** Of how many users a part was for at least, of its count. */
+type AtLeast = (count: number) => number;
+
 /** The part of its deadline after which a push begins to list the members of frontends that have not answered. */
 const LISTING_FROM = 0.75;
 
@@ -23,8 +26,9 @@ export function collect(
   deadline: Deadline,
   report: PushReport,
   list: ListPart,
+  atLeast: AtLeast = (count) => count,
 ): Promise<PushReport> {
-  return new Collector(sent, deadline, report, list).done;
+  return new Collector(sent, deadline, report, list, atLeast).done;
 }
 
 /** One object for each push, not a promise for each of its frontends: a backend does this for every push. */
@@ -33,6 +37,7 @@ class Collector implements ReplyListener {
   readonly #deadline: Deadline;
   readonly #report: PushReport;
   readonly #list: ListPart;
+  readonly #atLeast: AtLeast;
   readonly #failures: GlobalChannelError[] = [];
   /** Of those who have not answered soon: mostly there are none. */
   #listings: Map<string, Promise<readonly string[]>> | undefined;
@@ -42,7 +47,14 @@ class Collector implements ReplyListener {
   #resolve!: (report: PushReport) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(sent: SentPush<Part> | Promise<SentPush<Part>>, deadline: Deadline, report: PushReport, list: ListPart) {
+  constructor(
+    sent: SentPush<Part> | Promise<SentPush<Part>>,
+    deadline: Deadline,
+    report: PushReport,
+    list: ListPart,
+    atLeast: AtLeast,
+  ) {
+    this.#atLeast = atLeast;
     this.#deadline = deadline;
     this.#report = report;
     this.#list = list;
@@ -99,8 +111,11 @@ class Collector implements ReplyListener {
   async #addFailure(part: Part, error: GlobalChannelError): Promise<void> {
     this.#failures.push(error);
     const uids = await within(this.#listings?.get(part.sid) ?? this.#list(part), this.#deadline.msLeft());
-    const targeted = uids?.length ?? part.count ?? 0;
-    const state = isKnownNotDelivered(error) ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
+    const isKnown = isKnownNotDelivered(error);
+    // Who has left since may have got it before, where that is not known.
+    const gone = isKnown || !uids ? 0 : Math.max(0, this.#atLeast(part.count ?? 0) - uids.length);
+    const targeted = (uids?.length ?? part.count ?? 0) + gone;
+    const state = isKnown ? { failed: targeted, unknown: 0 } : { failed: 0, unknown: targeted };
     const isUncounted = uids === undefined && part.count === undefined;
     const counts = { sid: part.sid, targeted, delivered: 0, ...state };
     addFrontend(this.#report, { ...counts, error, ...(isUncounted && { isUncounted }) }, uids ?? []);

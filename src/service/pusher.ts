@@ -68,8 +68,13 @@ export class Pusher {
   toChannels(names: readonly string[], push: PushMessage): Promise<PushReport> {
     const deadline = new Deadline(push.timeoutMs);
     const sending = this.#sendToChannels({ ...push, names }, deadline);
-    return collect(sending, deadline, emptyReport(), ({ sid, uids }) =>
-      uids ? Promise.resolve(uids) : this.#listMembers(names, sid, push.except),
+    return collect(
+      sending,
+      deadline,
+      emptyReport(),
+      ({ sid, uids }) => (uids ? Promise.resolve(uids) : this.#listMembers(names, sid, push.except)),
+      // A user counts in each of the channels.
+      (count) => Math.ceil(count / names.length) - push.except.length,
     );
   }
 

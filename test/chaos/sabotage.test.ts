@@ -69,10 +69,8 @@ const CONTROLS: readonly {
   {
     sabotage: ["no-eviction"],
     fault: "kill-frontend",
-    found: [
-      ["4 membership", /Redis still has/],
-      ["5 events", /told 0 times/],
-    ],
+    // Nor are its leaves told, but on a busy machine it may not be certain that they had to be.
+    found: [["4 membership", /Redis still has/]],
   },
   {
     sabotage: ["no-restoration"],

@@ -14,8 +14,9 @@ import { numbers } from "../cluster/cluster.js";
 const PUSHES = 100_000;
 const SEED = 6;
 const TIMEOUT_MS = 300;
-/** How late a push may be. */
+/** How late a push may be, unless it is done within so many turns of the event loop. */
 const LATE_MS = 50;
+const MAX_TURNS = 2;
 /** How many are under way at the same time. */
 const CONCURRENCY = 500;
 const MEMBERS = { s1: 3, s2: 2, s3: 1 };
@@ -81,9 +82,15 @@ test(`of ${PUSHES} pushes each one accounts for all of its members, once, and in
   const push = async (n: number): Promise<void> => {
     let callbacks = 0;
     let report: PushReport | undefined;
-    // Every timer is late where this process is.
+    // Counted in turns of the event loop, too: where this process is late, every timer is.
     let isDueSince = Infinity;
-    const timer = setTimeout(() => (isDueSince = performance.now()), TIMEOUT_MS);
+    let turns = 0;
+    let isSettled = false;
+    const count = (): void => void (isSettled || (turns++, setImmediate(count)));
+    const timer = setTimeout(() => {
+      isDueSince = performance.now();
+      setImmediate(count);
+    }, TIMEOUT_MS);
     try {
       report = await service.pushMessage("connector", "chat", n, "room", { timeoutMs: TIMEOUT_MS }, () => callbacks++);
       seen.resolved++;
@@ -92,7 +99,8 @@ test(`of ${PUSHES} pushes each one accounts for all of its members, once, and in
       seen.rejected++;
     }
     clearTimeout(timer);
-    seen.lateMs = Math.max(seen.lateMs, performance.now() - isDueSince);
+    isSettled = true;
+    if (turns > MAX_TURNS) seen.lateMs = Math.max(seen.lateMs, performance.now() - isDueSince);
     // The callback follows the promise.
     await new Promise((resolve) => setImmediate(resolve));
     const { targeted, delivered, failed, unknown, failIds, unlisted } = report!;

@@ -204,6 +204,33 @@ test.alone(
   },
 );
 
+test.alone(
+  "members who leave while their frontend hangs count all the same: they may have got it",
+  async (t, stage) => {
+    const service = await stage.service();
+    const { second } = await twoFrontends(stage, service);
+    await connect(service, "s2", second, ["dan", "eve"]);
+    await service.addMany(membersAt("s2", "room", ["dan", "eve"]));
+    const all = (await service.pushMessage("connector", "chat", 0, "room")).targeted;
+    second.hang();
+
+    const pushes = [["room"], ["room", "none"]].map((names) =>
+      service.pushMessage("connector", "chat", 1, names, { timeoutMs: 400 }),
+    );
+    // Until the frontend has them.
+    await eventually(() => second.isHolding, 300);
+    await service.leaveMany(membersAt("s2", "room", ["dan", "eve"]));
+    const [one, several] = await Promise.all(pushes);
+
+    t.is(one!.targeted, all);
+    t.is(one!.delivered + one!.unknown, all);
+    t.is(one!.unlisted, 2);
+    // At least as many as are members of both, and here none is.
+    t.is(several!.unknown + several!.delivered, several!.targeted);
+    second.resume();
+  },
+);
+
 test("a callback is called once with the uids, wherever the options are left out or null", async (t, stage) => {
   const service = await stage.service();
   await twoFrontends(stage, service);
