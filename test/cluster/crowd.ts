@@ -79,6 +79,12 @@ export class Crowd {
     return sessions >= this.users.length && members >= this.users.length;
   }
 
+  /** Whether the store has nothing of a frontend any more: no lease, no members, no sessions. */
+  async isForgotten(sid: string): Promise<boolean> {
+    const leases = await this.client.hexists(keys.servers, sid);
+    return leases + (await this.client.exists(keys.channelsAt(sid), keys.usersAt(sid))) === 0;
+  }
+
   /** Whether the store has everything, each once, as a backend sees it. */
   async isComplete(backend: NodeProcess<BackendApi>): Promise<boolean> {
     if (!(await this.isThere())) return false;

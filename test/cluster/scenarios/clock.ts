@@ -84,7 +84,7 @@ export async function shiftClocks(owner: Owner, plan: ClockPlan): Promise<ClockR
     return counts.every((count) => count === 0);
   }, leaseMs + SLACK_MS);
   const evictedMs = await until(
-    async () => (await dies.client.hexists("gc:servers", shifted.sid)) === 0,
+    () => dies.isForgotten(shifted.sid),
     leaseMs + graceMs + 2 * REAP_INTERVAL_MS + SLACK_MS,
   );
   const memberships = 2 * 2 * users;
