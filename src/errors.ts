@@ -84,13 +84,19 @@ export function timedOut(sid: string, timeoutMs: number): GlobalChannelError {
   return new GlobalChannelError("GC_TIMEOUT", message, { sid });
 }
 
-/** What every transport throws for a frontend whose handler failed. */
-export function frontendError(sid: string, cause: unknown): GlobalChannelError {
+/** What every transport throws for a frontend whose handler failed; temporary where that is what it failed with. */
+export function frontendError(sid: string, cause: unknown, temporary = isTemporary(cause)): GlobalChannelError {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new GlobalChannelError("GC_FRONTEND_ERROR", `frontend ${JSON.stringify(sid)} failed: ${message}`, {
     sid,
     cause,
+    temporary,
   });
+}
+
+/** Whether the same may succeed later. */
+export function isTemporary(error: unknown): boolean {
+  return isGlobalChannelError(error) && error.temporary;
 }
 
 /** What every registry throws for a sid that a live frontend holds. */

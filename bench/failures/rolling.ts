@@ -12,8 +12,9 @@ export const rolling: Part<RollingResult[]> = { slow: false, measure, tables, cl
 
 /** Each way in which clients come back, and how often a user may be seen to leave and join. */
 const WAYS = [
-  { destination: "home", flapsAtMost: 1 },
-  { destination: "restarted", flapsAtMost: 1 },
+  { destination: "home", leaveDelayMs: 0, flapsAtMost: 1 },
+  { destination: "restarted", leaveDelayMs: 0, flapsAtMost: 1 },
+  { destination: "restarted", leaveDelayMs: 10_000, flapsAtMost: 0 },
 ] as const;
 
 const FULL = { frontends: 10, clients: 20, everyMs: 10 };
@@ -27,8 +28,10 @@ async function measure(quick: boolean): Promise<RollingResult[]> {
   const say = (text: string): void => progress(`rolling: ${text}`);
   const results: RollingResult[] = [];
   for (const way of WAYS) {
-    const { destination } = way;
-    const result = await inScope((scope) => restartOneByOne(ownedBy(scope), { ...plan, destination, say }));
+    const { destination, leaveDelayMs } = way;
+    const result = await inScope((scope) =>
+      restartOneByOne(ownedBy(scope), { ...plan, destination, leaveDelayMs, say }),
+    );
     results.push({ ...way, ...result, frontends: plan.frontends });
   }
   return results;
@@ -39,22 +42,24 @@ function tables(results: readonly RollingResult[]): string[] {
     markdownTable(
       `rolling: ${results[0]!.frontends} frontends are stopped and started again, one after the other, under load`,
       [
-        ...["clients go to", "users", "pushes", "complete", "do not add up"],
+        ...["clients go to", "leaveDelayMs", "users", "pushes", "complete", "do not add up"],
         ...["flaps in all", "of one user", "members at the end", "reached then"],
       ],
-      results.map(({ destination, users, pushes, complete, wrong, flaps, mostFlaps, members, reached }) => [
-        destination,
-        ...[users, pushes, complete, wrong.length, flaps, mostFlaps, members, reached].map(format),
-      ]),
+      results.map(
+        ({ destination, leaveDelayMs, users, pushes, complete, wrong, flaps, mostFlaps, members, reached }) => [
+          destination,
+          ...[leaveDelayMs, users, pushes, complete, wrong.length, flaps, mostFlaps, members, reached].map(format),
+        ],
+      ),
     ),
   ];
 }
 
 function claims(results: readonly RollingResult[]): Claim[] {
-  return results.flatMap(({ destination, flapsAtMost, wrong, mostFlaps, users, reached }) => [
+  return results.flatMap(({ destination, leaveDelayMs, flapsAtMost, wrong, mostFlaps, users, reached }) => [
     { claim: `rolling: reports that do not add up, clients go to ${destination}`, atMost: 0, measured: wrong.length },
     {
-      claim: `rolling: leave/join pairs of one user, clients go to ${destination}`,
+      claim: `rolling: leave/join pairs of one user, clients go to ${destination}, leaveDelayMs ${leaveDelayMs}`,
       atMost: flapsAtMost,
       measured: mostFlaps,
     },

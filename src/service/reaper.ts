@@ -4,6 +4,9 @@ import { Periodic } from "../periodic.js";
 import type { Cluster, FrontendId } from "../types.js";
 import { findUnlisted, forgetDead } from "./leftovers.js";
 
+/** How often it is looked whether the grace of a dead frontend has ended, in milliseconds. */
+const SOON_MS = 100;
+
 interface ReaperOptions {
   cluster: Cluster;
   graceMs: number;
@@ -47,9 +50,11 @@ export class Reaper {
     return this.#sweeps.stop();
   }
 
-  async sweep(): Promise<void> {
+  /** Resolves after how many milliseconds the next one is due, where that is soon: the grace of a dead frontend is to end in time. */
+  async sweep(): Promise<number | undefined> {
     const { cluster, graceMs, source } = this.#options;
-    for (const frontend of await forgetDead(cluster, graceMs)) this.#due.add(frontend);
+    const dead = await cluster.registry.listDead(0);
+    if (dead.length > 0) for (const frontend of await forgetDead(cluster, graceMs)) this.#due.add(frontend);
     for (const frontend of await this.#findUnlistedTooLong()) this.#due.add(frontend);
     for (const frontend of this.#due) {
       const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;
@@ -58,6 +63,7 @@ export class Reaper {
       if (diagnostics.evicted.hasSubscribers)
         diagnostics.evicted.publish({ service: source, sid: frontend.sid, members });
     }
+    return dead.length > 0 ? SOON_MS : undefined;
   }
 
   /**

@@ -12,7 +12,7 @@ import { type Watched, watchUntilGone } from "./witness.js";
 
 export interface BackendProcessConfig extends Pick<
   GlobalChannelServiceOptions,
-  "graceMs" | "reapIntervalMs" | "timeoutMs"
+  "graceMs" | "leaveDelayMs" | "reapIntervalMs" | "timeoutMs"
 > {
   url: string;
   /** Whether events are only counted, where they are too many to keep. @default false */

@@ -37,6 +37,7 @@ interface ClusterOptions extends Pick<FrontendProcessConfig, "hasNamedSessions">
   graceMs?: number;
   /** @default that of the product */
   reapIntervalMs?: number;
+  leaveDelayMs?: number;
   countsEvents?: boolean;
   without?: readonly Protection[];
 }

@@ -13,6 +13,12 @@ for (const destination of ["home", "restarted"] as const) {
   });
 }
 
+test("with leaveDelayMs a user who comes back elsewhere meanwhile is not seen to leave", async (t) => {
+  const restart = await restartOneByOne(t, { ...PLAN, destination: "restarted", leaveDelayMs: 10_000 });
+
+  t.like(restart, { wrong: [], flaps: 0, members: 15, reached: 15 });
+});
+
 test("clients who move to the frontend that is restarted next are seen to leave again and again", async (t) => {
   const { mostFlaps } = await restartOneByOne(t, { ...PLAN, clients: 2, destination: "next" });
 

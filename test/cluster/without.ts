@@ -10,7 +10,7 @@ import { Reaper } from "../../src/service/reaper.js";
 const SWITCHES = {
   fence: () => void (Fence.prototype.check = () => {}),
   reconcile: () => void (Residents.prototype.reconcile = async () => {}),
-  reaper: () => void (Reaper.prototype.sweep = async () => {}),
+  reaper: () => void (Reaper.prototype.sweep = async () => undefined),
   redisClock: leaseByHostClock,
   independence: pushInTurn,
   failingFast: waitForRedis,

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
-import { Frontend, GlobalChannelService, type FrontendOptions, type PushReport } from "../../src/index.js";
+import {
+  Frontend,
+  GlobalChannelError,
+  GlobalChannelService,
+  type FrontendOptions,
+  type PushReport,
+} from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { Inbox } from "../../src/transports/redis/inbox.js";
 import { eventually, numbers } from "../cluster/cluster.js";
@@ -181,3 +187,22 @@ test.serial(
     );
   },
 );
+
+test.serial("what a frontend cannot do now, as its own connection is down, is a temporary failure", async (t) => {
+  const cluster = redis(server.url, { prefix: "down" });
+  const service = new GlobalChannelService({ cluster });
+  await service.start();
+  t.teardown(() => service.stop(true));
+  const frontend = { sid: "s1", stype: "connector", incarnation: "1", holder: "" };
+  await cluster.registry.register(frontend, 60_000);
+  await cluster.registry.renew(frontend, 60_000);
+  await service.add("room", "ann", "s1");
+  await cluster.transport.serve("s1", () => {
+    throw new GlobalChannelError("GC_STORE_UNAVAILABLE", "down");
+  });
+
+  const error = await t.throwsAsync(service.pushMessage("connector", "chat", 1, "room", { timeoutMs: 2000 }));
+
+  t.like(error, { code: "GC_PUSH_FAILED", temporary: true });
+  t.regex(error!.message, /down/);
+});

@@ -25,6 +25,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.array(fc.string()).map((failed) => ({ answer: { delivered: 1, failed } })),
   fc.array(fc.string()).map((names) => ({ answer: { names } })),
   fc.string().map((error) => ({ error })),
+  fc.string().map((error) => ({ error, temporary: true as const })),
 );
 
 /** Reads replies, and nothing about missed requests. */

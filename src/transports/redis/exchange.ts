@@ -84,7 +84,7 @@ export class Exchange {
       return;
     }
     if (!this.#waiting.delete(sid)) return;
-    if ("error" in outcome) this.#listener!.failed(sid, frontendError(sid, outcome.error));
+    if ("error" in outcome) this.#listener!.failed(sid, frontendError(sid, outcome.error, outcome.temporary));
     else this.#listener!.answered(sid, outcome.answer);
     this.#endIfDone();
   }

@@ -1,5 +1,5 @@
 import { reportError } from "../../diagnostics.js";
-import { GlobalChannelError } from "../../errors.js";
+import { GlobalChannelError, isTemporary } from "../../errors.js";
 import type { FrontendRequest, RequestHandler } from "../../types.js";
 import { CallerMemory } from "./caller-memory.js";
 import type { Replies } from "./replies.js";
@@ -158,7 +158,8 @@ export class Inbox {
   #handleNew(caller: CallerMemory, from: string, id: number, request: FrontendRequest): void {
     if (!caller.isNew(id)) return;
     const fail = (error: unknown): void => {
-      this.#settle(caller, from, id, { error: error instanceof Error ? error.message : String(error) }, error);
+      const message = error instanceof Error ? error.message : String(error);
+      this.#settle(caller, from, id, { error: message, ...(isTemporary(error) && { temporary: true }) }, error);
     };
     try {
       const answer = this.#handler(request);

@@ -37,7 +37,7 @@ export function signOf(text: string): typeof ASK | typeof AGAIN | typeof DONE | 
 }
 
 /** What became of a request. */
-export type Outcome = { answer: FrontendReply } | { error: string };
+export type Outcome = { answer: FrontendReply } | { error: string; temporary?: true };
 
 /** How many ids a line of replies may be for. */
 const MAX_IDS = 10_000;

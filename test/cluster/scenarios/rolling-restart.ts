@@ -24,6 +24,8 @@ export interface RollingRestartPlan {
   destination: Destination;
   everyMs: number;
   leaseMs?: number;
+  /** Of the services. @default that of the product, 0 */
+  leaveDelayMs?: number;
   say?: (progress: string) => void;
 }
 
@@ -46,8 +48,14 @@ const ROOM = "room";
 
 /** Restarts one frontend after the other under load, while their clients come back. */
 export async function restartOneByOne(owner: Owner, plan: RollingRestartPlan): Promise<RollingRestartResult> {
-  const { destination, everyMs, say, leaseMs = DEFAULTS.leaseMs } = plan;
-  const cluster = await startCluster(owner, { ...DEFAULTS, leaseMs, frontends: plan.frontends, backends: 2 });
+  const { destination, everyMs, say, leaseMs = DEFAULTS.leaseMs, leaveDelayMs = 0 } = plan;
+  const cluster = await startCluster(owner, {
+    ...DEFAULTS,
+    leaseMs,
+    leaveDelayMs,
+    frontends: plan.frontends,
+    backends: 2,
+  });
   const [backend, listener] = cluster.backends;
   const clients = await connectClients(owner, cluster.frontends, plan.clients);
   await backend!.call("addMany", memberships(ROOM, clients));
