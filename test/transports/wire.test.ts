@@ -77,7 +77,17 @@ test("more of them than a line may be for are several lines", (t) => {
 });
 
 test("a range that nobody has written is refused", (t) => {
-  for (const line of ["1-99999999999 5", "1-x 5", "x 5", "1-Infinity 5", "5", "1-2-", ""]) {
+  for (const line of [
+    "1-99999999999 5",
+    "1-x 5",
+    "x 5",
+    "1-Infinity 5",
+    "9999999999999999 5",
+    "9007199254740991-9007199254740993 5",
+    "5",
+    "1-2-",
+    "",
+  ]) {
     t.throws(
       () =>
         decodeReplies(

@@ -122,8 +122,11 @@ export function decodeReplies(text: string, reader: ReplyReader): void {
     const [first, last = first] = line.slice(0, space).split("-");
     const outcome = JSON.parse(line.slice(space + 1)) as number | Outcome;
     const given = typeof outcome === "number" ? { answer: { delivered: outcome, failed: NOBODY } } : outcome;
-    if (!(Number(last) - Number(first) < MAX_IDS)) throw new SyntaxError(`these are no replies: ${line.slice(0, 50)}`);
-    for (let id = Number(first); id <= Number(last); id++) reader.settle(id, from, given);
+    const [firstId, lastId] = [Number(first), Number(last)];
+    // Beyond safe integers, one more is the same.
+    if (!Number.isSafeInteger(firstId) || !Number.isSafeInteger(lastId) || lastId - firstId >= MAX_IDS)
+      throw new SyntaxError(`these are no replies: ${line.slice(0, 50)}`);
+    for (let id = firstId; id <= lastId; id++) reader.settle(id, from, given);
   }
 }
 
