@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { checkName } from "../arguments.js";
 import { Bound } from "../bound.js";
 import { checkCluster } from "../cluster/check-cluster.js";
@@ -51,6 +52,9 @@ export interface FrontendOptions {
    */
   autoLeave?: boolean;
 }
+
+/** For how long it is waited, at the end, for what is on its way, in milliseconds. */
+const PATIENCE_MS = 1000;
 
 /** How many requests may have arrived and not be answered: pushes that wait for members to be read, or for the connector. */
 const MAX_UNANSWERED = 10_000;
@@ -207,11 +211,12 @@ export class Frontend {
     if (this.#cluster.manager.capabilities?.eviction) this.#residents.leaveToEviction();
     const failures: unknown[] = [];
     for (const step of [
-      () => this.#lease.release(),
+      () => this.#release(),
+      // What has been sent by now is delivered. Then the inbox is who has the sid next's alone.
       () => this.#delivery.idle(),
+      () => this.#unserve?.(),
       () => this.#connector.stop?.(),
       () => this.#evict("disconnect"),
-      () => this.#unserve?.(),
       () => this.#mirror?.stop(),
       () => stopParts(this.#cluster, false),
     ]) {
@@ -222,6 +227,15 @@ export class Frontend {
       }
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Ends the lease, and takes in what was sent before; a transport that hangs holds nobody up. */
+  async #release(): Promise<void> {
+    await this.#lease.release();
+    const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
+      reportError(this, error);
+    });
+    await Promise.race([fenced, sleep(PATIENCE_MS, undefined, { ref: false })]);
   }
 
   /** Takes everyone out who is a member here: of an earlier incarnation at the start, of this one at the end. */

@@ -105,6 +105,7 @@ export class Lease {
     const { registry, frontend, leaseMs, renewed, lapsed, held, observed, report } = this.#options;
     if (!this.isValid) lapsed();
     const askedAt = performance.now();
+    this.#validUntil = Math.min(this.#validUntil, askedAt + leaseMs);
     const state = await registry.renew(frontend, leaseMs);
     if (this.#released) return undefined;
     observed(state, performance.now() - askedAt);
@@ -114,6 +115,8 @@ export class Lease {
       const other = live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
       return other?.holder ?? "another incarnation";
     }
+    // The registry's clock counts: it may have ended just before it was asked for.
+    if (state !== "held") lapsed();
     this.#validUntil = askedAt + leaseMs;
     held();
     // Not waited for: the lease must be kept while many members are registered again.

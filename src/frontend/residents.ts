@@ -121,7 +121,11 @@ export class Residents {
 
   #noDoubt(name: string, uids: readonly string[]): void {
     if (this.#inDoubt.size === 0) return;
-    for (const uid of uids) this.#inDoubt.get(uid)?.delete(name);
+    for (const uid of uids) {
+      const names = this.#inDoubt.get(uid);
+      names?.delete(name);
+      if (names?.size === 0) this.#inDoubt.delete(uid);
+    }
   }
 
   #noticeJoin({ name, uids, reason }: Extract<MemberSetChange, { type: "join" }>): void {
@@ -165,7 +169,8 @@ export class Residents {
     const { sid, incarnation } = this.#frontend;
     if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
     const inDoubt = this.#inDoubt.get(uid);
-    if (!inDoubt) return;
+    // It may have gone again meanwhile.
+    if (!inDoubt || !this.#sessions.has(uid)) return;
     // It is back before it was known to have left: then it has never been away.
     this.#inDoubt.delete(uid);
     for (const name of inDoubt) this.#restoration.lose(name, uid);

@@ -24,6 +24,7 @@ export class Restoration {
   /** Memberships that somebody has ended though the store did not have them, by channel and uid, and when. */
   readonly #absent = new Map<string, number>();
   #isRunning = false;
+  #isDue = false;
 
   constructor(options: RestorationOptions) {
     this.#options = options;
@@ -67,7 +68,12 @@ export class Restoration {
   /** Somebody has ended memberships that the store does not have: it may have lost them, and they are not to come back. */
   absent(name: string, uids: readonly string[]): void {
     this.left(name, uids);
-    for (const uid of uids) this.#absent.set(setKey(name, uid), performance.now());
+    for (const uid of uids) {
+      const key = setKey(name, uid);
+      // To the end: they are in the order of their times.
+      this.#absent.delete(key);
+      this.#absent.set(key, performance.now());
+    }
   }
 
   /** Looks at a join for members who were ended while they were being written again. */
@@ -94,11 +100,22 @@ export class Restoration {
 
   /** The same, now; what fails is done with the next run. */
   runSoon(): void {
-    if (this.#isRunning) return;
+    this.#isDue = true;
+    if (!this.#isRunning) void this.#runWhileDue();
+  }
+
+  async #runWhileDue(): Promise<void> {
     this.#isRunning = true;
-    void this.run()
-      .catch(this.#options.report)
-      .finally(() => (this.#isRunning = false));
+    try {
+      while (this.#isDue) {
+        this.#isDue = false;
+        await this.run();
+      }
+    } catch (error) {
+      this.#options.report(error);
+    } finally {
+      this.#isRunning = false;
+    }
   }
 
   /** Forgets what was long ago. */

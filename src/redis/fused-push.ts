@@ -42,7 +42,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stype = ' ' .. ARGV[1] .. ' '
 local function isLive(lease)
   local space = string.find(lease, ' ', 1, true)
-  return string.byte(lease, space + 1) == 49 and string.find(lease, stype, space + 3, true)
+  local place = string.find(lease, ' ', space + 3, true)
+  return string.byte(lease, space + 1) == 49 and string.find(lease, stype, place, true) == place
     and tonumber(string.sub(lease, 1, space)) > now
 end
 

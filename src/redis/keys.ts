@@ -41,7 +41,7 @@ export class Keys {
   }
 
   /**
-   * set: uids that somebody has taken out at `sid` while its frontend was not heard of, so that one that returns does not bring
+   * sorted set, by time: uids that somebody has taken out at `sid` while its frontend was not heard of, so that one that returns does not bring
    * them back; kept for a while.
    */
   gone(name: string, sid: string): string {

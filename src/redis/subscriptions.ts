@@ -46,8 +46,12 @@ export class Subscriptions {
   async open(): Promise<void> {
     await this.#client.connect();
     this.#client.on("ready", () => {
-      // A failure means that the connection is lost again: the next `ready` tries again.
-      this.#resubscribe().catch(() => {});
+      this.#resubscribe().catch((error: unknown) => {
+        // Mostly the connection is lost again, and the next `ready` tries again. Where Redis has refused, too.
+        if (this.#client.status !== "ready") return;
+        reportError(this, error);
+        this.#client.stream.destroy();
+      });
     });
     this.prober.start();
   }

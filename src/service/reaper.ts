@@ -54,7 +54,7 @@ export class Reaper {
   async sweep(): Promise<number | undefined> {
     const { cluster, graceMs, source } = this.#options;
     const dead = await cluster.registry.listDead(0);
-    if (dead.length > 0) for (const frontend of await forgetDead(cluster, graceMs)) this.#due.add(frontend);
+    if (dead.length > 0) for await (const frontend of forgetDead(cluster, graceMs)) this.#due.add(frontend);
     for (const frontend of await this.#findUnlistedTooLong()) this.#due.add(frontend);
     for (const frontend of this.#due) {
       const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;

@@ -7,10 +7,8 @@ import type { Cluster } from "../../types.js";
  */
 export async function cleanUp(cluster: Cluster): Promise<void> {
   if (!cluster.manager.capabilities?.eviction) return;
-  const forgotten = await forgetDead(cluster, 0);
-  for (const frontend of [...forgotten, ...(await findUnlisted(cluster))]) {
-    await cluster.manager.evict?.(frontend, "server-down");
-  }
+  for await (const frontend of forgetDead(cluster, 0)) await cluster.manager.evict?.(frontend, "server-down");
+  for (const frontend of await findUnlisted(cluster)) await cluster.manager.evict?.(frontend, "server-down");
 }
 
 /** Removes everything, as the original does, where the manager can do no better: then only one server may do that, before all others. */

@@ -100,14 +100,16 @@ local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '
  */
 const GONE = /* lua */ `${GONE_OF}
 local function noteGone(gone, uids, seconds)
-  for _, uid in ipairs(uids) do redis.call('SADD', gone, uid) end
+  local now = tonumber(redis.call('TIME')[1])
+  for _, uid in ipairs(uids) do redis.call('ZADD', gone, now, uid) end
+  redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - seconds)
   redis.call('EXPIRE', gone, seconds)
 end
 local function withoutGone(gone, uids)
   if redis.call('EXISTS', gone) == 0 then return uids end
   local rest = {}
   for _, uid in ipairs(uids) do
-    if redis.call('SISMEMBER', gone, uid) == 0 then rest[#rest + 1] = uid end
+    if not redis.call('ZSCORE', gone, uid) then rest[#rest + 1] = uid end
   end
   return rest
 end
@@ -221,7 +223,7 @@ export const evict = defineScript(
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
 -- Whoever had left before was a member again.
-if #gone > 0 and redis.call('EXISTS', goneOf(KEYS[2])) == 1 then redis.call('SREM', goneOf(KEYS[2]), unpack(gone)) end
+if #gone > 0 and redis.call('EXISTS', goneOf(KEYS[2])) == 1 then redis.call('ZREM', goneOf(KEYS[2]), unpack(gone)) end
 local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 local epoch, counter = readEntry(KEYS[1], ARGV[1])
 if left == 0 then

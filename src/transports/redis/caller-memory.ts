@@ -25,11 +25,20 @@ export class CallerMemory {
   /** Of each of those, how many users have got it. */
   readonly #delivered = new Float64Array(MAX_IDS);
   readonly #others = new Map<number, Outcome>();
+  /** Of what was before it, nothing is known: another life of the frontend may have handled it. */
+  readonly #first: number;
   #last = 0;
   /** Requests that wait until it is known what was missed before them. */
   #held: Map<number, FrontendRequest> | undefined;
   /** Since when they do. */
   heldSince = 0;
+  /** A number that rises with each use of any caller. */
+  usedAt = 0;
+
+  /** @param firstId of the first request that came */
+  constructor(firstId: number) {
+    this.#first = Math.abs(firstId);
+  }
 
   /** Whether this request is a new one; it is remembered. */
   isNew(id: number): boolean {
@@ -61,7 +70,7 @@ export class CallerMemory {
   stateOf(id: number): RequestState {
     const place = id % MAX_IDS;
     const remembered = this.#ids[place]!;
-    if (remembered > id) return "forgotten";
+    if (remembered > id || id < this.#first) return "forgotten";
     if (remembered === id) {
       const delivered = this.#delivered[place]!;
       if (delivered === PENDING) return "pending";

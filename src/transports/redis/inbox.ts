@@ -15,7 +15,7 @@ const REMIND_MS = 200;
 /**
  * The requests to one frontend: hands each to the handler once, in the order of its caller's calls.
  *
- * What is published while the subscription is cut is lost. So each known caller is then asked what it has sent, and its later
+ * What is published while the subscription is cut is lost. So each caller that was heard before is then asked what it has sent, and its later
  * requests are held back until the lost ones have come once more. A caller that does not answer is waited for
  * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows.
  */
@@ -24,6 +24,7 @@ export class Inbox {
   readonly #handler: RequestHandler;
   readonly #replies: Replies;
   readonly #callers = new Map<string, CallerMemory>();
+  #uses = 0;
   #isCut = false;
   #reminders: NodeJS.Timeout | undefined;
 
@@ -70,27 +71,26 @@ export class Inbox {
     this.#reminders = undefined;
   }
 
-  #callerOf(from: string): CallerMemory {
+  #callerOf(from: string, id: number): CallerMemory {
     let caller = this.#callers.get(from);
     if (!caller) {
-      this.#callers.set(from, (caller = new CallerMemory()));
+      if (this.#callers.size >= MAX_CALLERS) this.#forgetOne();
+      this.#callers.set(from, (caller = new CallerMemory(id)));
       if (this.#isCut) caller.hold();
-      if (this.#callers.size > MAX_CALLERS) this.#forgetOldest();
     }
+    caller.usedAt = ++this.#uses;
     return caller;
   }
 
-  #forgetOldest(): void {
-    // Maps keep the order of insertion.
-    for (const from of this.#callers.keys()) {
-      this.#release(from);
-      this.#callers.delete(from);
-      return;
-    }
+  /** The one that has been silent for longest. */
+  #forgetOne(): void {
+    const [from] = [...this.#callers].reduce((one, other) => (other[1].usedAt < one[1].usedAt ? other : one));
+    this.#release(from);
+    this.#callers.delete(from);
   }
 
   #receive(from: string, id: number, request: FrontendRequest): void {
-    const caller = this.#callerOf(from);
+    const caller = this.#callerOf(from, id);
     if (!caller.isHeld) this.#handleNew(caller, from, id, request);
     else if (!caller.keep(id, request)) {
       this.#release(from);
@@ -164,7 +164,8 @@ export class Inbox {
     try {
       const answer = this.#handler(request);
       // Most answers are there at once: a promise would only delay them.
-      if (answer instanceof Promise) answer.then((later) => this.#settle(caller, from, id, { answer: later }), fail);
+      if (answer instanceof Promise)
+        answer.then((later) => this.#settle(caller, from, id, { answer: later })).catch(fail);
       else this.#settle(caller, from, id, { answer });
     } catch (error) {
       fail(error);

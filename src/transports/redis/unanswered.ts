@@ -66,8 +66,11 @@ export class Unanswered {
 
   /** Asks all of them: their answers may have been missed. */
   askAll(): void {
-    for (const exchange of this.#options.exchanges.values())
-      for (const sid of exchange.waiting) this.#askUnlessLately(sid, 0);
+    const sids = new Set<string>();
+    for (const exchange of this.#options.exchanges.values()) {
+      for (const sid of exchange.waiting) sids.add(sid);
+    }
+    for (const sid of sids) this.ask(sid);
   }
 
   /** A request has not reached the frontend. */
