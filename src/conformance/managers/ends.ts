@@ -41,6 +41,8 @@ export const endCases = [
     const log = new ChangeLog();
     await manager.watch("s1", log);
     await manager.add("room", "ann", "s1");
+    // What has not been told by then may never be.
+    await eventually(() => assert.equal(log.changes.length, 1));
 
     await manager.clean();
     await manager.add("room", "ben", "s1");
