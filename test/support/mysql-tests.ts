@@ -1,7 +1,5 @@
 import anyTest, { type TestFn } from "ava";
 import { createConnection, type Connection, type RowDataPacket } from "mysql2/promise";
-import type { ConformanceCase, MakeHarness } from "../../src/conformance/index.js";
-import type { ChannelManager } from "../../src/types.js";
 import { findMysql } from "./find-mysql.js";
 import { openMysql } from "./mysql-server.js";
 
@@ -62,22 +60,5 @@ async function cut(connection: Connection, database: string): Promise<void> {
   for (const { id } of others) {
     // It may have gone by itself.
     await connection.query(`KILL CONNECTION ${Number(id)}`).catch(() => {});
-  }
-}
-
-/**
- * Now and then, on a busy machine, MySQL tells creations and ends of a channel at different frontends in another order than they
- * were made. Why is not known yet: that case is tried again.
- */
-export async function runCase(
-  { name, run }: ConformanceCase<ChannelManager>,
-  make: MakeHarness<ChannelManager>,
-): Promise<void> {
-  for (let attempts = name.includes("creations and ends come in turn") ? 3 : 1; ; attempts--) {
-    try {
-      return await run(make);
-    } catch (error) {
-      if (attempts === 1) throw error;
-    }
   }
 }

@@ -51,6 +51,10 @@ export function lockSets(sets: string, ended: readonly { name: string; sid: stri
  * each such transaction then waits for the others that begin or end a set of the channel, by their rows, or shares the lock of
  * a row that stays until it is committed. So no two of them can both miss the other. That lock is of the index entry alone,
  * which other changes of that set do not touch.
+ *
+ * Each question comes twice. A transaction may end the set at one frontend and begin another one, and need not ask, as the
+ * channel goes on: whoever waits for the row that goes has read past the place of the row that came meanwhile. The second time
+ * it is found.
  */
 export function selectOthers(sets: string, names: ReadonlyMap<string, readonly string[]>): string[] {
   const selects = [...names].map(
@@ -58,7 +62,8 @@ export function selectOthers(sets: string, names: ReadonlyMap<string, readonly s
       sql`(SELECT ${index} FROM ${sets} FORCE INDEX (by_name) WHERE name_key = ${keyOf(name)}
         AND sid_key NOT IN ${list(sids.map(keyOf))} LIMIT 1 LOCK IN SHARE MODE)`,
   );
-  return together(selects);
+  const questions = together(selects);
+  return [...questions, ...questions];
 }
 
 function together(selects: readonly string[]): string[] {
