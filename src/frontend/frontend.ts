@@ -180,9 +180,10 @@ export class Frontend {
     try {
       await this.#lease.reserve();
       undo.push(() => this.#lease.release());
+      // Before changes are listened to: members of an earlier incarnation are none of this one's, and do not come back to it.
+      await this.#evict("server-down");
       await this.#mirror?.start();
       undo.push(() => this.#mirror?.stop());
-      await this.#evict("server-down");
       this.#unserve = await transport.serve(this.sid, (request) => this.#inbox.run(() => this.#handle(request)));
       undo.push(() => this.#unserve?.());
       await this.#connector.start?.(this.#host());

@@ -6,6 +6,9 @@ import { disconnect, withPatience } from "./disconnect.js";
 import { type Probe, Prober } from "./prober.js";
 import { Subscription, type SubscriptionListener } from "./subscription.js";
 
+/** How long it is waited before what Redis has refused is asked for again, on a new connection, in milliseconds. */
+const REFUSED_MS = 1000;
+
 /**
  * The subscriptions of one process, on a connection of their own. After a loss of the connection they are made again first,
  * and then each listener is told of the gap; so nothing that is sent after that is missed. A connection on which one of them
@@ -50,7 +53,8 @@ export class Subscriptions {
         // Mostly the connection is lost again, and the next `ready` tries again. Where Redis has refused, too.
         if (this.#client.status !== "ready") return;
         reportError(this, error);
-        this.#client.stream.destroy();
+        const { stream } = this.#client;
+        setTimeout(() => stream.destroy(), REFUSED_MS).unref();
       });
     });
     this.prober.start();

@@ -52,18 +52,25 @@ export class Reaper {
 
   /** Resolves after how many milliseconds the next one is due, where that is soon: the grace of a dead frontend is to end in time. */
   async sweep(): Promise<number | undefined> {
-    const { cluster, graceMs, source } = this.#options;
+    const { cluster, graceMs } = this.#options;
     const dead = await cluster.registry.listDead(0);
     if (dead.length > 0) for await (const frontend of forgetDead(cluster, graceMs)) this.#due.add(frontend);
     for (const frontend of await this.#findUnlistedTooLong()) this.#due.add(frontend);
-    for (const frontend of this.#due) {
+    for (const frontend of this.#due) await this.#evict(frontend);
+    return dead.length > 0 ? SOON_MS : undefined;
+  }
+
+  /** What fails is done the next time, and keeps no other frontend waiting. */
+  async #evict(frontend: FrontendId): Promise<void> {
+    const { cluster, report, source } = this.#options;
+    try {
       const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;
-      // What fails is done the next time.
       this.#due.delete(frontend);
       if (diagnostics.evicted.hasSubscribers)
         diagnostics.evicted.publish({ service: source, sid: frontend.sid, members });
+    } catch (error) {
+      report(error);
     }
-    return dead.length > 0 ? SOON_MS : undefined;
   }
 
   /**

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { ChangeListener, Cluster } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { membersAt, onEveryStage, replacing } from "../support/stage.js";
+import { connect, membersAt, onEveryStage, replacing } from "../support/stage.js";
 
 // Members whose user is gone, and members who are taken for gone: where the two are most easily mixed up.
 
@@ -70,6 +70,29 @@ test("a user who closed its session and opened one again while changes were miss
 
   t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
   t.deepEqual(await service.getMembersBySid("room", "s1"), ["ann"]);
+});
+
+test("with autoLeave false a frontend that is started again does not bring back the members of its earlier life", async (t, stage) => {
+  const { cluster, crash } = stage.crashing();
+  const { clients } = await stage.frontend("s1", { cluster, autoLeave: false, leaseMs: 300 });
+  const service = await stage.service({ autoLeave: false, graceMs: 60_000 });
+  const events = await stage.events({ autoLeave: false, graceMs: 60_000 });
+  await connect(service, "s1", clients, ["ann"]);
+  await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+
+  crash();
+  await stage.frontend("s1", { autoLeave: false, leaseMs: 300 });
+  await service.add("room", "cid", "s1");
+  // Some renewals, with which it would bring back what it thinks is lost.
+  await sleep(500);
+  await eventually(() => events.includes("join cid@s1 room join"), 3000);
+
+  t.deepEqual(await service.getMembersBySid("room", "s1"), ["cid"]);
+  t.deepEqual(events.filter((event) => event.startsWith("leave")).toSorted(), [
+    "leave ann@s1 room server-down",
+    "leave bob@s1 room server-down",
+  ]);
+  t.false(events.some((event) => event.endsWith("restored")));
 });
 
 test.onRedisAlone("users who close while the subscriptions are cut leave no member behind", async (t, stage) => {

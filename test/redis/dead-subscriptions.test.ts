@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { Frontend, type Cluster, type GlobalChannelError, GlobalChannelService } from "../../src/index.js";
@@ -197,3 +198,27 @@ test("a Redis that hangs is given no new connection for subscriptions", async (t
 function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
+
+test("subscriptions that Redis refuses are asked for again in peace, and made once it lets them", async (t) => {
+  const { server, client, frontend, service } = await start(t);
+  await client.acl("SETUSER", "app", "on", ">secret", "~*", "&*", "+@all");
+  const url = new URL(server.url);
+  Object.assign(url, { username: "app", password: "secret" });
+  const cluster = clusterAt(String(url));
+  const clients = await frontend("s1", cluster);
+  const backend = await service(clusterAt(server.url));
+  const refusals = errorsOf(t, cluster.connection.subscriptions);
+  clients.connect("ann");
+  await backend.add("room", "ann", "s1");
+
+  // Redis closes the connections of those who may not be subscribed any more.
+  await client.acl("SETUSER", "app", "resetchannels");
+  await eventually(() => refusals.length > 0, 3000);
+  await sleep(2500);
+  const refused = refusals.length;
+  await client.acl("SETUSER", "app", "&*");
+
+  t.regex(refusals[0]!.message, /NOPERM/);
+  t.true(refused >= 2 && refused <= 5, `${refused} in 2.5 s`);
+  await t.notThrowsAsync(eventually(() => isDelivered(backend, "room"), REPAIRED_MS));
+});
