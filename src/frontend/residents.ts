@@ -2,7 +2,7 @@ import { chunks } from "../batches.js";
 import { leaveMany } from "../bulk.js";
 import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
 import type { Mirror } from "./mirror.js";
-import { Restoration } from "./restoration.js";
+import { BATCH, MEMORY_MS, Restoration } from "./restoration.js";
 import { UserSessions } from "./user-sessions.js";
 
 interface ResidentsOptions {
@@ -13,11 +13,6 @@ interface ResidentsOptions {
   autoLeave: boolean;
   report: (error: unknown) => void;
 }
-
-/** How many memberships are written in one call when many have to be. */
-const BATCH = 1000;
-/** For how long what has just happened is kept in mind, in milliseconds: longer than calls that are under way take. */
-const MEMORY_MS = 10_000;
 
 /**
  * The users who have sessions at this frontend, and what the store should say of them. Where a write fails, it is made up

@@ -1,6 +1,6 @@
 import { chunks } from "../batches.js";
 import { addMany, leaveMany } from "../bulk.js";
-import { setKey } from "../member-sets.js";
+import { pairKey } from "../member-sets.js";
 import type { ChannelManager, JoinReason } from "../types.js";
 
 interface RestorationOptions {
@@ -9,10 +9,10 @@ interface RestorationOptions {
   report: (error: unknown) => void;
 }
 
-/** How many memberships are written in one call. */
-const BATCH = 1000;
+/** How many memberships are written in one call when many have to be. */
+export const BATCH = 1000;
 /** For how long what has just happened is kept in mind, in milliseconds: longer than calls that are under way take. */
-const MEMORY_MS = 10_000;
+export const MEMORY_MS = 10_000;
 
 /** The memberships at this frontend that the store has lost, and that are to be written again. */
 export class Restoration {
@@ -69,7 +69,7 @@ export class Restoration {
   absent(name: string, uids: readonly string[]): void {
     this.left(name, uids);
     for (const uid of uids) {
-      const key = setKey(name, uid);
+      const key = pairKey(name, uid);
       // To the end: they are in the order of their times.
       this.#absent.delete(key);
       this.#absent.set(key, performance.now());
@@ -79,7 +79,7 @@ export class Restoration {
   /** Looks at a join for members who were ended while they were being written again. */
   joined(name: string, uids: readonly string[], reason: JoinReason): void {
     if (this.#absent.size === 0) return;
-    const ended = uids.filter((uid) => this.#absent.delete(setKey(name, uid)));
+    const ended = uids.filter((uid) => this.#absent.delete(pairKey(name, uid)));
     if (reason !== "restored" || ended.length === 0) return;
     const { manager, sid, report } = this.#options;
     const memberships = ended.map((uid) => ({ name, uid, sid }));

@@ -6,6 +6,7 @@ import { encodeFusedPush, versionOf, withoutAnswer } from "../transports/redis/w
 import type { ChannelPush, Cluster, FrontendRequest, FusedPush, PushedFrontend, SentPush } from "../types.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
+import { LEASES } from "./leases.js";
 import { defineScript } from "./script.js";
 
 /**
@@ -18,7 +19,7 @@ import { defineScript } from "./script.js";
  */
 const pushScript = defineScript(
   "push",
-  /* lua */ `
+  /* lua */ `${LEASES}
 local sids, places, entries, channels = {}, {}, {}, 0
 for channel = 2, #KEYS do
   channels = channels + 1
@@ -36,15 +37,14 @@ for channel = 2, #KEYS do
 end
 if #sids == 0 then return '' end
 
--- A lease is <deadline> <live> <incarnation> <stype> <holder>. No captures: they would cost as much as all the rest.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Leases are taken apart without captures: they would cost as much as all the rest.
+local time = now()
 local stype = ' ' .. ARGV[1] .. ' '
 local function isLive(lease)
   local space = string.find(lease, ' ', 1, true)
   local place = string.find(lease, ' ', space + 3, true)
   return string.byte(lease, space + 1) == 49 and string.find(lease, stype, place, true) == place
-    and tonumber(string.sub(lease, 1, space)) > now
+    and tonumber(string.sub(lease, 1, space)) > time
 end
 
 -- Of each push, its channels.

@@ -1,4 +1,5 @@
 import { GONE_MARK, MEMBERS_MARK } from "../../redis/keys.js";
+import { LEASES } from "../../redis/leases.js";
 import { defineScript } from "../../redis/script.js";
 
 /*
@@ -64,28 +65,25 @@ end
  * Lua: `isHeard(servers, sid)`: whether a frontend holds this sid, and is not late to say so: it does that three times per lease.
  * One that is not heard of may not learn of changes.
  */
-const IS_HEARD = /* lua */ `
+const IS_HEARD = /* lua */ `${LEASES}
 local heard = {}
 local function isHeard(servers, sid)
   if heard[sid] == nil then
-    local deadline, length = string.match(redis.call('HGET', servers, sid) or '', '^(%d+).* ([%d.]+)$')
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    heard[sid] = deadline ~= nil and tonumber(deadline) - now > tonumber(length) * 0.6
+    local lease = redis.call('HGET', servers, sid)
+    local deadline, _, _, rest = parseLease(lease or '')
+    heard[sid] = lease and deadline - now() > lengthOf(rest) * 0.6
   end
   return heard[sid]
 end
 `;
 
 /** Lua: `isHeld(servers, sid, incarnation)`: whether evicting that incarnation's members would hurt a live frontend. */
-const IS_HELD = /* lua */ `
+const IS_HELD = /* lua */ `${LEASES}
 local function isHeld(servers, sid, incarnation)
   local lease = redis.call('HGET', servers, sid)
   if not lease then return false end
-  local deadline, live, holder = string.match(lease, '^(%d+) (%d) (%S+)')
-  if holder ~= incarnation then return true end
-  local time = redis.call('TIME')
-  return live == '1' and tonumber(deadline) > time[1] * 1000 + math.floor(time[2] / 1000)
+  local deadline, isLive, holder = parseLease(lease)
+  return holder ~= incarnation or (isLive and deadline > now())
 end
 `;
 
@@ -381,10 +379,8 @@ return places`,
 export const forgetSessions = defineScript(
   "forgetSessions",
   /* lua */ `${IS_HELD}
-local holder = nil
-if isHeld(KEYS[2], ARGV[1], ARGV[2]) then
-  holder = string.match(redis.call('HGET', KEYS[2], ARGV[1]), '^%d+ %d (%S+)')
-end
+local lease = isHeld(KEYS[2], ARGV[1], ARGV[2]) and redis.call('HGET', KEYS[2], ARGV[1])
+local _, _, holder = parseLease(lease or '')
 for i = 3, #KEYS do
   if redis.call('HGET', KEYS[i], ARGV[1]) ~= holder or not holder then
     redis.call('HDEL', KEYS[i], ARGV[1])

@@ -1,23 +1,8 @@
+import { LEASES } from "../../redis/leases.js";
 import { defineScript } from "../../redis/script.js";
 
-/*
- * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term> <length>`: the deadline in milliseconds on
- * the clock of Redis, live 1 once it was renewed, the next three percent-encoded so that they have no spaces. The term names how the
- * lease began when it was last not just held on, `missing:…` or `lapsed:…`, `reserved` at first: whoever renews a lease says which
- * term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost. The length
- * is that of the lease, in milliseconds.
- */
-
-/** Lua: the time in milliseconds, and a lease's deadline, live, incarnation and the rest. */
-const LEASES = /* lua */ `
-local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local function parse(lease)
-  local deadline, live, incarnation, rest = string.match(lease, '^(%d+) (%d) (%S+) (.*)$')
-  return tonumber(deadline), live == '1', incarnation, rest
-end
+/** Lua: `write(sid, deadline, live, incarnation, rest)`. */
+const WRITE = /* lua */ `
 local function write(sid, deadline, live, incarnation, rest)
   redis.call('HSET', KEYS[1], sid, string.format('%.0f', deadline) .. ' ' .. live .. ' ' .. incarnation .. ' ' .. rest)
 end
@@ -31,10 +16,10 @@ end
  */
 export const register = defineScript(
   "register",
-  /* lua */ `${LEASES}
+  /* lua */ `${LEASES}${WRITE}
 local lease = redis.call('HGET', KEYS[1], ARGV[1])
 if lease then
-  local deadline, _, incarnation, rest = parse(lease)
+  local deadline, _, incarnation, rest = parseLease(lease)
   if incarnation ~= ARGV[2] and deadline > now() then return rest end
 end
 write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved ' .. ARGV[3])
@@ -51,14 +36,14 @@ return false`,
  */
 export const renew = defineScript(
   "renew",
-  /* lua */ `${LEASES}
+  /* lua */ `${LEASES}${WRITE}
 for i = 8, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[7]) end
 local lease = redis.call('HGET', KEYS[1], ARGV[1])
 local state, term = 'missing', nil
 if lease then
-  local deadline, _, incarnation, rest = parse(lease)
+  local deadline, _, incarnation, rest = parseLease(lease)
   if incarnation ~= ARGV[2] then return {'taken'} end
-  term = string.match(rest, '(%S+) [%d.]+$') or ''
+  term = termOf(rest)
   local unheard = term ~= ARGV[5] and string.match(term, '^(%a+):')
   if unheard ~= 'missing' then state = unheard or (deadline > now() and 'held' or 'lapsed') end
 end
@@ -78,7 +63,7 @@ export const unregister = defineScript(
   /* lua */ `${LEASES}
 local lease = redis.call('HGET', KEYS[1], ARGV[1])
 if not lease then return 0 end
-local deadline, _, incarnation = parse(lease)
+local deadline, _, incarnation = parseLease(lease)
 if incarnation ~= ARGV[2] or (ARGV[3] == '1' and deadline > now()) then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])`,
 );
@@ -95,7 +80,7 @@ export const list = defineScript(
 local found, time = {}, now()
 local leases = redis.call('HGETALL', KEYS[1])
 for i = 1, #leases, 2 do
-  local deadline, live, incarnation, rest = parse(leases[i + 1])
+  local deadline, live, incarnation, rest = parseLease(leases[i + 1])
   local wanted
   if ARGV[1] == 'live' then wanted = live and deadline > time else wanted = deadline + tonumber(ARGV[2]) < time end
   if wanted then

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import { escape } from "../../redis/keys.js";
+import { isLiveLease } from "../../redis/leases.js";
 import type { Exchange } from "./exchange.js";
 import { AGAIN, encodeAsk, encodeDone, encodeRequest } from "./wire.js";
 
@@ -169,9 +170,7 @@ export class Unanswered {
     const [lease, time] = await this.#options.connection.command((client) =>
       Promise.all([client.hget(keys.servers, escape(sid)), client.time()]),
     );
-    const [deadline, live] = lease?.split(" ") ?? [];
-    const [seconds, microseconds] = time.map(Number);
-    return live === "1" && Number(deadline) > seconds! * 1000 + microseconds! / 1000;
+    return lease !== null && isLiveLease(lease, time);
   }
 
   #publish(sid: string, text: string): Promise<number> {
