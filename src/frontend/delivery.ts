@@ -13,7 +13,7 @@ interface DeliveryOptions {
   mirror: Mirror | undefined;
   connector: Connector;
   residents: Residents;
-  fence: Pick<Fence, "check">;
+  fence: Pick<Fence, "isOpen" | "refuse">;
   report: (error: unknown) => void;
 }
 
@@ -29,7 +29,6 @@ export class Delivery {
 
   /** Delivers one push: at once if its members are here and nothing waits before it. */
   push(push: Push): PushReply | Promise<PushReply> {
-    this.#options.fence.check();
     if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), push);
     const uids = this.#resolve(push.target);
     return uids instanceof Promise ? this.#enqueue(() => uids, push) : this.#deliver(push, uids);
@@ -45,8 +44,8 @@ export class Delivery {
     const handedOver = (this.#tail ?? Promise.resolve()).then(async () => {
       const receivers = await resolve();
       // It may have waited for long.
-      this.#options.fence.check();
-      return { reply: this.#deliver(push, receivers) };
+      const { fence } = this.#options;
+      return { reply: fence.isOpen ? this.#deliver(push, receivers) : fence.refuse() };
     });
     const settled = handedOver
       .catch(() => {})

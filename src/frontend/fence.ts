@@ -18,6 +18,8 @@ export class Fence {
   #isClosed = false;
   /** How often it was closed. */
   #closings = 0;
+  /** What was not let through, and is not answered yet. */
+  #refused: (() => void)[] = [];
 
   constructor(options: FenceOptions) {
     this.#options = options;
@@ -31,17 +33,28 @@ export class Fence {
 
   /** The lease is held again: opens when all has come that was sent before. */
   open(): void {
+    for (const answer of this.#refused.splice(0)) answer();
     if (this.#isClosed) void this.#open();
   }
 
-  /** @throws `GC_FRONTEND_UNREACHABLE` while nothing is let through */
-  check(): void {
+  /** Whether requests are let through. */
+  get isOpen(): boolean {
+    if (!this.#isClosed && !this.#options.lease.isValid) this.close();
+    return !this.#isClosed;
+  }
+
+  /**
+   * Rejects for a request that is not let through with `GC_FRONTEND_UNREACHABLE`, once the lease is held again. While it is
+   * not known who has the sid, and if it is another incarnation, it does not settle: that one has got the request, too, and
+   * only its answer is true.
+   */
+  refuse(): Promise<never> {
     const { sid, lease } = this.#options;
-    if (!this.#isClosed && lease.isValid) return;
-    if (!this.#isClosed) this.close();
     lease.check();
     const message = `the lease of frontend ${JSON.stringify(sid)} had ended: its users may be elsewhere`;
-    throw new GlobalChannelError("GC_FRONTEND_UNREACHABLE", message, { sid });
+    return new Promise((_resolve, reject) => {
+      this.#refused.push(() => reject(new GlobalChannelError("GC_FRONTEND_UNREACHABLE", message, { sid })));
+    });
   }
 
   async #open(): Promise<void> {

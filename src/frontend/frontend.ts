@@ -81,6 +81,7 @@ export class Frontend {
   readonly #inbox: Bound;
   readonly #diagnostics: FrontendDiagnostics;
   readonly #lease: Lease;
+  readonly #fence: Fence;
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -119,26 +120,33 @@ export class Frontend {
     }
     this.#inbox = new Bound({ source: this, queue: "inbox", limit: MAX_UNANSWERED, what: "requests not answered" });
     this.#diagnostics = new FrontendDiagnostics(this, this.#info, this.#mirror);
-    this.#residents = new Residents({ manager, frontend: this.#info, mirror: this.#mirror, autoLeave, report });
     this.#lease = new Lease({
       registry,
       frontend: this.#info,
       leaseMs: resolved.leaseMs,
-      lapsed: () => fence.close(),
-      held: () => fence.open(),
+      lapsed: () => this.#fence.close(),
+      held: () => this.#fence.open(),
       renewed: (state, askedAt) => this.#residents.reconcile(state, askedAt),
       observed: (state, ms) => this.#diagnostics.lease(state, ms),
       lost: (holder) => this.#yield(holder),
       report,
     });
-    const fence = new Fence({ sid, transport, lease: this.#lease, report });
+    this.#residents = new Residents({
+      manager,
+      frontend: this.#info,
+      mirror: this.#mirror,
+      autoLeave,
+      lease: this.#lease,
+      report,
+    });
+    this.#fence = new Fence({ sid, transport, lease: this.#lease, report });
     this.#delivery = new Delivery({
       manager,
       sid,
       mirror: this.#mirror,
       connector,
       residents: this.#residents,
-      fence,
+      fence: this.#fence,
       report,
     });
   }
@@ -256,6 +264,7 @@ export class Frontend {
   }
 
   #handle(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
+    if (!this.#fence.isOpen) return this.#fence.refuse();
     switch (request.type) {
       case "push":
         return this.#delivery.push(request);

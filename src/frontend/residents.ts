@@ -1,6 +1,7 @@
 import { chunks } from "../batches.js";
 import { leaveMany } from "../bulk.js";
 import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
+import type { Lease } from "./lease.js";
 import type { Mirror } from "./mirror.js";
 import { BATCH, MEMORY_MS, Restoration } from "./restoration.js";
 import { UserSessions } from "./user-sessions.js";
@@ -11,18 +12,21 @@ interface ResidentsOptions {
   mirror: Mirror | undefined;
   /** Whether users without a session here leave their channels. */
   autoLeave: boolean;
+  lease: Pick<Lease, "isValid">;
   report: (error: unknown) => void;
 }
 
 /**
  * The users who have sessions at this frontend, and what the store should say of them. Where a write fails, it is made up
- * for at a later {@link reconcile}.
+ * for at a later {@link reconcile}; so is what would have been written while the lease was not valid: another incarnation may
+ * have the sid then, and what this one knows is not true of its users.
  */
 export class Residents {
   readonly #manager: ChannelManager;
   readonly #frontend: FrontendInfo;
   readonly #mirror: Mirror | undefined;
   readonly #autoLeave: boolean;
+  readonly #lease: Pick<Lease, "isValid">;
   readonly #report: (error: unknown) => void;
   readonly #sessions = new UserSessions();
   /** Users whose last write to the store failed. */
@@ -35,13 +39,14 @@ export class Residents {
   #wasTakenForDead = false;
   #evictsAll = false;
 
-  constructor({ manager, frontend, mirror, autoLeave, report }: ResidentsOptions) {
+  constructor({ manager, frontend, mirror, autoLeave, lease, report }: ResidentsOptions) {
     this.#manager = manager;
     this.#frontend = frontend;
     this.#mirror = mirror;
     this.#autoLeave = autoLeave;
+    this.#lease = lease;
     this.#report = report;
-    this.#restoration = new Restoration({ manager, sid: frontend.sid, report });
+    this.#restoration = new Restoration({ manager, sid: frontend.sid, lease, report });
   }
 
   /** Whether a user may be a member here: those without a session may not, unless they leave only when they are told to. */
@@ -151,6 +156,10 @@ export class Residents {
 
   /** Makes the store say of a user what is true now. The writes are issued at once, so that they keep the order of calls. */
   async #settle(uid: string): Promise<void> {
+    if (!this.#lease.isValid) {
+      this.#unsettled.add(uid);
+      return;
+    }
     try {
       await (this.#sessions.has(uid) ? this.#arrive(uid) : this.#depart(uid));
       this.#unsettled.delete(uid);

@@ -2,10 +2,12 @@ import { chunks } from "../batches.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { pairKey } from "../member-sets.js";
 import type { ChannelManager, JoinReason } from "../types.js";
+import type { Lease } from "./lease.js";
 
 interface RestorationOptions {
   manager: ChannelManager;
   sid: string;
+  lease: Pick<Lease, "isValid">;
   report: (error: unknown) => void;
 }
 
@@ -78,7 +80,7 @@ export class Restoration {
 
   /** Looks at a join for members who were ended while they were being written again. */
   joined(name: string, uids: readonly string[], reason: JoinReason): void {
-    if (this.#absent.size === 0) return;
+    if (this.#absent.size === 0 || !this.#options.lease.isValid) return;
     const ended = uids.filter((uid) => this.#absent.delete(pairKey(name, uid)));
     if (reason !== "restored" || ended.length === 0) return;
     const { manager, sid, report } = this.#options;
@@ -98,8 +100,9 @@ export class Restoration {
     }
   }
 
-  /** The same, now; what fails is done with the next run. */
+  /** The same, now; what fails, or comes while the lease is not valid, is done with the next run. */
   runSoon(): void {
+    if (!this.#options.lease.isValid) return;
     this.#isDue = true;
     if (!this.#isRunning) void this.#runWhileDue();
   }

@@ -87,12 +87,14 @@ export interface Life {
   /** The sid of a frontend. */
   sid?: string | undefined;
   startAt: number;
+  /** When it had joined the cluster. */
+  joinedAt?: number | undefined;
   /** When its end began. */
   endAt?: number | undefined;
   /** When it was gone. */
   goneAt?: number | undefined;
-  /** How it ended; `by itself` must not be. */
-  end?: "killed" | "stopped" | "by itself" | undefined;
+  /** How it ended; `replaced`: killed after another one had taken its place; `by itself` must not be. */
+  end?: "killed" | "stopped" | "replaced" | "by itself" | undefined;
   /** What it has written, where it ended by itself. */
   output?: string | undefined;
   /** How far its clock was off. */

@@ -8,6 +8,8 @@ import type { Life } from "./history.js";
 
 /** How long a process waits until it tries to start again. */
 const RETRY_MS = 200;
+/** For how long a process goes on that has been replaced. */
+const OUTLIVES_MS = 1500;
 
 interface HostOptions<A extends Api, S> {
   role: Life["role"];
@@ -30,6 +32,8 @@ export class Host<A extends Api, S> {
   #lives = 0;
   #process: NodeProcess<A> | undefined;
   #life: Life | undefined;
+  /** One that is being replaced. */
+  #former: NodeProcess<A> | undefined;
   /** What joining has resolved. */
   #joined: { value: S } | undefined;
 
@@ -76,7 +80,8 @@ export class Host<A extends Api, S> {
         (value) => ({ value }),
         () => undefined,
       );
-      if (!this.#joined) await sleep(RETRY_MS);
+      if (this.#joined) life.joinedAt = monotonicMs();
+      else await sleep(RETRY_MS);
     }
   }
 
@@ -95,8 +100,28 @@ export class Host<A extends Api, S> {
     if (this.#process) await pause(this.#process.pid, ms);
   }
 
+  /**
+   * Stops the process (`SIGSTOP`) for a time, in which another one may take its place. Then it goes on for a while, as one that
+   * does not know, and is killed.
+   */
+  async replace(ms: number, startAnother: () => Promise<void>): Promise<void> {
+    const [process, life] = [this.#process, this.#life];
+    if (!process || !life || life.endAt !== undefined) return;
+    life.endAt = monotonicMs();
+    this.#former = process;
+    const outlive = async (): Promise<void> => {
+      await pause(process.pid, ms);
+      await sleep(OUTLIVES_MS);
+      life.end ??= "replaced";
+      await process.kill();
+      life.goneAt = monotonicMs();
+    };
+    await Promise.all([outlive(), startAnother()]);
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
+    await this.#former?.kill();
     await this.kill();
     await this.proxy.stop();
   }

@@ -60,6 +60,9 @@ export class Nemesis {
           await sleep(ms);
           await start(true);
           return;
+        case "replace-frontend":
+          await host.replace(ms, () => start(true));
+          return;
         case "stop-frontend":
         case "stop-backend":
           await host.pause(ms);

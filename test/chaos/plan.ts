@@ -36,6 +36,8 @@ const LENGTHS: Record<FaultKind, readonly Range[]> = {
     [1800, 3000],
     [4000, 6000],
   ],
+  // Mostly longer than another one needs to take its place.
+  "replace-frontend": [[1500, 6000]],
   "roll-frontend": [[50, 400]],
   cut: [[0, 0]],
   delay: [[500, 4000]],
@@ -59,7 +61,14 @@ const LENGTHS: Record<FaultKind, readonly Range[]> = {
 };
 
 const LINK_FAULTS = ["cut", "delay", "hold", "half-open", "vanish", "refuse"] as const;
-const FRONTEND_FAULTS = ["kill-frontend", "kill-frontend", "stop-frontend", "stop-frontend", "roll-frontend"] as const;
+const FRONTEND_FAULTS = [
+  "kill-frontend",
+  "kill-frontend",
+  "stop-frontend",
+  "stop-frontend",
+  "replace-frontend",
+  "roll-frontend",
+] as const;
 const BACKEND_FAULTS = ["kill-backend", "stop-backend"] as const;
 const REDIS_FAULTS = ["flush", "kill-redis", "stop-redis", "kill-clients"] as const;
 

@@ -5,6 +5,7 @@ export const STYPE = "connector";
 export const FAULTS = [
   "kill-frontend",
   "stop-frontend",
+  "replace-frontend",
   "roll-frontend",
   "cut",
   "delay",

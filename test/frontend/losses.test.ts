@@ -177,3 +177,31 @@ test("nor is a member lost of whom it is not known whether it has left, once it 
   clients.disconnect("ann");
   await t.notThrowsAsync(eventually(async () => (await service.count("room")) === 0, 3000));
 });
+
+test.onRedisAlone(
+  "a frontend that was replaced, and does not know yet, says nothing of the users of the one in its place",
+  async (t, stage) => {
+    const { cluster, cut } = cuttable(stage.cluster());
+    const { clients: former } = await stage.frontend("s1", { cluster, leaseMs: 300 });
+    const service = await stage.service();
+    await connect(service, "s1", former, ["ann", "bob"]);
+    await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+
+    cut();
+    const { clients } = await stage.frontend("s1", { leaseMs: 300 });
+    const events = await stage.events();
+    // Those of whom it knows that they have gone, and those of whom it does not.
+    former.disconnect("ann");
+    await connect(service, "s1", clients, ["ann", "bob"]);
+    t.is(await service.addMany(membersAt("s1", "room", ["ann", "bob"])), 2);
+    former.disconnect("bob");
+    for (const n of numbers(50)) {
+      t.like(await service.pushMessage("connector", "chat", n, "room"), { delivered: 2, failed: 0, unknown: 0 });
+    }
+    t.deepEqual(await service.getChannels("ann"), ["room"]);
+
+    t.deepEqual(events.toSorted(), ["join ann@s1 room join", "join bob@s1 room join"]);
+    t.deepEqual(former.received("bob"), []);
+    t.is(clients.received("bob").length, 50);
+  },
+);

@@ -1,4 +1,4 @@
-import type { Connection, History, Push, Violation } from "../history.js";
+import type { Connection, History, Life, Push, Violation } from "../history.js";
 import type { Disturbances } from "./disturbances.js";
 import { groupBy, type Memberships } from "./memberships.js";
 
@@ -25,6 +25,7 @@ export function checkDeliveries(history: History, memberships: Memberships, dist
     const got = byPush.get(String(push.id)) ?? [];
     return [
       ...findTwice(push, got),
+      ...findOutlived(push, got, history.lives),
       ...findUncalled(push, got, memberships),
       ...findMissed(push, got, history, memberships, disturbances),
       ...findLies(push, got, bySid, disturbances),
@@ -51,6 +52,18 @@ function findTwice(push: Push, got: readonly Reception[]): Violation[] {
     connections.add(connection);
   }
   return violations;
+}
+
+/** No frontend delivers what was called for after another one had taken its place. */
+function findOutlived(push: Push, got: readonly Reception[], lives: readonly Life[]): Violation[] {
+  return got.flatMap(({ connection: { uid, sid, frontend } }) => {
+    const mine = lives.findIndex(({ id }) => id === frontend);
+    const next = lives.find(
+      (life, index) => index > mine && life.sid === sid && (life.joinedAt ?? Infinity) < push.start,
+    );
+    if (!next) return [];
+    return [violation(push, `came to ${uid} from ${frontend}, when ${next.id} had its place`, { uid, sid })];
+  });
 }
 
 /** Whoever gets a push was a member at some moment from its call on, and is not one of those left out. */

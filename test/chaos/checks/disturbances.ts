@@ -5,7 +5,7 @@ const RECOVERY_MS = 5000;
 /** The same, where connections have to be made again at most. */
 const SHORT_RECOVERY_MS = 2000;
 /** Faults that always end leases, or what they are about. */
-const ENDS = ["kill-frontend", "roll-frontend", "kill-backend", "flush", "kill-redis"];
+const ENDS = ["kill-frontend", "replace-frontend", "roll-frontend", "kill-backend", "flush", "kill-redis"];
 /** Faults after which members, leases and messages on their way are gone. */
 const LOSSES = ["flush", "kill-redis"];
 /** Faults after which a frontend may have missed what it was told, and during which it may be taken for dead. */

@@ -36,8 +36,9 @@ export class Memberships {
     disturbances: Disturbances,
   ) {
     this.#disturbances = disturbances;
+    const ends = new Map(lives.map(({ id, endAt }) => [id, endAt]));
     for (const [place, list] of groupBy(connections, ({ uid, sid }) => at(uid, sid)))
-      this.#stays.set(place, staysOf(list));
+      this.#stays.set(place, staysOf(list, ends));
     const livesOf = (sid: string): string[] => lives.filter((life) => life.sid === sid).map(({ id }) => id);
     for (const [key, list] of groupBy(changes, ({ name, uid, sid }) => keyOf(name, uid, sid))) {
       const { uid, sid } = list[0]!;
@@ -144,11 +145,12 @@ function isAfter(step: Step, other: Step): boolean {
   return step.start >= other.end;
 }
 
-/** Connections of one user at one sid, joined where they overlap. */
-function staysOf(connections: readonly Connection[]): Stay[] {
+/** Connections of one user at one sid, joined where they overlap. None outlasts its frontend, whatever its client knows of it. */
+function staysOf(connections: readonly Connection[], ends: ReadonlyMap<string, number | undefined>): Stay[] {
   const stays: Stay[] = [];
   const open = connections.filter(({ openAt }) => openAt !== undefined).toSorted((a, b) => a.openAt! - b.openAt!);
-  for (const { frontend, openAt, closingAt = Infinity } of open) {
+  for (const { frontend, openAt, closingAt: closedAt = Infinity } of open) {
+    const closingAt = Math.min(closedAt, ends.get(frontend) ?? Infinity);
     const last = stays.at(-1);
     if (last && last.frontend === frontend && openAt! <= last.to) last.to = Math.max(last.to, closingAt);
     else stays.push({ frontend, from: openAt!, to: closingAt });
