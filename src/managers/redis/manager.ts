@@ -21,7 +21,8 @@ import type {
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
-import { type SetChanges, PendingChanges } from "./pending-changes.js";
+import { PendingChanges, type SetChanges } from "./pending-changes.js";
+import { PendingSessions, type SessionChange } from "./pending-sessions.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
@@ -37,6 +38,7 @@ export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_BUT_USER_INDEX;
   readonly #connection: RedisConnection;
   readonly #changes: PendingChanges;
+  readonly #sessions: PendingSessions;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
@@ -44,6 +46,10 @@ export class RedisChannelManager implements ChannelManager {
       queue: connection,
       send: (sets) => this.#send(sets),
       maxUids: COSTLY_BATCH,
+    });
+    this.#sessions = new PendingSessions({
+      queue: connection,
+      send: (frontend, changes) => this.#sendSessions(frontend, changes),
     });
   }
 
@@ -192,22 +198,12 @@ export class RedisChannelManager implements ChannelManager {
     return subscriptions.subscribePattern(keys.allChanges, keys.noChanges, this.#listen(listener));
   }
 
-  async connect(uid: string, sid: string, incarnation: string): Promise<void> {
-    const { keys } = this.#connection;
-    await this.#connection.run(
-      scripts.connect,
-      [keys.user(uid), keys.usersAt(sid)],
-      [escape(sid), encodeURIComponent(incarnation), uid],
-    );
+  connect(uid: string, sid: string, incarnation: string): Promise<void> {
+    return this.#sessions.change({ sid, incarnation }, { type: "connect", uid });
   }
 
-  async disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
-    const { keys } = this.#connection;
-    await this.#connection.run(
-      scripts.disconnect,
-      [keys.user(uid), keys.usersAt(sid)],
-      [escape(sid), encodeURIComponent(incarnation), uid],
-    );
+  disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
+    return this.#sessions.change({ sid, incarnation }, { type: "disconnect", uid });
   }
 
   async getSessions(uids: readonly string[]): Promise<FrontendId[][]> {
@@ -296,6 +292,19 @@ export class RedisChannelManager implements ChannelManager {
     }
     const results = await this.#connection.run<string[]>(scripts.change, setKeys, args);
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
+  }
+
+  #sendSessions({ sid, incarnation }: FrontendId, changes: readonly SessionChange[]): Promise<void> {
+    const { keys } = this.#connection;
+    return this.#connection.run(
+      scripts.changeSessions,
+      [keys.usersAt(sid), ...changes.map(({ uid }) => keys.user(uid))],
+      [
+        escape(sid),
+        encodeURIComponent(incarnation),
+        ...changes.map(({ type, uid }) => (type === "connect" ? "+" : "-") + uid),
+      ],
+    );
   }
 
   /** Everything in a set, each once, in steps that Redis does not feel. */

@@ -333,28 +333,25 @@ return {entry, redis.call('SMEMBERS', KEYS[2])}`,
 );
 
 /**
- * Notes that a user has sessions at an incarnation of a frontend.
- * KEYS: 1 user, 2 users at the sid
- * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3 uid
+ * Notes of users that they have sessions at an incarnation of a frontend, or have none any more.
+ * KEYS: 1 users at the sid, 2... users
+ * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3... for each user `+`, or `-`, and its uid
  */
-export const connect = defineScript(
-  "connect",
+export const changeSessions = defineScript(
+  "changeSessions",
   /* lua */ `
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('SADD', KEYS[2], ARGV[3])`,
-);
-
-/**
- * Notes that a user has no session any more at an incarnation of a frontend.
- * KEYS: 1 user, 2 users at the sid
- * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3 uid
- */
-export const disconnect = defineScript(
-  "disconnect",
-  /* lua */ `
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return end
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('SREM', KEYS[2], ARGV[3])`,
+local users = {}
+for key = 2, #KEYS do users[key + 1] = KEYS[key] end
+for i = 3, #ARGV do
+  local sign, uid = string.byte(ARGV[i]), string.sub(ARGV[i], 2)
+  if sign == 43 then
+    redis.call('HSET', users[i], ARGV[1], ARGV[2])
+    redis.call('SADD', KEYS[1], uid)
+  elseif redis.call('HGET', users[i], ARGV[1]) == ARGV[2] then
+    redis.call('HDEL', users[i], ARGV[1])
+    redis.call('SREM', KEYS[1], uid)
+  end
+end`,
 );
 
 /**
