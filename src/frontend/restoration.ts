@@ -25,7 +25,8 @@ export class Restoration {
   readonly #suspects: { name: string; uids: Set<string>; at: number }[] = [];
   /** Memberships that somebody has ended though the store did not have them, by channel and uid, and when. */
   readonly #absent = new Map<string, number>();
-  #isRunning = false;
+  #running: Promise<void> = Promise.resolve();
+  /** Whether a run waits for its turn. */
   #isDue = false;
 
   constructor(options: RestorationOptions) {
@@ -80,44 +81,43 @@ export class Restoration {
 
   /** Looks at a join for members who were ended while they were being written again. */
   joined(name: string, uids: readonly string[], reason: JoinReason): void {
-    if (this.#absent.size === 0 || !this.#options.lease.isValid) return;
+    if (this.#absent.size === 0) return;
     const ended = uids.filter((uid) => this.#absent.delete(pairKey(name, uid)));
-    if (reason !== "restored" || ended.length === 0) return;
-    const { manager, sid, report } = this.#options;
+    const { manager, sid, lease, report } = this.#options;
+    // Without a valid lease another incarnation may have restored its own.
+    if (reason !== "restored" || ended.length === 0 || !lease.isValid) return;
     const memberships = ended.map((uid) => ({ name, uid, sid }));
     leaveMany(manager, memberships, "leave").catch(report);
   }
 
-  /** Writes what is lost. @throws what the manager does: the rest stays lost */
-  async run(): Promise<void> {
+  /**
+   * Writes what is lost, after what is being written already: twice, it could undo a leave in between.
+   * @throws what the manager does: the rest stays lost
+   */
+  run(): Promise<void> {
+    const run = this.#running.then(() => this.#write());
+    this.#running = run.catch(() => {});
+    return run;
+  }
+
+  /** The same, now; what fails, or comes while the lease is not valid, is done with the next run. */
+  runSoon(): void {
+    const { lease, report } = this.#options;
+    if (this.#isDue || !lease.isValid) return;
+    this.#isDue = true;
+    this.run().catch(report);
+  }
+
+  async #write(): Promise<void> {
     const { manager, sid } = this.#options;
+    // What is lost from now on may need another run.
+    this.#isDue = false;
     const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
     for (const some of chunks(memberships, BATCH)) {
       // Who has left meanwhile is no longer among the lost.
       const batch = some.filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
       if (batch.length > 0) await addMany(manager, batch, "restored");
       for (const { name, uid } of batch) this.#written(name, uid);
-    }
-  }
-
-  /** The same, now; what fails, or comes while the lease is not valid, is done with the next run. */
-  runSoon(): void {
-    if (!this.#options.lease.isValid) return;
-    this.#isDue = true;
-    if (!this.#isRunning) void this.#runWhileDue();
-  }
-
-  async #runWhileDue(): Promise<void> {
-    this.#isRunning = true;
-    try {
-      while (this.#isDue) {
-        this.#isDue = false;
-        await this.run();
-      }
-    } catch (error) {
-      this.#options.report(error);
-    } finally {
-      this.#isRunning = false;
     }
   }
 

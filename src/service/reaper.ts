@@ -23,8 +23,6 @@ interface ReaperOptions {
  */
 export class Reaper {
   readonly #options: ReaperOptions;
-  /** Frontends whose members are to be removed. */
-  readonly #due = new Set<FrontendId>();
   /** The sids that had members but were not live when that was looked for last, and when that was. */
   #unlisted = new Set<string>();
   #lookedAt = -Infinity;
@@ -53,22 +51,35 @@ export class Reaper {
   /** Resolves after how many milliseconds the next one is due, where that is soon: the grace of a dead frontend is to end in time. */
   async sweep(): Promise<number | undefined> {
     const { cluster, graceMs } = this.#options;
-    const dead = await cluster.registry.listDead(0);
-    if (dead.length > 0) for await (const frontend of forgetDead(cluster, graceMs)) this.#due.add(frontend);
-    for (const frontend of await this.#findUnlistedTooLong()) this.#due.add(frontend);
-    for (const frontend of this.#due) await this.#evict(frontend);
-    return dead.length > 0 ? SOON_MS : undefined;
+    try {
+      const dead = await cluster.registry.listDead(0);
+      const evictions: Promise<void>[] = [];
+      // At once: a frontend that returns later is not to lose whom it has had since.
+      if (dead.length > 0)
+        for await (const frontend of forgetDead(cluster, graceMs)) evictions.push(this.#evict(frontend));
+      await Promise.all(evictions);
+      const unlisted = await this.#findUnlistedTooLong();
+      await Promise.all(unlisted.map((frontend) => this.#evict(frontend)));
+      return dead.length > 0 ? SOON_MS : undefined;
+    } catch (error) {
+      // A store that comes back may have lost everything: who is in it then is not who was unlisted before.
+      this.#unlisted.clear();
+      throw error;
+    }
   }
 
-  /** What fails is done the next time, and keeps no other frontend waiting. */
+  /**
+   * What fails keeps no other frontend waiting. What it leaves is found later, as members at a sid that nobody holds, and not
+   * sooner: where the store was away, this frontend may be alive and about to say so, and have members again.
+   */
   async #evict(frontend: FrontendId): Promise<void> {
     const { cluster, report, source } = this.#options;
     try {
       const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;
-      this.#due.delete(frontend);
       if (diagnostics.evicted.hasSubscribers)
         diagnostics.evicted.publish({ service: source, sid: frontend.sid, members });
     } catch (error) {
+      this.#unlisted.delete(frontend.sid);
       report(error);
     }
   }

@@ -205,3 +205,65 @@ test.onRedisAlone(
     t.is(clients.received("bob").length, 50);
   },
 );
+
+test("who is added again, after a leave that found nothing, while the lease is not valid comes back with the frontend", async (t, stage) => {
+  const shared = stage.cluster();
+  const { cluster, cut, mend } = cuttable(shared);
+  const { frontend, clients } = await stage.frontend("s1", { cluster, leaseMs: 300 });
+  const service = await stage.service({ graceMs: 60_000 });
+  const events = await stage.events({ graceMs: 60_000 });
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("hall", "ann", "s1");
+  cut();
+  await eventually(async () => (await service.count("hall")) === 0, 3000);
+
+  t.false(await service.leave("room", "ann", "s1"));
+  t.true(await service.add("room", "ann", "s1"));
+  await shared.manager.start?.();
+  t.teardown(() => shared.manager.stop?.());
+  t.is(await shared.manager.evict!({ sid: "s1", incarnation: frontend.incarnation }, "server-down"), 2);
+  mend();
+  await eventually(() => events.includes("join ann@s1 room restored"), 3000);
+  await sleep(300);
+
+  t.true(await service.isMember("room", "ann"));
+});
+
+test("a leave that comes after a member was restored is not undone by the next renewal", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager } = cluster;
+  let isSlow = false;
+  /** The way to the store and back takes longer than the time between two renewals. */
+  const slow = replacing(manager, {
+    addMany: async (memberships, reason) => {
+      const added = await manager.addMany!(memberships, reason);
+      if (reason === "restored") await sleep(400);
+      return added;
+    },
+    watch: (sid, listener) =>
+      manager.watch!(sid, {
+        ...listener,
+        change: (change) => {
+          if (isSlow) setTimeout(() => listener.change(change), 400);
+          else listener.change(change);
+        },
+      }),
+  });
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 300 });
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+  isSlow = true;
+  // A leave that was on its way for long.
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+  t.is(await manager.leaveMany!([{ name: "room", uid: "ann", sid: "s1" }], "disconnect"), 1);
+  await eventually(() => events.includes("join ann@s1 room restored"), 3000);
+  t.true(await service.leave("room", "ann", "s1"));
+  await sleep(1500);
+
+  t.false(await service.isMember("room", "ann"));
+});

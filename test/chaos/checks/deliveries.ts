@@ -5,6 +5,9 @@ import { groupBy, type Memberships } from "./memberships.js";
 /** How long before its end a connection may have lost what was written to it, also after a time in which its frontend was stopped. */
 const IN_FLIGHT_MS = 8000;
 
+/** For how long what is delivered may still be in its frontend: one that is stopped or killed meanwhile keeps it. */
+const HANDED_OVER_MS = 100;
+
 /** How long a frontend may take to notice that a client has gone. */
 const NOTICED_MS = 500;
 
@@ -98,7 +101,7 @@ export function mustGet(push: Push, endAt: number, memberships: Memberships, dis
   const { audience, except, start, end, backend } = push;
   if (!("names" in audience)) return [];
   // One whose backend died has no end.
-  const until = Math.min(end, Math.max(start, endAt));
+  const until = Math.min(end, Math.max(start, endAt)) + HANDED_OVER_MS;
   return memberships.keys
     .map((key) => key.split("\n") as [name: string, uid: string, sid: string])
     .filter(([name, uid, sid]) => {
