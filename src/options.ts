@@ -72,6 +72,8 @@ export const timeoutMs = milliseconds(5000);
 export const leaseMs = milliseconds(3000, 30);
 /** How long after the end of a frontend's lease its members are removed for good. */
 export const graceMs = milliseconds(10_000, 0);
+/** For how long the `leave` of a user who may come back is held back. */
+export const leaveDelayMs = milliseconds(0, 0);
 
 /** A size in bytes, or a count. */
 export function amount(defaultAmount: number, min = 1): Resolver<number> {

@@ -1,5 +1,5 @@
 import { checkCluster } from "../cluster/check-cluster.js";
-import { aBoolean, amount, graceMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
+import { aBoolean, amount, graceMs, leaveDelayMs, milliseconds, resolveOptions, timeoutMs } from "../options.js";
 import type { ClusterInput } from "../types.js";
 
 export interface GlobalChannelServiceOptions {
@@ -45,7 +45,7 @@ export function resolveServiceOptions(options: GlobalChannelServiceOptions) {
     maxPendingCalls: amount(100_000),
     graceMs,
     reapIntervalMs: milliseconds(1000, 10),
-    leaveDelayMs: milliseconds(0, 0),
+    leaveDelayMs,
     autoLeave: aBoolean(true),
   });
 }

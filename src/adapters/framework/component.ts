@@ -51,11 +51,11 @@ export class GlobalChannelComponent implements FrameworkComponent {
     this.#app = app;
     this.#parts = parts;
     const options = resolvePluginOptions(given);
-    const { serverTypes, timeoutMs, autoLeave, leaseMs, graceMs } = options;
+    const { serverTypes, timeoutMs, autoLeave, leaseMs, graceMs, leaveDelayMs } = options;
     if (app.isMaster() || (serverTypes && !serverTypes.includes(app.getServerType()))) return;
 
     const cluster = createCluster(app, options, given, parts.remoteTransport);
-    const service = new GlobalChannelService({ cluster, timeoutMs, autoLeave, graceMs });
+    const service = new GlobalChannelService({ cluster, timeoutMs, autoLeave, graceMs, leaveDelayMs });
     let frontend: Frontend | undefined;
     if (app.isFrontend() && servesFrontends(cluster)) {
       frontend = new Frontend({

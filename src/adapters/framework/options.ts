@@ -3,6 +3,7 @@ import { GlobalChannelError } from "../../errors.js";
 import {
   aBoolean,
   graceMs,
+  leaveDelayMs,
   leaseMs,
   missingMethod,
   optional,
@@ -60,6 +61,8 @@ export interface GlobalChannelPluginOptions {
   leaseMs?: number;
   /** How long after that its members are removed for good, in milliseconds. @default 10000 */
   graceMs?: number;
+  /** For how long the `leave` event of a user who may come back is held back, in milliseconds. @default 0 */
+  leaveDelayMs?: number;
 }
 
 export type ResolvedPluginOptions = ReturnType<typeof resolvePluginOptions>;
@@ -83,6 +86,7 @@ export function resolvePluginOptions(given: unknown) {
     rpcNoDelay: aBoolean(true),
     leaseMs,
     graceMs,
+    leaveDelayMs,
   });
   const { redis, host, port, db, password, auth_pass } = options;
   if (redis !== undefined) {

@@ -14,6 +14,7 @@ import type { Teardown } from "./teardown.js";
 const CLIENTS = 102;
 const PUSHES = 150;
 const PASSWORD = "secret";
+const LEAVE_DELAY_MS = 500;
 
 test.before(checkBuilt);
 
@@ -240,6 +241,7 @@ for (const framework of ["pomelo", "pinus"] as const) {
         autoLeave: false,
         cleanOnStartUp: true,
         leaseMs: 1000,
+        leaveDelayMs: LEAVE_DELAY_MS,
         // Longer than the tests take: nothing but the start of a server cleans up.
         graceMs: 600_000,
       };
@@ -302,6 +304,22 @@ for (const framework of ["pomelo", "pinus"] as const) {
         t.is(await connector!.ask("count", "club"), 0);
       },
     );
+
+    test.serial(`${over} › leaveDelayMs: who comes back in time has not left, for those who listen`, async (t) => {
+      const [connector] = (await adjusted.get()).cluster.connectors;
+      const { process: server, sid } = connector!;
+      await server.call("watchLeaves");
+      for (const uid of ["stays", "goes"]) {
+        await connector!.ask("add", "lodge", uid, sid);
+        t.true(await connector!.ask("leave", "lodge", uid, sid));
+      }
+      const leftAt = performance.now();
+      t.true(await connector!.ask("add", "lodge", "stays", sid));
+
+      await eventually(async () => (await server.call("getLeaves")).includes("goes"), 5000);
+      t.true(performance.now() - leftAt >= LEAVE_DELAY_MS / 2);
+      t.deepEqual(await server.call("getLeaves"), ["goes"]);
+    });
 
     test.serial(
       `${over} › cleanOnStartUp removes what dead frontends left, not what is of live ones or of other prefixes`,

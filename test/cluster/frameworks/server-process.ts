@@ -33,6 +33,8 @@ const app = framework.createApp({ base: config.base });
 /** Resolves when the last component has stopped. */
 let stopped: Promise<void>;
 
+const leaves: string[] = [];
+
 const api = {
   /** Resolves once the server has started: the master knows it, and other servers can call it. */
   async start(): Promise<{ id: string; pid: number }> {
@@ -56,6 +58,9 @@ const api = {
   call: (method: string, ...args: unknown[]): Promise<CallbackOutcome> => callWithCallback(service(), method, args),
   /** Calls a method of the plugin's service that returns a promise. */
   callPromise: (method: string, ...args: unknown[]): Promise<unknown> => callForPromise(service(), method, args),
+  /** From now on {@link getLeaves} tells whose `leave` events came, in order. */
+  watchLeaves: (): void => void service()["on"]!("leave", ({ uid }: { uid: string }) => leaves.push(uid)),
+  getLeaves: (): string[] => leaves,
   burst: (options: BurstOptions): Promise<BurstOutcome> => burst(service(), options),
   /** The ids of the servers that this one knows of. */
   getServers: (): string[] => Object.keys(app.getServers()),
