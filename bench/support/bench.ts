@@ -1,6 +1,5 @@
 import { installMysql } from "../../test/support/find-mysql.js";
 import { installRedis } from "../../test/support/find-redis.js";
-import { ensureBuilt } from "./build.js";
 import type { Chart } from "./chart.js";
 import { type Claim, claimsTable, isKept } from "./claims.js";
 import { draw, type WrittenResults } from "./draw.js";
@@ -55,7 +54,6 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<boole
   const { quick = false, part, json, profile = false, commandLine } = options;
   const startedAt = performance.now();
   if (profile) await startProfiling(bench.name);
-  await ensureBuilt();
   const servers = {
     redis: (await installRedis(console.error)).description,
     ...(bench.usesMysql && { mysql: (await installMysql(console.error))?.description ?? "no MySQL" }),
