@@ -9,6 +9,9 @@ interface FenceOptions {
   report: (error: unknown) => void;
 }
 
+/** How many requests may wait for a refusal; those beyond get none. */
+const MAX_REFUSED = 10_000;
+
 /**
  * Keeps out what was sent to this frontend before it was taken for dead. Its users may have moved meanwhile, and what was for
  * them here is for them elsewhere now. A process that was stopped does not know it: it finds requests waiting when it goes on.
@@ -19,7 +22,8 @@ export class Fence {
   /** How often it was closed. */
   #closings = 0;
   /** What was not let through, and is not answered yet. */
-  #refused: (() => void)[] = [];
+  readonly #refused: (() => void)[] = [];
+  #isReleased = false;
 
   constructor(options: FenceOptions) {
     this.#options = options;
@@ -53,8 +57,16 @@ export class Fence {
     lease.check();
     const message = `the lease of frontend ${JSON.stringify(sid)} had ended: its users may be elsewhere`;
     return new Promise((_resolve, reject) => {
-      this.#refused.push(() => reject(new GlobalChannelError("GC_FRONTEND_UNREACHABLE", message, { sid })));
+      const answer = (): void => reject(new GlobalChannelError("GC_FRONTEND_UNREACHABLE", message, { sid }));
+      if (this.#isReleased) answer();
+      else if (this.#refused.length < MAX_REFUSED) this.#refused.push(answer);
     });
+  }
+
+  /** The lease was given back: nobody had the sid before. */
+  release(): void {
+    this.#isReleased = true;
+    for (const answer of this.#refused.splice(0)) answer();
   }
 
   async #open(): Promise<void> {

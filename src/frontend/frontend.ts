@@ -192,7 +192,7 @@ export class Frontend {
       await this.#evict("server-down");
       await this.#mirror?.start();
       undo.push(() => this.#mirror?.stop());
-      this.#unserve = await transport.serve(this.sid, (request) => this.#inbox.run(() => this.#handle(request)));
+      this.#unserve = await transport.serve(this.sid, (request) => this.#receive(request));
       undo.push(() => this.#unserve?.());
       await this.#connector.start?.(this.#host());
       undo.push(() => this.#connector.stop?.());
@@ -241,6 +241,7 @@ export class Frontend {
   /** Ends the lease, and takes in what was sent before; a transport that hangs holds nobody up. */
   async #release(): Promise<void> {
     await this.#lease.release();
+    if (!this.#isTaken) this.#fence.release();
     const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
       reportError(this, error);
     });
@@ -263,8 +264,11 @@ export class Frontend {
     this.stop().catch((error: unknown) => reportError(this, error));
   }
 
+  #receive(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
+    return this.#fence.isOpen ? this.#inbox.run(() => this.#handle(request)) : this.#fence.refuse();
+  }
+
   #handle(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
-    if (!this.#fence.isOpen) return this.#fence.refuse();
     switch (request.type) {
       case "push":
         return this.#delivery.push(request);

@@ -100,8 +100,11 @@ export class Lease {
     if (!this.#released) this.#retry = setTimeout(() => this.check(), leaseMs / RETRIES_PER_LEASE);
   }
 
-  /** Resolves who has taken the sid, or undefined if the lease is held. */
-  async #renew(): Promise<string | undefined> {
+  /**
+   * Resolves who has taken the sid, or undefined if the lease is held.
+   * @param before what had become of the lease at a renewal that is not told of yet
+   */
+  async #renew(before: Exclude<LeaseState, "taken"> = "held"): Promise<string | undefined> {
     const { registry, frontend, leaseMs, renewed, lapsed, held, observed, report } = this.#options;
     if (!this.isValid) lapsed();
     const askedAt = performance.now();
@@ -110,17 +113,22 @@ export class Lease {
     if (this.#released) return undefined;
     observed(state, performance.now() - askedAt);
     if (state === "taken") {
+      this.#validUntil = -Infinity;
+      lapsed();
       // Who it is matters less than that it is so.
       const live = await Promise.resolve(registry.list()).catch(() => []);
       const other = live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
       return other?.holder ?? "another incarnation";
     }
+    const worst = before === "missing" || state === "held" ? before : state;
     // The registry's clock counts: it may have ended just before it was asked for.
-    if (state !== "held") lapsed();
+    if (worst !== "held") lapsed();
     this.#validUntil = askedAt + leaseMs;
+    // The answer was on its way for longer than what it grants: somebody may have the sid since.
+    if (!this.isValid) return this.#renew(worst);
     held();
     // Not waited for: the lease must be kept while many members are registered again.
-    this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(state, askedAt)).catch(report);
+    this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(worst, askedAt)).catch(report);
     return undefined;
   }
 }

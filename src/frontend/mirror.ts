@@ -1,6 +1,7 @@
 import { chunks } from "../batches.js";
 import type { ChangeListener, ChannelManager, Membership, MemberSetChange, Unsubscribe, Version } from "../types.js";
 import { isAtLeast, isFirst, nextVersion } from "../version.js";
+import { UserChannels } from "./user-channels.js";
 
 /** The part of a manager with the capability `versions` that a mirror needs. */
 export type MirrorSource = Required<Pick<ChannelManager, "readMemberSet" | "getChannelsBySid" | "watch">>;
@@ -34,7 +35,7 @@ export class Mirror {
   readonly #sid: string;
   readonly #listener: MirrorListener;
   readonly #copies = new Map<string, Copy>();
-  readonly #channelsByUid = new Map<string, Set<string>>();
+  readonly #channelsByUid = new UserChannels();
   /** Reads under way, with the changes that came meanwhile. */
   readonly #reads = new Map<
     string,
@@ -119,7 +120,7 @@ export class Mirror {
 
   /** The channels of a user at this frontend, as far as is known. */
   channelsOf(uid: string): string[] {
-    return [...(this.#channelsByUid.get(uid) ?? [])];
+    return this.#channelsByUid.of(uid);
   }
 
   /** Every membership at this frontend, as far as is known. */
@@ -169,7 +170,7 @@ export class Mirror {
     const copy = this.#copies.get(name);
     const wrong = uids.filter((uid) => copy?.uids.delete(uid));
     if (!copy || wrong.length === 0) return;
-    for (const uid of wrong) this.#unindex(uid, name);
+    for (const uid of wrong) this.#channelsByUid.delete(uid, name);
     copy.stale = true;
     this.#misses++;
   }
@@ -178,8 +179,8 @@ export class Mirror {
   #amend(name: string, copy: Copy, change: SetChange): void {
     amend(copy, change);
     for (const uid of change.uids) {
-      if (change.type === "join") this.#index(uid, name);
-      else this.#unindex(uid, name);
+      if (change.type === "join") this.#channelsByUid.add(uid, name);
+      else this.#channelsByUid.delete(uid, name);
     }
     if (copy.uids.size === 0) this.#copies.delete(name);
   }
@@ -229,24 +230,12 @@ export class Mirror {
     if (dropped.length > 0) this.#listener.dropped(name, dropped);
     if (!copy) return;
     this.#copies.set(name, copy);
-    for (const uid of copy.uids) this.#index(uid, name);
+    for (const uid of copy.uids) this.#channelsByUid.add(uid, name);
   }
 
   #remove(name: string, uids: Iterable<string>): void {
-    for (const uid of uids) this.#unindex(uid, name);
+    for (const uid of uids) this.#channelsByUid.delete(uid, name);
     this.#copies.delete(name);
-  }
-
-  #index(uid: string, name: string): void {
-    const names = this.#channelsByUid.get(uid);
-    if (names) names.add(name);
-    else this.#channelsByUid.set(uid, new Set([name]));
-  }
-
-  #unindex(uid: string, name: string): void {
-    const names = this.#channelsByUid.get(uid);
-    names?.delete(name);
-    if (names?.size === 0) this.#channelsByUid.delete(uid);
   }
 }
 

@@ -160,9 +160,10 @@ export class Residents {
       this.#unsettled.add(uid);
       return;
     }
+    // What comes to be unsettled meanwhile stays so.
+    this.#unsettled.delete(uid);
     try {
       await (this.#sessions.has(uid) ? this.#arrive(uid) : this.#depart(uid));
-      this.#unsettled.delete(uid);
     } catch (error) {
       this.#unsettled.add(uid);
       this.#report(error);
@@ -173,12 +174,8 @@ export class Residents {
     const { sid, incarnation } = this.#frontend;
     if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
     const inDoubt = this.#inDoubt.get(uid);
-    // It may have gone again meanwhile.
-    if (!inDoubt || !this.#sessions.has(uid)) return;
     // It is back before it was known to have left: then it has never been away.
-    this.#inDoubt.delete(uid);
-    for (const name of inDoubt) this.#restoration.lose(name, uid);
-    this.#restoration.runSoon();
+    if (inDoubt) this.#restoreIfBack(uid, inDoubt);
   }
 
   async #depart(uid: string): Promise<void> {
@@ -186,11 +183,21 @@ export class Residents {
     const names = this.#autoLeave ? this.#channelsToLeave(uid) : new Set<string>();
     const memberships = Array.from(names, (name) => ({ name, uid, sid }));
     await Promise.all([
-      memberships.length > 0 && leaveMany(this.#manager, memberships, "disconnect"),
+      leaveMany(this.#manager, memberships, "disconnect"),
       this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
     ]);
     // Another one may have begun meanwhile.
-    if (this.#inDoubt.get(uid) === names) this.#inDoubt.delete(uid);
+    if (this.#inDoubt.get(uid) !== names) return;
+    // Who is back has left all the same. The change that says so may be missed.
+    this.#restoreIfBack(uid, names);
+    this.#inDoubt.delete(uid);
+  }
+
+  #restoreIfBack(uid: string, names: ReadonlySet<string>): void {
+    if (!this.#sessions.has(uid)) return;
+    this.#inDoubt.delete(uid);
+    for (const name of names) this.#restoration.lose(name, uid);
+    this.#restoration.runSoon();
   }
 
   #channelsToLeave(uid: string): Set<string> {

@@ -1,8 +1,9 @@
 import { chunks } from "../batches.js";
 import { addMany, leaveMany } from "../bulk.js";
 import { pairKey } from "../member-sets.js";
-import type { ChannelManager, JoinReason } from "../types.js";
+import type { ChannelManager, JoinReason, Membership } from "../types.js";
 import type { Lease } from "./lease.js";
+import { UserChannels } from "./user-channels.js";
 
 interface RestorationOptions {
   manager: ChannelManager;
@@ -19,12 +20,15 @@ export const MEMORY_MS = 10_000;
 /** The memberships at this frontend that the store has lost, and that are to be written again. */
 export class Restoration {
   readonly #options: RestorationOptions;
-  /** uid -> channels. */
-  readonly #lost = new Map<string, Set<string>>();
+  readonly #lost = new UserChannels();
+  /** Those that are being written: they may be lost anew before the answer comes. */
+  readonly #writing = new UserChannels();
   /** Memberships that have vanished without a word, and when: if the store turns out to be empty, it has lost them. */
   readonly #suspects: { name: string; uids: Set<string>; at: number }[] = [];
   /** Memberships that somebody has ended though the store did not have them, by channel and uid, and when. */
   readonly #absent = new Map<string, number>();
+  /** Memberships that were written though somebody had ended them. */
+  #overtaken: Membership[] = [];
   #running: Promise<void> = Promise.resolve();
   /** Whether a run waits for its turn. */
   #isDue = false;
@@ -34,9 +38,7 @@ export class Restoration {
   }
 
   lose(name: string, uid: string): void {
-    const names = this.#lost.get(uid);
-    if (names) names.add(name);
-    else this.#lost.set(uid, new Set([name]));
+    this.#lost.add(uid, name);
   }
 
   suspect(name: string, uids: readonly string[]): void {
@@ -58,14 +60,16 @@ export class Restoration {
   /** These memberships have ended: there is nothing to write again. */
   left(name: string, uids: readonly string[]): void {
     for (const uid of uids) {
-      this.#written(name, uid);
+      this.#lost.delete(uid, name);
+      this.#writing.delete(uid, name);
       for (const suspects of this.#suspects) if (suspects.name === name) suspects.uids.delete(uid);
     }
   }
 
   /** The user has gone. */
   userLeft(uid: string): void {
-    this.#lost.delete(uid);
+    this.#lost.take(uid);
+    this.#writing.take(uid);
   }
 
   /** Somebody has ended memberships that the store does not have: it may have lost them, and they are not to come back. */
@@ -82,12 +86,12 @@ export class Restoration {
   /** Looks at a join for members who were ended while they were being written again. */
   joined(name: string, uids: readonly string[], reason: JoinReason): void {
     if (this.#absent.size === 0) return;
+    const { sid, lease, report } = this.#options;
     const ended = uids.filter((uid) => this.#absent.delete(pairKey(name, uid)));
-    const { manager, sid, lease, report } = this.#options;
-    // Without a valid lease another incarnation may have restored its own.
-    if (reason !== "restored" || ended.length === 0 || !lease.isValid) return;
-    const memberships = ended.map((uid) => ({ name, uid, sid }));
-    leaveMany(manager, memberships, "leave").catch(report);
+    if (reason !== "restored") return;
+    for (const uid of ended) this.#overtaken.push({ name, uid, sid });
+    // Else another incarnation may have restored its own.
+    if (lease.isValid) this.#endOvertaken().catch(report);
   }
 
   /**
@@ -109,15 +113,34 @@ export class Restoration {
   }
 
   async #write(): Promise<void> {
-    const { manager, sid } = this.#options;
+    const { manager, sid, lease } = this.#options;
     // What is lost from now on may need another run.
     this.#isDue = false;
-    const memberships = [...this.#lost].flatMap(([uid, names]) => [...names].map((name) => ({ name, uid, sid })));
-    for (const some of chunks(memberships, BATCH)) {
+    await this.#endOvertaken();
+    for (const some of chunks(this.#lost.all(), BATCH)) {
+      // Another incarnation may have the sid.
+      if (!lease.isValid) return;
       // Who has left meanwhile is no longer among the lost.
-      const batch = some.filter(({ name, uid }) => this.#lost.get(uid)?.has(name));
-      if (batch.length > 0) await addMany(manager, batch, "restored");
-      for (const { name, uid } of batch) this.#written(name, uid);
+      const batch = some.filter(({ uid, name }) => this.#lost.delete(uid, name)).map((one) => ({ ...one, sid }));
+      for (const { uid, name } of batch) this.#writing.add(uid, name);
+      try {
+        await addMany(manager, batch, "restored");
+        for (const { uid, name } of batch) this.#writing.delete(uid, name);
+      } catch (error) {
+        for (const { uid, name } of batch) if (this.#writing.delete(uid, name)) this.lose(name, uid);
+        throw error;
+      }
+    }
+  }
+
+  async #endOvertaken(): Promise<void> {
+    const memberships = this.#overtaken;
+    this.#overtaken = [];
+    try {
+      await leaveMany(this.#options.manager, memberships, "leave");
+    } catch (error) {
+      this.#overtaken.push(...memberships);
+      throw error;
     }
   }
 
@@ -129,11 +152,5 @@ export class Restoration {
       if (at > before) break;
       this.#absent.delete(key);
     }
-  }
-
-  #written(name: string, uid: string): void {
-    const names = this.#lost.get(uid);
-    names?.delete(name);
-    if (names?.size === 0) this.#lost.delete(uid);
   }
 }

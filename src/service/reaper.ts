@@ -18,11 +18,13 @@ interface ReaperOptions {
 
 /**
  * Removes what dead frontends have left: their entry in the registry, and their members, each with a `leave` event. Any
- * number of reapers may work in a cluster; each membership is removed by exactly one of them. What one leaves undone, as it dies itself, another
- * one finds later, as members at a sid that nobody holds.
+ * number of reapers may work in a cluster; each membership is removed by exactly one of them. What one leaves undone, as it dies
+ * itself, another one finds later, as members at a sid that nobody holds.
  */
 export class Reaper {
   readonly #options: ReaperOptions;
+  /** Frontends whose members could not be removed, and when that is tried again. */
+  readonly #failed = new Map<FrontendId, number>();
   /** The sids that had members but were not live when that was looked for last, and when that was. */
   #unlisted = new Set<string>();
   #lookedAt = -Infinity;
@@ -53,13 +55,12 @@ export class Reaper {
     const { cluster, graceMs } = this.#options;
     try {
       const dead = await cluster.registry.listDead(0);
-      const evictions: Promise<void>[] = [];
-      // At once: a frontend that returns later is not to lose whom it has had since.
-      if (dead.length > 0)
-        for await (const frontend of forgetDead(cluster, graceMs)) evictions.push(this.#evict(frontend));
-      await Promise.all(evictions);
-      const unlisted = await this.#findUnlistedTooLong();
-      await Promise.all(unlisted.map((frontend) => this.#evict(frontend)));
+      if (dead.length > 0) {
+        // Each at once: a frontend that returns later is not to lose whom it has had since.
+        for await (const frontend of forgetDead(cluster, graceMs)) await this.#evict(frontend);
+      }
+      for (const frontend of this.#takeFailed()) await this.#evict(frontend);
+      for (const frontend of await this.#findUnlistedTooLong()) await this.#evict(frontend);
       return dead.length > 0 ? SOON_MS : undefined;
     } catch (error) {
       // A store that comes back may have lost everything: who is in it then is not who was unlisted before.
@@ -69,19 +70,26 @@ export class Reaper {
   }
 
   /**
-   * What fails keeps no other frontend waiting. What it leaves is found later, as members at a sid that nobody holds, and not
-   * sooner: where the store was away, this frontend may be alive and about to say so, and have members again.
+   * What fails is tried again a grace later, and keeps no other frontend waiting. Not sooner: where the store was away, this
+   * frontend may be alive and about to say so, and have members again.
    */
   async #evict(frontend: FrontendId): Promise<void> {
-    const { cluster, report, source } = this.#options;
+    const { cluster, graceMs, report, source } = this.#options;
     try {
       const members = (await cluster.manager.evict?.(frontend, "server-down")) ?? 0;
       if (diagnostics.evicted.hasSubscribers)
         diagnostics.evicted.publish({ service: source, sid: frontend.sid, members });
     } catch (error) {
       this.#unlisted.delete(frontend.sid);
+      this.#failed.set(frontend, performance.now() + graceMs);
       report(error);
     }
+  }
+
+  #takeFailed(): FrontendId[] {
+    const due = [...this.#failed].filter(([, at]) => at <= performance.now()).map(([frontend]) => frontend);
+    for (const frontend of due) this.#failed.delete(frontend);
+    return due;
   }
 
   /**
@@ -91,7 +99,8 @@ export class Reaper {
   async #findUnlistedTooLong(): Promise<FrontendId[]> {
     if (performance.now() - this.#lookedAt < this.#options.graceMs) return [];
     const unlisted = await findUnlisted(this.#options.cluster);
-    const tooLong = unlisted.filter(({ sid }) => this.#unlisted.has(sid));
+    const failed = new Set([...this.#failed.keys()].map(({ sid }) => sid));
+    const tooLong = unlisted.filter(({ sid }) => this.#unlisted.has(sid) && !failed.has(sid));
     this.#unlisted = new Set(unlisted.map(({ sid }) => sid));
     this.#lookedAt = performance.now();
     return tooLong;

@@ -54,7 +54,7 @@ export function lockSets(sets: string, ended: readonly { name: string; sid: stri
  *
  * Each question comes twice. A transaction may end the set at one frontend and begin another one, and need not ask, as the
  * channel goes on: whoever waits for the row that goes has read past the place of the row that came meanwhile. The second time
- * it is found.
+ * it is found, unless the same happens once more in that moment.
  */
 export function selectOthers(sets: string, names: ReadonlyMap<string, readonly string[]>): string[] {
   const selects = [...names].map(

@@ -238,6 +238,8 @@ export class RedisChannelManager implements ChannelManager {
 
   async evict({ sid, incarnation }: FrontendId, reason: LeaveReason): Promise<number> {
     const { keys } = this.#connection;
+    // Before the members: as long as some are left, whoever looks for what a dead reaper has left undone finds this sid.
+    await this.#forgetSessions(sid, incarnation);
     let evicted = 0;
     for (;;) {
       const names = await this.#connection.command((client) => client.srandmember(keys.channelsAt(sid), BATCH));
@@ -263,7 +265,6 @@ export class RedisChannelManager implements ChannelManager {
       evicted += counts.reduce((total, count) => total + Math.max(count, 0), 0);
       if (counts.includes(-1)) break;
     }
-    await this.#forgetSessions(sid, incarnation);
     return evicted;
   }
 
@@ -294,17 +295,21 @@ export class RedisChannelManager implements ChannelManager {
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
 
-  #sendSessions({ sid, incarnation }: FrontendId, changes: readonly SessionChange[]): Promise<void> {
+  async #sendSessions(
+    { sid, incarnation }: FrontendId,
+    changes: readonly SessionChange[],
+  ): Promise<(Error | undefined)[]> {
     const { keys } = this.#connection;
-    return this.#connection.run(
+    const failures = await this.#connection.run<string[]>(
       scripts.changeSessions,
-      [keys.usersAt(sid), ...changes.map(({ uid }) => keys.user(uid))],
+      [keys.usersAt(sid), keys.servers, ...changes.map(({ uid }) => keys.user(uid))],
       [
         escape(sid),
         encodeURIComponent(incarnation),
         ...changes.map(({ type, uid }) => (type === "connect" ? "+" : "-") + uid),
       ],
     );
+    return failures.map((failure) => (failure === "" ? undefined : replyError(failure)));
   }
 
   /** Everything in a set, each once, in steps that Redis does not feel. */

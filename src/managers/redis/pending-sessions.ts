@@ -24,7 +24,8 @@ interface Batch {
 interface PendingSessionsOptions {
   /** Says when to send. */
   queue: Pick<RedisConnection, "defer" | "isLast">;
-  send(frontend: FrontendId, changes: readonly SessionChange[]): Promise<unknown>;
+  /** Resolves for each change why it failed, if it has. */
+  send(frontend: FrontendId, changes: readonly SessionChange[]): Promise<readonly (Error | undefined)[]>;
 }
 
 /**
@@ -68,8 +69,8 @@ export class PendingSessions {
   async #send(frontend: FrontendId, pending: readonly Pending[]): Promise<void> {
     try {
       const changes = pending.map(({ change }) => change);
-      await this.#options.send(frontend, changes);
-      for (const { resolve } of pending) resolve();
+      const failures = await this.#options.send(frontend, changes);
+      pending.forEach(({ resolve, reject }, index) => (failures[index] ? reject(failures[index]) : resolve()));
     } catch (error) {
       for (const { reject } of pending) reject(error);
     }

@@ -333,25 +333,31 @@ return {entry, redis.call('SMEMBERS', KEYS[2])}`,
 );
 
 /**
- * Notes of users that they have sessions at an incarnation of a frontend, or have none any more.
- * KEYS: 1 users at the sid, 2... users
+ * Notes of users that they have sessions at an incarnation of a frontend, unless another one holds the sid, or have none any more.
+ * KEYS: 1 users at the sid, 2 servers, 3... users
  * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3... for each user `+`, or `-`, and its uid
+ * Returns for each why it failed, or ''.
  */
 export const changeSessions = defineScript(
   "changeSessions",
-  /* lua */ `
-local users = {}
-for key = 2, #KEYS do users[key + 1] = KEYS[key] end
-for i = 3, #ARGV do
-  local sign, uid = string.byte(ARGV[i]), string.sub(ARGV[i], 2)
+  /* lua */ `${LEASES}
+local _, _, holder = parseLease(redis.call('HGET', KEYS[2], ARGV[1]) or '')
+local function change(user, sign, uid)
   if sign == 43 then
-    redis.call('HSET', users[i], ARGV[1], ARGV[2])
+    if holder and holder ~= ARGV[2] then return end
+    redis.call('HSET', user, ARGV[1], ARGV[2])
     redis.call('SADD', KEYS[1], uid)
-  elseif redis.call('HGET', users[i], ARGV[1]) == ARGV[2] then
-    redis.call('HDEL', users[i], ARGV[1])
+  elseif redis.call('HGET', user, ARGV[1]) == ARGV[2] then
+    redis.call('HDEL', user, ARGV[1])
     redis.call('SREM', KEYS[1], uid)
   end
-end`,
+end
+local failures = {}
+for i = 3, #KEYS do
+  local isDone, failure = pcall(change, KEYS[i], string.byte(ARGV[i]), string.sub(ARGV[i], 2))
+  failures[#failures + 1] = isDone and '' or (type(failure) == 'table' and failure.err or tostring(failure))
+end
+return failures`,
 );
 
 /**

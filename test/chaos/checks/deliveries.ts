@@ -28,7 +28,7 @@ export function checkDeliveries(history: History, memberships: Memberships, dist
     const got = byPush.get(String(push.id)) ?? [];
     return [
       ...findTwice(push, got),
-      ...findOutlived(push, got, history.lives),
+      ...findOutlived(push, got, history.lives, disturbances),
       ...findUncalled(push, got, memberships),
       ...findMissed(push, got, history, memberships, disturbances),
       ...findLies(push, got, bySid, disturbances),
@@ -57,12 +57,23 @@ function findTwice(push: Push, got: readonly Reception[]): Violation[] {
   return violations;
 }
 
-/** No frontend delivers what was called for after another one had taken its place. */
-function findOutlived(push: Push, got: readonly Reception[], lives: readonly Life[]): Violation[] {
+/**
+ * No frontend delivers what was called for after another one had taken its place, unless Redis has lost everything since: then
+ * the place is whose that comes first.
+ */
+function findOutlived(
+  push: Push,
+  got: readonly Reception[],
+  lives: readonly Life[],
+  { losses }: Disturbances,
+): Violation[] {
+  const isLost = (since: number): boolean =>
+    losses.some(({ target, from, to }) => target === "redis" && to > since && from < push.end);
   return got.flatMap(({ connection: { uid, sid, frontend } }) => {
     const mine = lives.findIndex(({ id }) => id === frontend);
     const next = lives.find(
-      (life, index) => index > mine && life.sid === sid && (life.joinedAt ?? Infinity) < push.start,
+      (life, index) =>
+        index > mine && life.sid === sid && (life.joinedAt ?? Infinity) < push.start && !isLost(life.joinedAt!),
     );
     if (!next) return [];
     return [violation(push, `came to ${uid} from ${frontend}, when ${next.id} had its place`, { uid, sid })];
@@ -101,7 +112,7 @@ export function mustGet(push: Push, endAt: number, memberships: Memberships, dis
   const { audience, except, start, end, backend } = push;
   if (!("names" in audience)) return [];
   // One whose backend died has no end.
-  const until = Math.min(end, Math.max(start, endAt)) + HANDED_OVER_MS;
+  const until = Math.min(end, Math.max(start, endAt));
   return memberships.keys
     .map((key) => key.split("\n") as [name: string, uid: string, sid: string])
     .filter(([name, uid, sid]) => {
@@ -111,7 +122,8 @@ export function mustGet(push: Push, endAt: number, memberships: Memberships, dis
         stay !== undefined &&
         stay.to > until &&
         memberships.isCertain(name, uid, sid, start, until) &&
-        !disturbances.between(start, until, [backend, stay.frontend])
+        !disturbances.between(start, until, [backend]) &&
+        !disturbances.between(start, until + HANDED_OVER_MS, [stay.frontend])
       );
     })
     .map(([, uid, sid]) => ({ uid, sid }));

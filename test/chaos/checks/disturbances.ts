@@ -10,6 +10,8 @@ const ENDS = ["kill-frontend", "replace-frontend", "roll-frontend", "kill-backen
 const LOSSES = ["flush", "kill-redis"];
 /** Faults after which a frontend may have missed what it was told, and during which it may be taken for dead. */
 const ISOLATIONS = ["hold", "half-open", "vanish", "refuse"];
+/** Faults with which subscriptions end: a frontend that is stopped meanwhile misses what it would else be told when it goes on. */
+const DEAFENING = ["kill-clients", "stop-redis"];
 /** A frontend may be taken for dead that much earlier than counted from the beginning of its fault: leases are renewed before. */
 const LEASE_SLACK_MS = 1000;
 
@@ -28,8 +30,12 @@ export class Disturbances {
 
   constructor({ faults, leaseMs, graceMs }: Pick<History, "faults" | "leaseMs" | "graceMs">) {
     const evictedAfterMs = leaseMs + graceMs - LEASE_SLACK_MS;
+    const isDeaf = ({ kind, from, to }: Fault): boolean =>
+      ISOLATIONS.includes(kind) ||
+      (kind === "stop-frontend" &&
+        faults.some((other) => DEAFENING.includes(other.kind) && other.from < to && other.to > from));
     this.losses = faults.filter(
-      ({ kind, from, to }) => LOSSES.includes(kind) || (ISOLATIONS.includes(kind) && to - from > evictedAfterMs),
+      (fault) => LOSSES.includes(fault.kind) || (fault.to - fault.from > evictedAfterMs && isDeaf(fault)),
     );
     for (const fault of faults) {
       const all = this.#byTarget.get(fault.target) ?? [];
