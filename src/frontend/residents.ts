@@ -16,6 +16,13 @@ interface ResidentsOptions {
   report: (error: unknown) => void;
 }
 
+/** Channels of which it is not known whether a user has left them. */
+interface Doubt {
+  readonly names: Set<string>;
+  /** How many calls that take the user out of them are under way. */
+  underWay: number;
+}
+
 /**
  * The users who have sessions at this frontend, and what the store should say of them. Where a write fails, it is made up
  * for at a later {@link reconcile}; so is what would have been written while the lease was not valid: another incarnation may
@@ -34,7 +41,7 @@ export class Residents {
   /** Users whose last session has closed, and when. */
   readonly #departed = new Map<string, number>();
   /** Users of whom it is not known whether they have left these channels. */
-  readonly #inDoubt = new Map<string, Set<string>>();
+  readonly #inDoubt = new Map<string, Doubt>();
   readonly #restoration: Restoration;
   #wasTakenForDead = false;
   #evictsAll = false;
@@ -121,11 +128,7 @@ export class Residents {
 
   #noDoubt(name: string, uids: readonly string[]): void {
     if (this.#inDoubt.size === 0) return;
-    for (const uid of uids) {
-      const names = this.#inDoubt.get(uid);
-      names?.delete(name);
-      if (names?.size === 0) this.#inDoubt.delete(uid);
-    }
+    for (const uid of uids) this.#inDoubt.get(uid)?.names.delete(name);
   }
 
   #noticeJoin({ name, uids, reason }: Extract<MemberSetChange, { type: "join" }>): void {
@@ -173,38 +176,45 @@ export class Residents {
   async #arrive(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
     if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
-    const inDoubt = this.#inDoubt.get(uid);
+    const doubt = this.#inDoubt.get(uid);
+    if (!doubt || !this.#sessions.has(uid)) return;
     // It is back before it was known to have left: then it has never been away.
-    if (inDoubt) this.#restoreIfBack(uid, inDoubt);
+    this.#restore(uid, doubt);
+    if (doubt.underWay === 0) this.#inDoubt.delete(uid);
   }
 
   async #depart(uid: string): Promise<void> {
     const { sid, incarnation } = this.#frontend;
-    const names = this.#autoLeave ? this.#channelsToLeave(uid) : new Set<string>();
-    const memberships = Array.from(names, (name) => ({ name, uid, sid }));
-    await Promise.all([
-      leaveMany(this.#manager, memberships, "disconnect"),
-      this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
-    ]);
-    // Another one may have begun meanwhile.
-    if (this.#inDoubt.get(uid) !== names) return;
+    const doubt = this.#doubtOf(uid);
+    const memberships = Array.from(doubt.names, (name) => ({ name, uid, sid }));
+    doubt.underWay++;
+    try {
+      await Promise.all([
+        leaveMany(this.#manager, memberships, "disconnect"),
+        this.#manager.capabilities?.presence && this.#manager.disconnect?.(uid, sid, incarnation),
+      ]);
+    } finally {
+      doubt.underWay--;
+    }
     // Who is back has left all the same. The change that says so may be missed.
-    this.#restoreIfBack(uid, names);
-    this.#inDoubt.delete(uid);
+    if (this.#sessions.has(uid)) this.#restore(uid, doubt);
+    if (doubt.underWay === 0) this.#inDoubt.delete(uid);
   }
 
-  #restoreIfBack(uid: string, names: ReadonlySet<string>): void {
-    if (!this.#sessions.has(uid)) return;
-    this.#inDoubt.delete(uid);
+  #restore(uid: string, { names }: Doubt): void {
+    if (names.size === 0) return;
     for (const name of names) this.#restoration.lose(name, uid);
     this.#restoration.runSoon();
   }
 
-  #channelsToLeave(uid: string): Set<string> {
+  /** The channels that a user is to leave. */
+  #doubtOf(uid: string): Doubt {
+    const doubt = this.#inDoubt.get(uid) ?? { names: new Set(), underWay: 0 };
+    if (!this.#autoLeave) return doubt;
     this.#restoration.userLeft(uid);
-    const names = new Set([...(this.#mirror?.channelsOf(uid) ?? []), ...(this.#inDoubt.get(uid) ?? [])]);
-    if (names.size > 0) this.#inDoubt.set(uid, names);
-    return names;
+    for (const name of this.#mirror?.channelsOf(uid) ?? []) doubt.names.add(name);
+    this.#inDoubt.set(uid, doubt);
+    return doubt;
   }
 
   /** The store is empty: everything that is known here has to be written again. */

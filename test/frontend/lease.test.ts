@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { cuttable, membersAt, onEveryStage, replacing } from "../support/stage.js";
+import type { GlobalChannelError } from "../../src/index.js";
+import { connect, cuttable, errorsOf, membersAt, onEveryStage, replacing } from "../support/stage.js";
 
 // The lease of a frontend: kept while it lives, waited for when it died, and what comes back with it.
 
@@ -64,4 +65,40 @@ test("the sessions of a frontend that was taken for dead come back too, whenever
 
   await t.notThrowsAsync(eventually(async () => (await service.getSids("ann")).includes("s1"), 3000));
   t.is((await service.pushToUsers("connector", "chat", 1, ["ann"])).delivered, 1);
+});
+
+test("an answer that comes later than what it grants holds no lease: who has the sid since is left alone", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { registry } = cluster;
+  let isFar = false;
+  const late = replacing(registry, {
+    renew: async (info, leaseMs) => {
+      const state = await registry.renew(info, leaseMs);
+      if (isFar) await sleep(800);
+      return state;
+    },
+  });
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, registry: late }, leaseMs: 300 });
+  const errors = errorsOf(t, frontend) as GlobalChannelError[];
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  await eventually(() => events.length > 0, 3000);
+
+  isFar = true;
+  const next = stage.newFrontend("s1", { leaseMs: 300 });
+  // It waits for the lease of the first one, which a renewal may have made longer.
+  await eventually(
+    () =>
+      next.frontend.start().then(
+        () => true,
+        () => false,
+      ),
+    3000,
+  );
+  await eventually(() => errors.some(({ code }) => code === "GC_SID_TAKEN"), 3000);
+
+  t.deepEqual(events, ["join ann@s1 room join", "leave ann@s1 room server-down"]);
+  t.deepEqual(await service.getMembersBySid("room", "s1"), []);
 });

@@ -267,3 +267,69 @@ test("a leave that comes after a member was restored is not undone by the next r
 
   t.false(await service.isMember("room", "ann"));
 });
+
+test("who is back before its leave is done, and of whose leave the frontend never hears, stays a member", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager } = cluster;
+  let isFar = false;
+  const far = replacing(manager, {
+    leaveMany: async (memberships, reason) => {
+      if (isFar) await sleep(200);
+      return manager.leaveMany!(memberships, reason);
+    },
+    watch: (sid, listener) =>
+      manager.watch!(sid, {
+        ...listener,
+        change: (change) => {
+          if (!isFar) listener.change(change);
+        },
+      }),
+  });
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: far } });
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+  isFar = true;
+  clients.disconnect("ann");
+  clients.connect("ann");
+  await eventually(() => events.includes("leave ann@s1 room disconnect"), 3000);
+
+  await t.notThrowsAsync(eventually(() => events.includes("join ann@s1 room restored"), 3000));
+  t.true(await service.isMember("room", "ann"));
+});
+
+test("who comes back while it is not known whether the lease is held is told of once it is", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager, registry } = cluster;
+  let isFar = false;
+  const parts = {
+    manager: replacing(manager, {
+      disconnect: async (uid, sid, incarnation) => {
+        await manager.disconnect!(uid, sid, incarnation);
+        await sleep(500);
+      },
+    }),
+    registry: replacing(registry, {
+      renew: async (info, leaseMs) => {
+        const state = await registry.renew(info, leaseMs);
+        if (isFar) throw new Error("the answer is lost");
+        return state;
+      },
+    }),
+  };
+  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, ...parts }, leaseMs: 300 });
+  const service = await stage.service();
+  await connect(service, "s1", clients, ["ann"]);
+
+  isFar = true;
+  clients.disconnect("ann");
+  await sleep(350);
+  clients.connect("ann");
+  await sleep(300);
+  isFar = false;
+
+  await t.notThrowsAsync(eventually(async () => (await service.getSids("ann")).includes("s1"), 3000));
+});
