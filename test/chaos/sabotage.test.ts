@@ -23,17 +23,21 @@ const SHORT: Settings = {
 };
 
 /** A seed that begins with a fault of this kind, of which a killed frontend does not come back under its sid. */
-function seedFor(kind: FaultKind): number {
+function seedFor(kind: FaultKind, seconds: number): number {
+  // Another one needs some time to take the place of one that is stopped.
+  const leastMs = kind === "replace-frontend" ? 4000 : 0;
   for (let seed = 1; ; seed++) {
-    const [first] = planFaults({ ...SHORT, seed, only: [kind] });
-    if (first && first.at < 1500 && first.detail >= 600) return seed;
+    const [first] = planFaults({ ...SHORT, seed, seconds, only: [kind] });
+    if (first && first.at < 1500 && first.detail >= 600 && first.ms >= leastMs) return seed;
   }
 }
 
 function settingsOf(fault: FaultKind | undefined, sabotage: readonly string[]): Settings {
+  const seconds = fault === "replace-frontend" ? 7 : SHORT.seconds;
   return {
     ...SHORT,
-    ...(fault && { only: [fault], seed: seedFor(fault) }),
+    seconds,
+    ...(fault && { only: [fault], seed: seedFor(fault, seconds) }),
     sabotage: sabotage.map((name) => new URL(`sabotage/${name}.ts`, import.meta.url)),
   };
 }
@@ -85,11 +89,10 @@ const CONTROLS: readonly {
   {
     sabotage: ["two-leaves"],
     fault: "kill-frontend",
-    found: [
-      ["5 events", /told 2 times/],
-      ["5 events", /told leave .* twice/],
-    ],
+    // How often each is told is looked at, too, but on a busy machine it may not be certain that they had to be.
+    found: [["5 events", /told leave .* twice/]],
   },
+  { sabotage: ["no-fence"], fault: "replace-frontend", found: [["2 deliveries", /came to .* when .* had its place/]] },
   { sabotage: ["crash"], found: [["6 processes", /ended by itself[^]*nobody handles this/]] },
 ];
 

@@ -255,6 +255,25 @@ bad("4 membership", /did not reach bob@s1/, "a mirror is not what is stored", ()
   faults: [{ kind: "delay", target: "backend-1#1", from: END + 1, to: END + 20 }],
 }));
 
+bad(
+  "2 deliveries",
+  /came to (ann|bob) from s1#1, when s1#2 had its place/,
+  "a frontend delivers that was replaced",
+  () => {
+    const [backend, frontend] = goodHistory().lives as [Life, Life];
+    const gone = { closingAt: START + 300, closedAt: START + 300 };
+    return {
+      lives: [
+        backend,
+        { ...frontend, end: "replaced", endAt: START + 20, goneAt: START + 300 },
+        { ...frontend, id: "s1#2", startAt: START + 20, joinedAt: START + 90 },
+      ],
+      connections: [connection(1, "ann", [1], gone), connection(2, "bob", [1], gone)],
+      final: final([], { sids: new Map(), pushes: [] }),
+    };
+  },
+);
+
 bad("5 events", /told join of ann@s1 in room twice/, "a join is told twice", () => ({
   seen: [told(START + 5, {}), told(START + 6, {})],
 }));
