@@ -42,8 +42,8 @@ export function atEdge(change: MemberSetChange): MemberSetChange {
   return change.type === "join" ? { ...change, created: true } : { ...change, emptied: true };
 }
 
-/** One key for two: tells a member set (channel and sid) from all others, or a member at one frontend (channel and uid). */
-export function pairKey(name: string, id: string): string {
+/** Tells a member set from all others. */
+export function setKey(name: string, sid: string): string {
   // The length tells where the name ends, whatever is in it.
-  return `${name.length}:${name}${id}`;
+  return `${name.length}:${name}${sid}`;
 }

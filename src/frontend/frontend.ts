@@ -111,9 +111,10 @@ export class Frontend {
       this.#mirror = new Mirror(manager as MirrorSource, sid, {
         change: (change) => this.#residents.noticeChange(change),
         dropped: (name, uids) => this.#residents.suspect(name, uids),
-        absent: (name, uids) => this.#residents.absent(name, uids),
+        absent: (name, uids) => this.#residents.ended(name, uids),
         gap: () => {
           reportGap(this, "changes");
+          this.#residents.missed();
           this.#lease.check();
         },
       });

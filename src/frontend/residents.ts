@@ -42,6 +42,11 @@ export class Residents {
   readonly #departed = new Map<string, number>();
   /** Users of whom it is not known whether they have left these channels. */
   readonly #inDoubt = new Map<string, Doubt>();
+  /**
+   * Users who were back before their leave was done, and when: the change that tells of it brings them back, unless it is missed.
+   */
+  #returned: { uid: string; name: string; at: number }[] = [];
+  #hasMissed = false;
   readonly #restoration: Restoration;
   #wasTakenForDead = false;
   #evictsAll = false;
@@ -98,10 +103,15 @@ export class Residents {
     else if (change.type === "join") this.#noticeJoin(change);
   }
 
-  /** Somebody has ended memberships that the store does not have. */
-  absent(name: string, uids: readonly string[]): void {
+  /** Somebody has ended these memberships, or would have if the store had them: they do not come back. */
+  ended(name: string, uids: readonly string[]): void {
     this.#noDoubt(name, uids);
-    this.#restoration.absent(name, uids);
+    this.#restoration.left(name, uids);
+  }
+
+  /** Changes may have been missed. */
+  missed(): void {
+    this.#hasMissed = true;
   }
 
   /** Notes members who have vanished from the store though no change said that they left. */
@@ -116,23 +126,23 @@ export class Residents {
       for (const uid of uids) if (this.mayStay(uid)) this.#restoration.lose(name, uid);
       this.#wasTakenForDead = true;
     } else if (reason === "disconnect") {
+      this.#noDoubt(name, uids);
       // A leave that was on its way for long: who has a session again meanwhile is not to be taken out by it.
       const back = this.#evictsAll ? [] : uids.filter((uid) => this.#sessions.has(uid));
       for (const uid of back) this.#restoration.lose(name, uid);
       if (back.length > 0) this.#restoration.runSoon();
     } else {
-      this.#noDoubt(name, uids);
-      this.#restoration.left(name, uids);
+      this.ended(name, uids);
     }
   }
 
   #noDoubt(name: string, uids: readonly string[]): void {
-    if (this.#inDoubt.size === 0) return;
-    for (const uid of uids) this.#inDoubt.get(uid)?.names.delete(name);
+    if (this.#inDoubt.size > 0) for (const uid of uids) this.#inDoubt.get(uid)?.names.delete(name);
+    if (this.#returned.length === 0) return;
+    this.#returned = this.#returned.filter((one) => one.name !== name || !uids.includes(one.uid));
   }
 
-  #noticeJoin({ name, uids, reason }: Extract<MemberSetChange, { type: "join" }>): void {
-    this.#restoration.joined(name, uids, reason);
+  #noticeJoin({ uids }: Extract<MemberSetChange, { type: "join" }>): void {
     if (this.#departed.size === 0) return;
     // An add that was under way when the user's last session closed.
     for (const uid of uids) if (this.#departed.has(uid)) void this.#settle(uid);
@@ -145,6 +155,7 @@ export class Residents {
     if (lease !== "held" || this.#wasTakenForDead) this.#unsettle(this.#sessions.uids());
     this.#wasTakenForDead = false;
     await this.#mirror?.catchUp();
+    this.#restoreReturned();
     // Added just before their last session closed, while changes were missed.
     this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
     // A store that has just come back is not flooded.
@@ -177,10 +188,11 @@ export class Residents {
     const { sid, incarnation } = this.#frontend;
     if (this.#manager.capabilities?.presence) await this.#manager.connect?.(uid, sid, incarnation);
     const doubt = this.#inDoubt.get(uid);
-    if (!doubt || !this.#sessions.has(uid)) return;
+    if (!doubt || doubt.underWay > 0 || !this.#sessions.has(uid)) return;
     // It is back before it was known to have left: then it has never been away.
-    this.#restore(uid, doubt);
-    if (doubt.underWay === 0) this.#inDoubt.delete(uid);
+    this.#inDoubt.delete(uid);
+    for (const name of doubt.names) this.#restoration.lose(name, uid);
+    this.#restoration.runSoon();
   }
 
   async #depart(uid: string): Promise<void> {
@@ -196,15 +208,19 @@ export class Residents {
     } finally {
       doubt.underWay--;
     }
-    // Who is back has left all the same. The change that says so may be missed.
-    if (this.#sessions.has(uid)) this.#restore(uid, doubt);
+    // Who is back has left all the same.
+    const at = performance.now();
+    if (this.#sessions.has(uid)) for (const name of doubt.names) this.#returned.push({ uid, name, at });
     if (doubt.underWay === 0) this.#inDoubt.delete(uid);
   }
 
-  #restore(uid: string, { names }: Doubt): void {
-    if (names.size === 0) return;
-    for (const name of names) this.#restoration.lose(name, uid);
-    this.#restoration.runSoon();
+  /** Brings those back of whose leaves the changes were missed, once the mirror knows who is a member. */
+  #restoreReturned(): void {
+    if (!this.#hasMissed) return;
+    this.#hasMissed = false;
+    for (const { uid, name } of this.#returned.splice(0)) {
+      if (this.#sessions.has(uid) && !this.#mirror?.has(name, uid)) this.#restoration.lose(name, uid);
+    }
   }
 
   /** The channels that a user is to leave. */
@@ -230,6 +246,7 @@ export class Residents {
       if (at > before) break;
       this.#departed.delete(uid);
     }
+    this.#returned = this.#returned.filter(({ at }) => at > before);
     this.#restoration.forget();
   }
 }

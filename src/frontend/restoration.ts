@@ -1,7 +1,6 @@
 import { chunks } from "../batches.js";
-import { addMany, leaveMany } from "../bulk.js";
-import { pairKey } from "../member-sets.js";
-import type { ChannelManager, JoinReason, Membership } from "../types.js";
+import { addMany } from "../bulk.js";
+import type { ChannelManager } from "../types.js";
 import type { Lease } from "./lease.js";
 import { UserChannels } from "./user-channels.js";
 
@@ -25,10 +24,6 @@ export class Restoration {
   readonly #writing = new UserChannels();
   /** Memberships that have vanished without a word, and when: if the store turns out to be empty, it has lost them. */
   readonly #suspects: { name: string; uids: Set<string>; at: number }[] = [];
-  /** Memberships that somebody has ended though the store did not have them, by channel and uid, and when. */
-  readonly #absent = new Map<string, number>();
-  /** Memberships that were written though somebody had ended them. */
-  #overtaken: Membership[] = [];
   #running: Promise<void> = Promise.resolve();
   /** Whether a run waits for its turn. */
   #isDue = false;
@@ -72,28 +67,6 @@ export class Restoration {
     this.#writing.take(uid);
   }
 
-  /** Somebody has ended memberships that the store does not have: it may have lost them, and they are not to come back. */
-  absent(name: string, uids: readonly string[]): void {
-    this.left(name, uids);
-    for (const uid of uids) {
-      const key = pairKey(name, uid);
-      // To the end: they are in the order of their times.
-      this.#absent.delete(key);
-      this.#absent.set(key, performance.now());
-    }
-  }
-
-  /** Looks at a join for members who were ended while they were being written again. */
-  joined(name: string, uids: readonly string[], reason: JoinReason): void {
-    if (this.#absent.size === 0) return;
-    const { sid, lease, report } = this.#options;
-    const ended = uids.filter((uid) => this.#absent.delete(pairKey(name, uid)));
-    if (reason !== "restored") return;
-    for (const uid of ended) this.#overtaken.push({ name, uid, sid });
-    // Else another incarnation may have restored its own.
-    if (lease.isValid) this.#endOvertaken().catch(report);
-  }
-
   /**
    * Writes what is lost, after what is being written already: twice, it could undo a leave in between.
    * @throws what the manager does: the rest stays lost
@@ -116,7 +89,6 @@ export class Restoration {
     const { manager, sid, lease } = this.#options;
     // What is lost from now on may need another run.
     this.#isDue = false;
-    await this.#endOvertaken();
     for (const some of chunks(this.#lost.all(), BATCH)) {
       // Another incarnation may have the sid.
       if (!lease.isValid) return;
@@ -133,24 +105,8 @@ export class Restoration {
     }
   }
 
-  async #endOvertaken(): Promise<void> {
-    const memberships = this.#overtaken;
-    this.#overtaken = [];
-    try {
-      await leaveMany(this.#options.manager, memberships, "leave");
-    } catch (error) {
-      this.#overtaken.push(...memberships);
-      throw error;
-    }
-  }
-
   /** Forgets what was long ago. */
   forget(): void {
-    const before = performance.now() - MEMORY_MS;
-    this.clearSuspects(before);
-    for (const [key, at] of this.#absent) {
-      if (at > before) break;
-      this.#absent.delete(key);
-    }
+    this.clearSuspects(performance.now() - MEMORY_MS);
   }
 }

@@ -1,11 +1,46 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import type { ChangeListener, Cluster } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import { connect, cuttable, membersAt, onEveryStage, replacing } from "../support/stage.js";
 
 // What comes back after a store has lost it, or a live frontend was taken for dead, and what must not. Found by chaos.
 
 const test = onEveryStage();
+
+/** A cluster for one frontend to which the way is long: its leaves take time to come there, and changes to come back, if they do. */
+function farAway(cluster: Cluster) {
+  const { manager } = cluster;
+  const listeners: ChangeListener[] = [];
+  let way = { ms: 0, isDeaf: false };
+  const far = replacing(manager, {
+    leaveMany: async (memberships, reason) => {
+      if (way.ms > 0) await sleep(way.ms);
+      return manager.leaveMany!(memberships, reason);
+    },
+    watch: (sid, listener) => {
+      listeners.push(listener);
+      return manager.watch!(sid, {
+        ...listener,
+        change: (change) => {
+          if (way.ms === 0) listener.change(change);
+          else if (!way.isDeaf) setTimeout(() => listener.change(change), way.ms);
+        },
+      });
+    },
+  });
+  return {
+    cluster: { ...cluster, manager: far },
+    /** Returns what makes it near again; where changes were missed, it says so. */
+    far(how: { ms: number; isDeaf: boolean }): () => void {
+      way = how;
+      return () => {
+        way = { ms: 0, isDeaf: false };
+        for (const listener of listeners) listener.gap?.();
+      };
+    },
+  };
+}
 
 /** A Redis that has lost its data and a frontend that does not know yet: its lease is renewed seldom. */
 const LEASE_MS = 3000;
@@ -42,29 +77,35 @@ test.onRedisAlone(
 );
 
 test.onRedisAlone("nor is one that comes while the members are being restored", async (t, stage) => {
-  const cluster = stage.cluster();
-  const { manager } = cluster;
-  let release = (): void => {};
+  const shared = stage.cluster();
+  const { manager } = shared;
+  const { cluster, cut, mend } = cuttable(shared);
+  let release: (() => void) | undefined;
   const slow = replacing(manager, {
     addMany: async (memberships, reason) => {
       if (reason === "restored") await new Promise<void>((resolve) => (release = resolve));
       return manager.addMany!(memberships, reason);
     },
   });
-  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 600 });
-  const service = await stage.service();
-  const events = await stage.events();
-  const admin = new Redis(stage.url!);
-  t.teardown(() => admin.disconnect());
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 300 });
+  const service = await stage.service({ graceMs: 60_000 });
   await connect(service, "s1", clients, ["ann", "bob"]);
   await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 2);
+  cut();
+  await eventually(async () => (await service.count("room")) === 0, 3000);
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+  t.is(await manager.evict!({ sid: "s1", incarnation: frontend.incarnation }, "server-down"), 2);
 
-  await admin.flushall();
-  await eventually(() => release.length === 1, 3000);
+  mend();
+  await eventually(() => release !== undefined, 3000);
   t.false(await service.leave("room", "ann", "s1"));
-  release();
-  await eventually(() => events.includes("leave ann@s1 room leave"), 3000);
+  release!();
+  await eventually(async () => (await service.isMember("room", "bob")) === true, 3000);
 
+  await t.notThrowsAsync(eventually(async () => !(await service.isMember("room", "ann")), 3000));
+  await sleep(300);
   t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
 });
 
@@ -160,6 +201,13 @@ test("nor is a member lost of whom it is not known whether it has left, once it 
       if (isLost) throw new Error("the answer is lost");
       return left;
     },
+    watch: (sid, listener) =>
+      manager.watch!(sid, {
+        ...listener,
+        change: (change) => {
+          if (!fails) listener.change(change);
+        },
+      }),
   });
   const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: failing }, leaseMs: 600 });
   const service = await stage.service();
@@ -269,36 +317,42 @@ test("a leave that comes after a member was restored is not undone by the next r
 });
 
 test("who is back before its leave is done, and of whose leave the frontend never hears, stays a member", async (t, stage) => {
-  const cluster = stage.cluster();
-  const { manager } = cluster;
-  let isFar = false;
-  const far = replacing(manager, {
-    leaveMany: async (memberships, reason) => {
-      if (isFar) await sleep(200);
-      return manager.leaveMany!(memberships, reason);
-    },
-    watch: (sid, listener) =>
-      manager.watch!(sid, {
-        ...listener,
-        change: (change) => {
-          if (!isFar) listener.change(change);
-        },
-      }),
-  });
-  const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: far } });
+  const { cluster, far } = farAway(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster });
   const service = await stage.service();
   const events = await stage.events();
   await connect(service, "s1", clients, ["ann"]);
   await service.add("room", "ann", "s1");
   t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
 
-  isFar = true;
+  const near = far({ ms: 200, isDeaf: true });
   clients.disconnect("ann");
   clients.connect("ann");
   await eventually(() => events.includes("leave ann@s1 room disconnect"), 3000);
+  near();
 
   await t.notThrowsAsync(eventually(() => events.includes("join ann@s1 room restored"), 3000));
   t.true(await service.isMember("room", "ann"));
+});
+
+test("who is back before its leave is done is brought back once: a leave after that is not undone", async (t, stage) => {
+  const { cluster, far } = farAway(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster });
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+  far({ ms: 300, isDeaf: false });
+  clients.disconnect("ann");
+  clients.connect("ann");
+  await eventually(() => events.includes("join ann@s1 room restored"), 3000);
+  t.true(await service.leave("room", "ann", "s1"));
+  await sleep(1500);
+
+  t.false(await service.isMember("room", "ann"));
+  t.is(events.filter((event) => event.endsWith("restored")).length, 1);
 });
 
 test("who comes back while it is not known whether the lease is held is told of once it is", async (t, stage) => {
@@ -333,3 +387,46 @@ test("who comes back while it is not known whether the lease is held is told of 
 
   await t.notThrowsAsync(eventually(async () => (await service.getSids("ann")).includes("s1"), 3000));
 });
+
+test.onRedisAlone(
+  "nor is one of whom nobody can hear, and who joins again after it is no less a member",
+  async (t, stage) => {
+    const cluster = stage.cluster();
+    const { manager } = cluster;
+    let isDeaf = false;
+    const deaf = replacing(manager, {
+      watch: (sid, listener) =>
+        manager.watch!(sid, {
+          change: (change) => {
+            if (!isDeaf) listener.change(change);
+          },
+          absent: (name, uids) => {
+            if (!isDeaf) listener.absent?.(name, uids);
+          },
+          gap: () => listener.gap?.(),
+        }),
+    });
+    const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: deaf }, leaseMs: LEASE_MS });
+    const service = await stage.service();
+    const events = await stage.events();
+    const admin = new Redis(stage.url!);
+    t.teardown(() => admin.disconnect());
+    await connect(service, "s1", clients, ["ann", "bob"]);
+    await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+    t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 2);
+
+    isDeaf = true;
+    await manager.start?.();
+    t.teardown(() => manager.stop?.());
+    // Just heard of, so that nobody can know that it hears nothing.
+    t.true(await service.leave("room", "ann", "s1"));
+    t.false(await service.leave("room", "ann", "s1"));
+    await admin.del("gc:servers");
+    t.is(await manager.addMany!(membersAt("s1", "room", ["ann"]), "restored"), 0);
+
+    isDeaf = false;
+    t.true(await service.add("room", "ann", "s1"));
+    t.is(await manager.leaveMany!(membersAt("s1", "room", ["ann"]), "disconnect"), 1);
+    await t.notThrowsAsync(eventually(() => events.includes("join ann@s1 room restored"), 3000));
+  },
+);

@@ -1,5 +1,5 @@
 import { chunks, repeat } from "../../batches.js";
-import { atEdge, pairKey } from "../../member-sets.js";
+import { atEdge, setKey } from "../../member-sets.js";
 import type { JoinReason, LeaveReason, MemberSetChange, Version } from "../../types.js";
 import { CLOCK, type ChangeWriter, type Draft } from "./change-writer.js";
 import { lockSets, type LoggedChange, possibleEdges, selectOthers } from "./channel-edges.js";
@@ -57,7 +57,7 @@ export class MemberSets {
         const log: LoggedChange[] = [];
         const drafts = await this.#draft(session, asked, results.flat(), log);
         const result = requests.map((request) => {
-          const draft = drafts.get(pairKey(request.name, request.sid))!;
+          const draft = drafts.get(setKey(request.name, request.sid))!;
           if (request.type === "join") return draft.join(request.uids, request.reason);
           return draft.leave(request.uids, request.reason, request.expected);
         });
@@ -332,7 +332,7 @@ interface AskedSet {
 function askedSets(requests: readonly SetRequest[]): Map<string, AskedSet> {
   const asked = new Map<string, AskedSet>();
   for (const { name, sid, uids } of requests) {
-    const key = pairKey(name, sid);
+    const key = setKey(name, sid);
     const set = asked.get(key) ?? { name, sid, uids: new Set<string>() };
     asked.set(key, set);
     for (const uid of uids) set.uids.add(uid);

@@ -27,7 +27,7 @@ import { PendingSessions, type SessionChange } from "./pending-sessions.js";
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
 
-/** How long it is kept who has left a frontend that is not heard of: for that long it may be away and return. */
+/** How long it is kept who has left a frontend that may not hear of it: for that long it may be away and return. */
 const GONE_SECONDS = 60;
 
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */

@@ -87,21 +87,22 @@ local function isHeld(servers, sid, incarnation)
 end
 `;
 
-/** Lua: `goneOf(members)`: the key of who is gone, of that of the members. */
-const GONE_OF = /* lua */ `
-local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
-`;
-
 /**
- * Lua: `noteGone(gone, uids, seconds)`: notes who has left a sid whose frontend is not heard of: when it is taken for dead and returns, or the
- * store was emptied, it is not to bring them back. `withoutGone(gone, uids)`: those of whom that is not noted.
+ * Lua: `goneOf(members)`: the key of who is gone, of that of the members.
+ * `noteGone(gone, uids, seconds)`: notes who has left a sid whose frontend may not hear of that: when it is taken for dead
+ * and returns, or the store was emptied, it is not to bring them back. `forgetGone(gone, uids)`: they were members again since
+ * then. `withoutGone(gone, uids)`: those of whom it is not noted.
  */
-const GONE = /* lua */ `${GONE_OF}
+const GONE = /* lua */ `
+local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
 local function noteGone(gone, uids, seconds)
   local now = tonumber(redis.call('TIME')[1])
   for _, uid in ipairs(uids) do redis.call('ZADD', gone, now, uid) end
   redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - seconds)
   redis.call('EXPIRE', gone, seconds)
+end
+local function forgetGone(gone, uids)
+  if redis.call('EXISTS', gone) == 1 then redis.call('ZREM', gone, unpack(uids)) end
 end
 local function withoutGone(gone, uids)
   if redis.call('EXISTS', gone) == 0 then return uids end
@@ -173,10 +174,16 @@ local function changeSet(sets, members, channels, set)
         publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
       end
-      if reason == 'leave' and #changed < #uids then
-        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
+      if reason == 'leave' then
+        if #changed < #uids then
+          local absent = absentOf(uids, digits)
+          publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent)
+          noteGone(goneOf(members), absent, ARGV[2])
+        end
+        if #changed > 0 and not isHeard(KEYS[2], sid) then noteGone(goneOf(members), changed, ARGV[2]) end
+      elseif not isJoin and #changed > 0 then
+        forgetGone(goneOf(members), changed)
       end
-      if reason == 'leave' and not isHeard(KEYS[2], sid) then noteGone(goneOf(members), uids, ARGV[2]) end
     end
   end
   if version and count == 0 then
@@ -217,11 +224,10 @@ return all`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}${GONE_OF}
+  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}${GONE}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
--- Whoever had left before was a member again.
-if #gone > 0 and redis.call('EXISTS', goneOf(KEYS[2])) == 1 then redis.call('ZREM', goneOf(KEYS[2]), unpack(gone)) end
+if #gone > 0 then forgetGone(goneOf(KEYS[2]), gone) end
 local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 local epoch, counter = readEntry(KEYS[1], ARGV[1])
 if left == 0 then
