@@ -367,7 +367,11 @@ export interface FrontendReplies {
 export type ReplyTo<R extends FrontendRequest> = FrontendReplies[R["type"]];
 export type FrontendReply = FrontendReplies[FrontendRequest["type"]];
 
-/** Handles one request at the frontend. What it throws, the caller gets as `GC_FRONTEND_ERROR`. */
+/**
+ * Handles one request at the frontend. What it throws, the caller gets as `GC_FRONTEND_ERROR`. What it returns may never settle:
+ * where another incarnation has the sid, this one does not answer. A transport neither holds up others for it nor waits for it
+ * when `serve` ends.
+ */
 export type RequestHandler = (request: FrontendRequest) => Awaitable<FrontendReply>;
 
 /** What a transport cannot do; what is not declared is false. */

@@ -43,8 +43,7 @@ export class Fence {
 
   /** Whether requests are let through. */
   get isOpen(): boolean {
-    if (!this.#isClosed && !this.#options.lease.isValid) this.close();
-    return !this.#isClosed;
+    return !this.#isClosed && this.#options.lease.isValid;
   }
 
   /**
