@@ -6,7 +6,7 @@ import { encodeFusedPush, versionOf, withoutAnswer } from "../transports/redis/w
 import type { ChannelPush, Cluster, FrontendRequest, FusedPush, PushedFrontend, SentPush } from "../types.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
-import { LEASES } from "./leases.js";
+import { NOW } from "./leases.js";
 import { defineScript } from "./script.js";
 
 /**
@@ -19,7 +19,7 @@ import { defineScript } from "./script.js";
  */
 const pushScript = defineScript(
   "push",
-  /* lua */ `${LEASES}
+  /* lua */ `${NOW}
 local sids, places, entries, channels = {}, {}, {}, 0
 for channel = 2, #KEYS do
   channels = channels + 1

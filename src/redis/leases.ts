@@ -6,15 +6,19 @@
  * is that of the lease, in milliseconds.
  */
 
-/**
- * Lua: `now()`: the time in milliseconds; `parseLease(lease)`: its deadline, whether it is live, its incarnation, and the rest as
- * text; `termOf(rest)` and `lengthOf(rest)`.
- */
-export const LEASES = /* lua */ `
+/** Lua: `now()`: the time in milliseconds. */
+export const NOW = /* lua */ `
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+`;
+
+/**
+ * Lua: `parseLease(lease)`: its deadline, whether it is live, its incarnation, and the rest as text; `termOf(rest)` and
+ * `lengthOf(rest)`; and {@link NOW}.
+ */
+export const LEASES = /* lua */ `${NOW}
 local function parseLease(lease)
   local deadline, live, incarnation, rest = string.match(lease, '^(%d+) (%d) (%S+) (.*)$')
   return tonumber(deadline), live == '1', incarnation, rest
