@@ -58,11 +58,16 @@ export class Fence {
     return new Promise((_resolve, reject) => {
       const answer = (): void => reject(new GlobalChannelError("GC_FRONTEND_UNREACHABLE", message, { sid }));
       if (this.#isReleased) answer();
-      else if (this.#refused.length < MAX_REFUSED) this.#refused.push(answer);
+      else this.#refused.push(answer);
     });
   }
 
-  /** The lease was given back: nobody had the sid before. */
+  /** The same for a request that has just come, and counts nowhere yet: beyond a bound it is never answered. */
+  refuseArrival(): Promise<never> {
+    return this.#refused.length < MAX_REFUSED ? this.refuse() : new Promise(() => {});
+  }
+
+  /** The lease was given back, and no other incarnation has the sid. */
   release(): void {
     this.#isReleased = true;
     for (const answer of this.#refused.splice(0)) answer();

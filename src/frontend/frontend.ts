@@ -226,6 +226,7 @@ export class Frontend {
       () => this.#delivery.idle(),
       () => this.#unserve?.(),
       () => this.#connector.stop?.(),
+      () => this.#residents.idle(),
       () => this.#evict("disconnect"),
       () => this.#mirror?.stop(),
       () => stopParts(this.#cluster, false),
@@ -241,7 +242,7 @@ export class Frontend {
 
   /** Ends the lease, and takes in what was sent before; a transport that hangs holds nobody up. */
   async #release(): Promise<void> {
-    await this.#lease.release();
+    if (await this.#lease.release()) this.#isTaken = true;
     if (!this.#isTaken) this.#fence.release();
     const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
       reportError(this, error);
@@ -266,7 +267,7 @@ export class Frontend {
   }
 
   #receive(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
-    return this.#fence.isOpen ? this.#inbox.run(() => this.#handle(request)) : this.#fence.refuse();
+    return this.#fence.isOpen ? this.#inbox.run(() => this.#handle(request)) : this.#fence.refuseArrival();
   }
 
   #handle(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isGlobalChannelError, sidTaken } from "../errors.js";
+import { GlobalChannelError, isGlobalChannelError, sidTaken } from "../errors.js";
 import type { FrontendInfo, LeaseState, ServerRegistry } from "../types.js";
 
 interface LeaseOptions {
@@ -33,6 +33,8 @@ export class Lease {
   #renewal: Promise<unknown> | undefined;
   #reconciling: Promise<void> | undefined;
   #released = false;
+  /** The worst that has become of the lease and is not told of yet. */
+  #untold: Exclude<LeaseState, "taken"> = "held";
   /** Until when the lease surely lasts, by the clock of this process, which goes on while that is stopped. */
   #validUntil = Infinity;
 
@@ -79,7 +81,8 @@ export class Lease {
       .finally(() => (this.#renewal = undefined));
   }
 
-  async release(): Promise<void> {
+  /** Resolves whether another incarnation has the sid. */
+  async release(): Promise<boolean> {
     const { registry, frontend, observed } = this.#options;
     this.#released = true;
     clearInterval(this.#timer);
@@ -88,8 +91,9 @@ export class Lease {
     await this.#renewal;
     await this.#reconciling;
     const startedAt = performance.now();
-    await registry.unregister(frontend);
+    const wasHeld = await registry.unregister(frontend);
     observed("released", performance.now() - startedAt);
+    return !wasHeld && (await this.#findOther()) !== undefined;
   }
 
   /** The store may be back long before it is time: members may have to be registered again. */
@@ -100,11 +104,8 @@ export class Lease {
     if (!this.#released) this.#retry = setTimeout(() => this.check(), leaseMs / RETRIES_PER_LEASE);
   }
 
-  /**
-   * Resolves who has taken the sid, or undefined if the lease is held.
-   * @param before what had become of the lease at a renewal that is not told of yet
-   */
-  async #renew(before: Exclude<LeaseState, "taken"> = "held"): Promise<string | undefined> {
+  /** Resolves who has taken the sid, or undefined if the lease is held. */
+  async #renew(): Promise<string | undefined> {
     const { registry, frontend, leaseMs, renewed, lapsed, held, observed, report } = this.#options;
     if (!this.isValid) lapsed();
     const askedAt = performance.now();
@@ -116,19 +117,31 @@ export class Lease {
       this.#validUntil = -Infinity;
       lapsed();
       // Who it is matters less than that it is so.
-      const live = await Promise.resolve(registry.list()).catch(() => []);
-      const other = live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
+      const other = await this.#findOther().catch(() => undefined);
       return other?.holder ?? "another incarnation";
     }
-    const worst = before === "missing" || state === "held" ? before : state;
+    if (state === "missing" || this.#untold === "held") this.#untold = state;
     // The registry's clock counts: it may have ended just before it was asked for.
-    if (worst !== "held") lapsed();
+    if (state !== "held") lapsed();
     this.#validUntil = askedAt + leaseMs;
-    // The answer was on its way for longer than what it grants: somebody may have the sid since.
-    if (!this.isValid) return this.#renew(worst);
+    // Somebody may have the sid since.
+    if (!this.isValid) throw tooLate(frontend.sid);
     held();
+    const worst = this.#untold;
+    this.#untold = "held";
     // Not waited for: the lease must be kept while many members are registered again.
     this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(worst, askedAt)).catch(report);
     return undefined;
   }
+  /** The live frontend that has the sid, if it is not this one. */
+  async #findOther(): Promise<FrontendInfo | undefined> {
+    const { registry, frontend } = this.#options;
+    const live = await registry.list();
+    return live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
+  }
+}
+
+function tooLate(sid: string): GlobalChannelError {
+  const message = `the answer to the renewal of the lease of ${JSON.stringify(sid)} took longer than the lease`;
+  return new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { sid });
 }

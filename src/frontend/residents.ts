@@ -4,6 +4,7 @@ import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetCh
 import type { Lease } from "./lease.js";
 import type { Mirror } from "./mirror.js";
 import { BATCH, MEMORY_MS, Restoration } from "./restoration.js";
+import { UserChannels } from "./user-channels.js";
 import { UserSessions } from "./user-sessions.js";
 
 interface ResidentsOptions {
@@ -42,10 +43,8 @@ export class Residents {
   readonly #departed = new Map<string, number>();
   /** Users of whom it is not known whether they have left these channels. */
   readonly #inDoubt = new Map<string, Doubt>();
-  /**
-   * Users who were back before their leave was done, and when: the change that tells of it brings them back, unless it is missed.
-   */
-  #returned: { uid: string; name: string; at: number }[] = [];
+  /** Users who were back before their leave was done: the change that tells of it brings them back, unless it is missed. */
+  readonly #returned = new UserChannels();
   #hasMissed = false;
   readonly #restoration: Restoration;
   #wasTakenForDead = false;
@@ -74,6 +73,7 @@ export class Residents {
 
   closed(uid: string): void {
     if (!this.#sessions.close(uid) || this.#evictsAll) return;
+    this.#returned.deleteAll(uid);
     if (this.#autoLeave) this.#departed.set(uid, performance.now());
     void this.#settle(uid);
   }
@@ -81,6 +81,11 @@ export class Residents {
   /** From now on users who leave are not written one by one: all of them will be evicted together. */
   leaveToEviction(): void {
     this.#evictsAll = true;
+  }
+
+  /** Nobody is written again from now on. Resolves when what is under way has ended. */
+  idle(): Promise<void> {
+    return this.#restoration.stop();
   }
 
   /** Takes every member here out: for managers that cannot evict. Without `versions` nobody knows who they are. */
@@ -101,6 +106,7 @@ export class Residents {
   noticeChange(change: MemberSetChange): void {
     if (change.type === "leave") this.#noticeLeave(change);
     else if (change.type === "join") this.#noticeJoin(change);
+    else this.#restoration.destroyed(change.name);
   }
 
   /** Somebody has ended these memberships, or would have if the store had them: they do not come back. */
@@ -138,8 +144,7 @@ export class Residents {
 
   #noDoubt(name: string, uids: readonly string[]): void {
     if (this.#inDoubt.size > 0) for (const uid of uids) this.#inDoubt.get(uid)?.names.delete(name);
-    if (this.#returned.length === 0) return;
-    this.#returned = this.#returned.filter((one) => one.name !== name || !uids.includes(one.uid));
+    if (this.#returned.size > 0) for (const uid of uids) this.#returned.delete(uid, name);
   }
 
   #noticeJoin({ uids }: Extract<MemberSetChange, { type: "join" }>): void {
@@ -154,14 +159,24 @@ export class Residents {
     else this.#restoration.clearSuspects(askedAt);
     if (lease !== "held" || this.#wasTakenForDead) this.#unsettle(this.#sessions.uids());
     this.#wasTakenForDead = false;
-    await this.#mirror?.catchUp();
-    this.#restoreReturned();
-    // Added just before their last session closed, while changes were missed.
-    this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
-    // A store that has just come back is not flooded.
-    for (const some of chunks([...this.#unsettled], BATCH)) await Promise.all(some.map((uid) => this.#settle(uid)));
-    await this.#restoration.run();
-    this.#forget();
+    try {
+      await this.#relearn();
+      await this.#restoration.run();
+    } finally {
+      this.#forget();
+    }
+  }
+
+  async #relearn(): Promise<void> {
+    try {
+      await this.#mirror?.catchUp();
+      this.#restoreReturned();
+      // Added just before their last session closed, while changes were missed.
+      this.#unsettle([...this.#departed.keys()].filter((uid) => this.#mirror?.isMember(uid)));
+    } finally {
+      // A store that has just come back is not flooded.
+      for (const some of chunks([...this.#unsettled], BATCH)) await Promise.all(some.map((uid) => this.#settle(uid)));
+    }
   }
 
   #unsettle(uids: readonly string[]): void {
@@ -209,8 +224,7 @@ export class Residents {
       doubt.underWay--;
     }
     // Who is back has left all the same.
-    const at = performance.now();
-    if (this.#sessions.has(uid)) for (const name of doubt.names) this.#returned.push({ uid, name, at });
+    if (this.#sessions.has(uid)) for (const name of doubt.names) this.#returned.add(uid, name);
     if (doubt.underWay === 0) this.#inDoubt.delete(uid);
   }
 
@@ -218,8 +232,9 @@ export class Residents {
   #restoreReturned(): void {
     if (!this.#hasMissed) return;
     this.#hasMissed = false;
-    for (const { uid, name } of this.#returned.splice(0)) {
-      if (this.#sessions.has(uid) && !this.#mirror?.has(name, uid)) this.#restoration.lose(name, uid);
+    for (const { uid, name } of this.#returned.all()) {
+      this.#returned.delete(uid, name);
+      if (!this.#mirror?.has(name, uid)) this.#restoration.lose(name, uid);
     }
   }
 
@@ -246,7 +261,6 @@ export class Residents {
       if (at > before) break;
       this.#departed.delete(uid);
     }
-    this.#returned = this.#returned.filter(({ at }) => at > before);
     this.#restoration.forget();
   }
 }

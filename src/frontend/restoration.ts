@@ -27,6 +27,7 @@ export class Restoration {
   #running: Promise<void> = Promise.resolve();
   /** Whether a run waits for its turn. */
   #isDue = false;
+  #isStopped = false;
 
   constructor(options: RestorationOptions) {
     this.#options = options;
@@ -61,14 +62,20 @@ export class Restoration {
     }
   }
 
+  /** The channel has ended: nobody is to be in it again. */
+  destroyed(name: string): void {
+    for (const one of [this.#lost, this.#writing]) for (const { uid } of one.all()) one.delete(uid, name);
+    for (const suspects of this.#suspects) if (suspects.name === name) suspects.uids.clear();
+  }
+
   /** The user has gone. */
   userLeft(uid: string): void {
-    this.#lost.take(uid);
-    this.#writing.take(uid);
+    this.#lost.deleteAll(uid);
+    this.#writing.deleteAll(uid);
   }
 
   /**
-   * Writes what is lost, after what is being written already: twice, it could undo a leave in between.
+   * Writes what is lost, after what is being written already: nobody is written twice, as a leave may come in between.
    * @throws what the manager does: the rest stays lost
    */
   run(): Promise<void> {
@@ -91,7 +98,7 @@ export class Restoration {
     this.#isDue = false;
     for (const some of chunks(this.#lost.all(), BATCH)) {
       // Another incarnation may have the sid.
-      if (!lease.isValid) return;
+      if (this.#isStopped || !lease.isValid) return;
       // Who has left meanwhile is no longer among the lost.
       const batch = some.filter(({ uid, name }) => this.#lost.delete(uid, name)).map((one) => ({ ...one, sid }));
       for (const { uid, name } of batch) this.#writing.add(uid, name);
@@ -103,6 +110,12 @@ export class Restoration {
         throw error;
       }
     }
+  }
+
+  /** Nothing is written from now on. Resolves when what is being written is. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
   }
 
   /** Forgets what was long ago. */

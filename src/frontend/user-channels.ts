@@ -30,10 +30,8 @@ export class UserChannels {
   }
 
   /** Takes all channels of a user out. */
-  take(uid: string): string[] {
-    const names = this.of(uid);
+  deleteAll(uid: string): void {
     this.#names.delete(uid);
-    return names;
   }
 
   all(): { uid: string; name: string }[] {

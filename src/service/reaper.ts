@@ -65,6 +65,7 @@ export class Reaper {
     } catch (error) {
       // A store that comes back may have lost everything: who is in it then is not who was unlisted before.
       this.#unlisted.clear();
+      for (const frontend of this.#failed.keys()) this.#failed.set(frontend, performance.now() + graceMs);
       throw error;
     }
   }

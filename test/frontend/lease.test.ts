@@ -102,3 +102,36 @@ test("an answer that comes later than what it grants holds no lease: who has the
   t.deepEqual(events, ["join ann@s1 room join", "leave ann@s1 room server-down"]);
   t.deepEqual(await service.getMembersBySid("room", "s1"), []);
 });
+
+test("that the lease was missing is not forgotten where its answer comes too late", async (t, stage) => {
+  const cluster = stage.cluster();
+  const { manager, registry } = cluster;
+  let lateMs = 0;
+  let fails = false;
+  const late = replacing(registry, {
+    renew: async (info, leaseMs) => {
+      if (fails) throw new Error("out of reach");
+      const state = await registry.renew(info, leaseMs);
+      await sleep(lateMs);
+      return state;
+    },
+  });
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, registry: late }, leaseMs: 300 });
+  const service = await stage.service({ graceMs: 60_000 });
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+  lateMs = 400;
+  await sleep(300);
+  await registry.unregister({ sid: "s1", incarnation: frontend.incarnation });
+  await manager.clean!();
+  await sleep(500);
+  // The answer that says so has come, and the next ones do not.
+  fails = true;
+  await sleep(500);
+  lateMs = 0;
+  fails = false;
+
+  await t.notThrowsAsync(eventually(() => service.isMember("room", "ann"), 3000));
+});

@@ -65,3 +65,15 @@ test("clean removes what has its prefix, and nothing of a longer one", async (t)
   t.deepEqual(await other.getMembersBySid("room", "s1"), ["ann"]);
   t.deepEqual(await other.getSessions(["ann"]), [[{ sid: "s1", incarnation: "host:0" }]]);
 });
+
+test("of very many who were told to leave each one is left out, and each one who joins again counts again", async (t) => {
+  const { manager } = await start(t);
+  const members = Array.from({ length: 20_000 }, (_none, n) => ({ name: "room", uid: String(n), sid: "s 1" }));
+  await manager.addMany(members);
+  t.is(await manager.leaveMany(members), 20_000);
+
+  t.is(await manager.addMany(members, "restored"), 0);
+  t.is(await manager.addMany(members), 20_000);
+  t.is(await manager.leaveMany(members, "disconnect"), 20_000);
+  t.is(await manager.addMany(members, "restored"), 20_000);
+});

@@ -27,7 +27,7 @@ import { PendingSessions, type SessionChange } from "./pending-sessions.js";
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
 const DESTROYED_SECONDS = 300;
 
-/** How long it is kept who has left a frontend that may not hear of it: for that long it may be away and return. */
+/** How long it is kept who was told to leave: for that long its frontend may be away, and return. */
 const GONE_SECONDS = 60;
 
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
@@ -281,7 +281,7 @@ export class RedisChannelManager implements ChannelManager {
 
   async #send(sets: readonly SetChanges[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
-    const setKeys = [keys.sids, keys.servers];
+    const setKeys = [keys.sids];
     const args: (string | number)[] = [keys.changesPrefix, GONE_SECONDS];
     for (const { name, sid, changes } of sets) {
       setKeys.push(keys.sets(name), keys.members(name, sid), keys.channelsAt(sid));

@@ -61,22 +61,6 @@ local function forget(channels, sids, sid, name)
 end
 `;
 
-/**
- * Lua: `isHeard(servers, sid)`: whether a frontend holds this sid, and is not late to say so: it does that three times per lease.
- * One that is not heard of may not learn of changes.
- */
-const IS_HEARD = /* lua */ `${LEASES}
-local heard = {}
-local function isHeard(servers, sid)
-  if heard[sid] == nil then
-    local lease = redis.call('HGET', servers, sid)
-    local deadline, _, _, rest = parseLease(lease or '')
-    heard[sid] = lease and deadline - now() > lengthOf(rest) * 0.6
-  end
-  return heard[sid]
-end
-`;
-
 /** Lua: `isHeld(servers, sid, incarnation)`: whether evicting that incarnation's members would hurt a live frontend. */
 const IS_HELD = /* lua */ `${LEASES}
 local function isHeld(servers, sid, incarnation)
@@ -89,9 +73,9 @@ end
 
 /**
  * Lua: `goneOf(members)`: the key of who is gone, of that of the members.
- * `noteGone(gone, uids, seconds)`: notes who has left a sid whose frontend may not hear of that: when it is taken for dead
- * and returns, or the store was emptied, it is not to bring them back. `forgetGone(gone, uids)`: they were members again since
- * then. `withoutGone(gone, uids)`: those of whom it is not noted.
+ * `noteGone(gone, uids, seconds)`: notes who was told to leave: a frontend that has not heard of it, and restores what was lost, is
+ * not to bring them back. `forgetGone(gone, uids)`: they have joined since. `withoutGone(gone, uids)`: those of whom it is not
+ * noted.
  */
 const GONE = /* lua */ `
 local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
@@ -102,7 +86,8 @@ local function noteGone(gone, uids, seconds)
   redis.call('EXPIRE', gone, seconds)
 end
 local function forgetGone(gone, uids)
-  if redis.call('EXISTS', gone) == 1 then redis.call('ZREM', gone, unpack(uids)) end
+  if redis.call('EXISTS', gone) == 0 then return end
+  for _, uid in ipairs(uids) do redis.call('ZREM', gone, uid) end
 end
 local function withoutGone(gone, uids)
   if redis.call('EXISTS', gone) == 0 then return uids end
@@ -117,16 +102,17 @@ end
 /**
  * Changes member sets: `join` makes uids members, and raises the version even if they were; `leave` takes uids out, if an
  * expected version is given only while the set is at that. What joins a set that is empty, also in between, begins a new epoch.
- * Of those who are `restored`, whoever has left since the store lost them is left out. A set that fails does not keep the others from it.
- * KEYS: 1 sids, 2 servers, 3... for each set three: sets of the channel, members, channels at the sid
- * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who is gone (seconds), 3... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
+ * Of those who are `restored`, whoever was told to leave meanwhile is left out. A set that fails does not keep the others from it.
+ * KEYS: 1 sids, 2... for each set three: sets of the channel, members, channels at the sid
+ * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who was told to leave (seconds),
+ *       3... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
  *       [type, reason, uids, new epoch, expected version or false]
  * Returns for each change, set by set, a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at
  * another version; or `!` and why it failed.
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}${IS_HEARD}
+  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}
 local function apply(command, members, uids)
   -- Mostly there is one: tables would cost more than the command.
   if #uids == 1 then
@@ -174,16 +160,11 @@ local function changeSet(sets, members, channels, set)
         publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
       end
-      if reason == 'leave' then
-        if #changed < #uids then
-          local absent = absentOf(uids, digits)
-          publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent)
-          noteGone(goneOf(members), absent, ARGV[2])
-        end
-        if #changed > 0 and not isHeard(KEYS[2], sid) then noteGone(goneOf(members), changed, ARGV[2]) end
-      elseif not isJoin and #changed > 0 then
-        forgetGone(goneOf(members), changed)
+      if reason == 'leave' and #changed < #uids then
+        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
       end
+      if reason == 'leave' then noteGone(goneOf(members), uids, ARGV[2])
+      elseif reason == 'join' then forgetGone(goneOf(members), uids) end
     end
   end
   if version and count == 0 then
@@ -200,7 +181,7 @@ local function changeSet(sets, members, channels, set)
 end
 
 local keys, decoded = {}, {}
-for i = 3, #KEYS do keys[i - 2] = KEYS[i] end
+for key = 2, #KEYS do keys[key - 1] = KEYS[key] end
 -- All of them first: what cannot be read fails before anything is changed.
 for i = 3, #ARGV do decoded[i] = cjson.decode(ARGV[i]) end
 local all = {}
@@ -224,10 +205,9 @@ return all`,
  */
 export const evict = defineScript(
   "evict",
-  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}${GONE}
+  /* lua */ `${PUBLISH}${READ_ENTRY}${FORGET}${IS_HELD}
 if isHeld(KEYS[5], ARGV[1], ARGV[8]) then return -1 end
 local gone = redis.call('SPOP', KEYS[2], ARGV[7])
-if #gone > 0 then forgetGone(goneOf(KEYS[2]), gone) end
 local left = #gone > 0 and redis.call('SCARD', KEYS[2]) or 0
 local epoch, counter = readEntry(KEYS[1], ARGV[1])
 if left == 0 then
