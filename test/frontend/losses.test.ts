@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { ChangeListener, Cluster } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { connect, cuttable, membersAt, onEveryStage, replacing } from "../support/stage.js";
+import { connect, cuttable, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
 
 // What comes back after a store has lost it, or a live frontend was taken for dead, and what must not. Found by chaos.
 
@@ -40,6 +40,18 @@ function farAway(cluster: Cluster) {
       };
     },
   };
+}
+
+/** Such a frontend, that knows of a session of ann and that she is a member of `room`. */
+async function startFarAway(stage: Stage) {
+  const { cluster, far } = farAway(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster });
+  const service = await stage.service();
+  const events = await stage.events();
+  await connect(service, "s1", clients, ["ann"]);
+  await service.add("room", "ann", "s1");
+  await service.pushMessage("connector", "chat", 1, "room");
+  return { clients, far, service, events };
 }
 
 /** A Redis that has lost its data and a frontend that does not know yet: its lease is renewed seldom. */
@@ -317,13 +329,7 @@ test("a leave that comes after a member was restored is not undone by the next r
 });
 
 test("who is back before its leave is done, and of whose leave the frontend never hears, stays a member", async (t, stage) => {
-  const { cluster, far } = farAway(stage.cluster());
-  const { clients } = await stage.frontend("s1", { cluster });
-  const service = await stage.service();
-  const events = await stage.events();
-  await connect(service, "s1", clients, ["ann"]);
-  await service.add("room", "ann", "s1");
-  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+  const { clients, far, service, events } = await startFarAway(stage);
 
   const near = far({ ms: 200, isDeaf: true });
   clients.disconnect("ann");
@@ -336,13 +342,7 @@ test("who is back before its leave is done, and of whose leave the frontend neve
 });
 
 test("who is back before its leave is done is brought back once: a leave after that is not undone", async (t, stage) => {
-  const { cluster, far } = farAway(stage.cluster());
-  const { clients } = await stage.frontend("s1", { cluster });
-  const service = await stage.service();
-  const events = await stage.events();
-  await connect(service, "s1", clients, ["ann"]);
-  await service.add("room", "ann", "s1");
-  t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+  const { clients, far, service, events } = await startFarAway(stage);
 
   far({ ms: 300, isDeaf: false });
   clients.disconnect("ann");
