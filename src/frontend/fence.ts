@@ -37,7 +37,7 @@ export class Fence {
 
   /** The lease is held again: opens when all has come that was sent before. */
   open(): void {
-    for (const answer of this.#refused.splice(0)) answer();
+    this.#answerRefused();
     if (this.#isClosed) void this.#open();
   }
 
@@ -70,6 +70,10 @@ export class Fence {
   /** The lease was given back, and no other incarnation has the sid. */
   release(): void {
     this.#isReleased = true;
+    this.#answerRefused();
+  }
+
+  #answerRefused(): void {
     for (const answer of this.#refused.splice(0)) answer();
   }
 

@@ -133,6 +133,7 @@ export class Lease {
     this.#reconciling = (this.#reconciling ?? Promise.resolve()).then(() => renewed(worst, askedAt)).catch(report);
     return undefined;
   }
+
   /** The live frontend that has the sid, if it is not this one. */
   async #findOther(): Promise<FrontendInfo | undefined> {
     const { registry, frontend } = this.#options;

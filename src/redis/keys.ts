@@ -41,8 +41,8 @@ export class Keys {
   }
 
   /**
-   * sorted set, by time: uids that were told to leave at `sid`, and have not joined since: a frontend that restores what was lost does
-   * not bring them back; kept for a while.
+   * sorted set, by time: uids that were told to leave at `sid`, and have not joined since: a frontend that restores what was
+   * lost does not bring them back; kept for a while.
    */
   gone(name: string, sid: string): string {
     return this.members(name, sid).replace(MEMBERS_MARK, GONE_MARK);

@@ -1,9 +1,8 @@
 /*
- * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term> <length>`: the deadline in milliseconds on
- * the clock of Redis, live 1 once it was renewed, the next three percent-encoded so that they have no spaces. The term names how the
- * lease began when it was last not just held on, `missing:…` or `lapsed:…`, `reserved` at first: whoever renews a lease says which
- * term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost. The length
- * is that of the lease, in milliseconds.
+ * A lease in the hash of servers is `<deadline> <live> <incarnation> <stype> <holder> <term>`: the deadline in milliseconds on the
+ * clock of Redis, live 1 once it was renewed, the next three percent-encoded so that they have no spaces. The term names how the
+ * lease began when it was last not just held on, `missing:…` or `lapsed:…`, `reserved` at first: whoever renews a lease says
+ * which term it has heard of, so that it learns of another one also where the answer to the renewal that began it was lost.
  */
 
 /** Lua: `now()`: the time in milliseconds. */
@@ -14,17 +13,12 @@ local function now()
 end
 `;
 
-/**
- * Lua: `parseLease(lease)`: its deadline, whether it is live, its incarnation, and the rest as text; `termOf(rest)` and
- * `lengthOf(rest)`; and {@link NOW}.
- */
+/** Lua: `parseLease(lease)`: its deadline, whether it is live, its incarnation, and the rest as text; and {@link NOW}. */
 export const LEASES = /* lua */ `${NOW}
 local function parseLease(lease)
   local deadline, live, incarnation, rest = string.match(lease, '^(%d+) (%d) (%S+) (.*)$')
   return tonumber(deadline), live == '1', incarnation, rest
 end
-local function termOf(rest) return string.match(rest, '(%S+) [%d.]+$') or '' end
-local function lengthOf(rest) return tonumber(string.match(rest, '([%d.]+)$')) end
 `;
 
 /** Whether a lease is live, at a time as Redis tells it. */

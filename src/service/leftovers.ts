@@ -2,8 +2,8 @@ import type { Cluster, FrontendId, FrontendInfo } from "../types.js";
 
 /**
  * Forgets the leases that ended more than `graceMs` ago. Gives each one that this call has forgotten, whose members are to be
- * evicted then: in this order, for a frontend that returns meanwhile finds its lease missing, and registers its members again. Of any number of
- * callers one forgets each. 1 round trip, and 1 for each.
+ * evicted then: in this order, for a frontend that returns meanwhile finds its lease missing, and registers its members again.
+ * Of any number of callers one forgets each. 1 round trip, and 1 for each.
  */
 export async function* forgetDead({ registry }: Cluster, graceMs: number): AsyncGenerator<FrontendInfo> {
   for (const frontend of await registry.listDead(graceMs)) {

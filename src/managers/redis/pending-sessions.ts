@@ -29,8 +29,8 @@ interface PendingSessionsOptions {
 }
 
 /**
- * Sends what is called for at one frontend within a tick, or while others are under way, together and in the order of the calls:
- * all sessions have to be told anew where a store has lost them.
+ * Sends what is called for at one frontend within a tick, or while others are under way, together and in the order of the calls,
+ * as long as nothing else is called for in between: all sessions have to be told anew where a store has lost them.
  */
 export class PendingSessions {
   readonly #options: PendingSessionsOptions;

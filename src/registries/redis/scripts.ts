@@ -22,7 +22,7 @@ if lease then
   local deadline, _, incarnation, rest = parseLease(lease)
   if incarnation ~= ARGV[2] and deadline > now() then return rest end
 end
-write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved ' .. ARGV[3])
+write(ARGV[1], now() + ARGV[3], 0, ARGV[2], ARGV[4] .. ' reserved')
 return false`,
 );
 
@@ -43,12 +43,12 @@ local state, term = 'missing', nil
 if lease then
   local deadline, _, incarnation, rest = parseLease(lease)
   if incarnation ~= ARGV[2] then return {'taken'} end
-  term = termOf(rest)
+  term = string.match(rest, '%S+$')
   local unheard = term ~= ARGV[5] and string.match(term, '^(%a+):')
   if unheard ~= 'missing' then state = unheard or (deadline > now() and 'held' or 'lapsed') end
 end
 if state ~= 'held' then term = state .. ':' .. ARGV[6] end
-write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4] .. ' ' .. term .. ' ' .. ARGV[3])
+write(ARGV[1], now() + ARGV[3], 1, ARGV[2], ARGV[4] .. ' ' .. term)
 return {state, term}`,
 );
 
