@@ -57,12 +57,16 @@ export class GlobalChannelError extends Error {
   declare readonly holder?: string;
   declare readonly report?: unknown;
 
+  static {
+    // Not on each error: a push that fails makes one for each frontend, and that would be half of what it costs.
+    Object.defineProperty(this.prototype, BRAND, { value: true });
+  }
+
   constructor(code: ErrorCode, message: string, { cause, temporary, ...details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.temporary = temporary ?? TEMPORARY.has(code);
     Object.assign(this, details);
-    Object.defineProperty(this, BRAND, { value: true });
   }
 }
 

@@ -52,6 +52,8 @@ export class Pusher {
   readonly #track: (late: Promise<unknown>) => void;
   readonly #members: MemberReader;
   readonly #sets: SharedReads<MemberSetInfo[]>;
+  /** Who missed pushes that a frontend failed, by {@link listKey}: it mostly fails all that it was sent at the same time. */
+  readonly #lists: SharedReads<readonly string[]>;
   /** Reads of different pushes may take different times; what they send keeps the order of the calls. */
   readonly #turnstile = new Turnstile();
 
@@ -62,6 +64,7 @@ export class Pusher {
     this.#track = track;
     this.#members = new MemberReader(cluster.manager);
     this.#sets = new SharedReads(async (name) => (await cluster.manager.getMemberSets?.(name)) ?? []);
+    this.#lists = new SharedReads((key) => this.#listNow(key));
   }
 
   /** Pushes to the members of channels, one copy per user. */
@@ -255,12 +258,21 @@ export class Pusher {
     return deadline.bound(answer, () => `frontend ${JSON.stringify(sid)}`, "whether it was handled is not known");
   }
 
-  async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<string[]> {
-    const sets = await Promise.all(names.map((name) => this.#cluster.manager.getMembersBySid(name, sid)));
-    const uids = new Set(sets.flat());
-    for (const uid of except) uids.delete(uid);
-    return [...uids];
+  async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<readonly string[]> {
+    const uids = await this.#lists.read(listKey(sid, names));
+    return except.length === 0 ? uids : without(uids, except);
   }
+
+  async #listNow(key: string): Promise<readonly string[]> {
+    const [sid, ...names] = JSON.parse(key) as [string, ...string[]];
+    const sets = await Promise.all(names.map((name) => this.#cluster.manager.getMembersBySid(name, sid)));
+    return [...new Set(sets.flat())];
+  }
+}
+
+/** The key of the members of channels at a frontend, each once. */
+function listKey(sid: string, names: readonly string[]): string {
+  return JSON.stringify([sid, ...names]);
 }
 
 function sentBy(parts: readonly PromisedPart[], { ack }: PushMessage): SentPush<Part> {
@@ -281,9 +293,14 @@ function sentBy(parts: readonly PromisedPart[], { ack }: PushMessage): SentPush<
 /** The members at a frontend of any of these channels, each once, without some. */
 function unite(channels: readonly MemberCopies[], sid: string, except: readonly string[]): readonly string[] {
   if (channels.length === 1 && except.length === 0) return channels[0]?.get(sid)?.uids ?? [];
-  const all = new Set(channels.flatMap((copies) => copies.get(sid)?.uids ?? []));
-  for (const uid of except) all.delete(uid);
-  return [...all];
+  return without(new Set(channels.flatMap((copies) => copies.get(sid)?.uids ?? [])), except);
+}
+
+/** Users, without some. */
+function without(uids: Iterable<string>, except: readonly string[]): string[] {
+  const left = new Set(uids);
+  for (const uid of except) left.delete(uid);
+  return [...left];
 }
 
 /** Groups users by the frontends where they have sessions. */

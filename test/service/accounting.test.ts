@@ -124,3 +124,44 @@ test(`of ${PUSHES} pushes each one accounts for all of its members, once, and in
   t.true(seen.rejected > 0 && seen.failed > 0 && seen.unknown > 0);
   t.true(seen.lateMs <= LATE_MS, `the latest was ${seen.lateMs} ms late`);
 });
+
+test("pushes that a frontend fails at the same time share the reads that say whom they were for", async (t) => {
+  const reads: string[] = [];
+  const { manager, registry } = memory();
+  const getMembersBySid = manager.getMembersBySid.bind(manager);
+  manager.getMembersBySid = (name, sid) => {
+    reads.push(`${name} at ${sid}`);
+    return getMembersBySid(name, sid);
+  };
+  const transport: RpcTransport = { request: () => Promise.reject(new Error("injected")), serve: () => () => {} };
+  const service = new GlobalChannelService({ cluster: { manager, registry, transport } });
+  await service.start();
+  t.teardown(() => service.stop(true));
+  const frontend = { sid: "s1", stype: "connector", incarnation: "1", holder: "" };
+  await registry.register(frontend, 3_600_000);
+  await registry.renew(frontend, 3_600_000);
+  const members = ["alice", "bob"].map((uid) => ({ name: "room", uid, sid: "s1" }));
+  await service.addMany([
+    ...members,
+    { name: "hall", uid: "bob", sid: "s1" },
+    { name: "hall", uid: "carol", sid: "s1" },
+  ]);
+
+  const push = (name: string | string[], except: string[] = []) =>
+    service
+      .pushMessage("connector", "chat", 1, name, { except })
+      .catch(({ report }: { report: PushReport }) => report.failIds);
+  const failIds = await Promise.all([
+    ...numbers(100).map(() => push("room")),
+    push("room", ["bob"]),
+    push(["room", "hall"]),
+    push("hall"),
+  ]);
+
+  t.deepEqual(failIds.slice(99), [["alice", "bob"], ["alice"], ["alice", "bob", "carol"], ["bob", "carol"]]);
+  t.deepEqual(
+    failIds.slice(0, 99),
+    numbers(99).map(() => ["alice", "bob"]),
+  );
+  t.deepEqual(reads.toSorted(), ["hall at s1", "hall at s1", "room at s1", "room at s1"]);
+});
