@@ -102,8 +102,8 @@ export interface ChangeListener {
   /** Changes may have been missed (a connection was lost and is back); what was learnt from changes is stale. */
   gap?(): void;
   /**
-   * Somebody has called `leave` for these, who were no members. Told, in order with the changes, by stores that may lose data: a frontend
-   * that is about to restore it does not bring them back.
+   * These are no members, and nobody is to restore them: somebody has called `leave` for them, or they were to be restored and had been
+   * taken out meanwhile. Told, in order with the changes, by stores that may lose data.
    */
   absent?(name: string, uids: readonly string[]): void;
 }

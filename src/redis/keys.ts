@@ -28,7 +28,7 @@ export class Keys {
 
   /** hash: sid -> `<epoch>.<counter>.<count>`: the frontends with members, their versions and how many there are. */
   sets(name: string): string {
-    return `${this.#prefix}:{${escape(name)}}:s`;
+    return `${this.#prefix}:{${escape(name)}${SETS_MARK}`;
   }
 
   /** set: uids of the channel's members at `sid`. */
@@ -37,7 +37,7 @@ export class Keys {
   }
 
   membersPrefix(name: string): string {
-    return `${this.#prefix}:{${escape(name)}}:m:`;
+    return `${this.#prefix}:{${escape(name)}${MEMBERS_MARK}`;
   }
 
   /**
@@ -48,13 +48,23 @@ export class Keys {
     return this.members(name, sid).replace(MEMBERS_MARK, GONE_MARK);
   }
 
-  /** set: former members at `sid` of a channel that was destroyed, until each one's `leave` has been told. */
-  destroyed(name: string, destruction: string, sid: string): string {
-    return this.destroyedPrefix(name, destruction) + escape(sid);
+  /** string: the id of the channel's last destruction; kept for a while. */
+  ended(name: string): string {
+    return `${this.#prefix}:{${escape(name)}${ENDED_MARK}`;
   }
 
-  destroyedPrefix(name: string, destruction: string): string {
-    return `${this.#prefix}:{${escape(name)}}:d:${destruction}:`;
+  /** set: uids that have joined at `sid` since that destruction: they may be restored, and nobody else; kept for as long. */
+  joined(name: string, destruction: string, sid: string): string {
+    return this.members(name, sid).replace(MEMBERS_MARK, `${JOINED_MARK}${destruction}:`);
+  }
+
+  /** set: former members at `sid` of a channel that was destroyed, until each one's `leave` has been told. */
+  untold(name: string, sid: string): string {
+    return this.untoldPrefix(name) + escape(sid);
+  }
+
+  untoldPrefix(name: string): string {
+    return `${this.#prefix}:{${escape(name)}${UNTOLD_MARK}`;
   }
 
   /** set: names of the channels with members at `sid`: what to clean up when it dies. */
@@ -112,9 +122,13 @@ export class Keys {
   }
 }
 
-/** What scripts replace in the key of members to get that of who is gone: they need it too seldom to be given it. */
+/** What tells the keys of one channel apart. Scripts make those that they seldom need of others: to be given them would cost more. */
+export const SETS_MARK = "}:s";
+export const ENDED_MARK = "}:e";
 export const MEMBERS_MARK = "}:m:";
 export const GONE_MARK = "}:g:";
+export const JOINED_MARK = "}:j:";
+export const UNTOLD_MARK = "}:d:";
 
 /**
  * The prefixes that {@link Keys} takes: no braces, which would move the hash tag, no pattern characters, and no part that
@@ -123,7 +137,7 @@ export const GONE_MARK = "}:g:";
 export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:(s$|m:|g:|d:)|srv:|on:|u:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:([se]$|[mgjd]:)|srv:|on:|u:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

@@ -3,7 +3,7 @@ import { GlobalChannelService, isGlobalChannelError, type PushReport } from "../
 import { redis } from "../../src/redis/index.js";
 import { monotonicMs } from "../support/monotonic.js";
 import { serveParent } from "../support/process.js";
-import type { Audience, Change, Outcome, Report, Seen } from "./history.js";
+import type { Audience, Call, Change, Edge, Outcome, Report, Seen } from "./history.js";
 import { LoopDelay } from "./loop-delay.js";
 import { STYPE } from "./settings.js";
 
@@ -20,10 +20,14 @@ const { url, ...options } = JSON.parse(process.argv[2]!) as BackendConfig;
 const service = new GlobalChannelService({ cluster: redis(url), ...options });
 const loop = new LoopDelay();
 const seen: Omit<Seen, "backend">[] = [];
+const edges: Omit<Edge, "backend">[] = [];
 const callbacks = new Map<number, number>();
 
 for (const type of ["join", "leave"] as const) {
   service.on(type, ({ name, uid, sid, reason }) => seen.push({ at: monotonicMs(), type, name, uid, sid, reason }));
+}
+for (const type of ["channel-created", "channel-emptied"] as const) {
+  service.on(type, ({ name }) => edges.push({ at: monotonicMs(), type, name }));
 }
 
 function numbersOf({ targeted, delivered, failed, unknown, unlisted, failIds, frontends }: PushReport): Report {
@@ -52,6 +56,17 @@ function codeOf(error: unknown): string {
   return error.code;
 }
 
+type Result = Pick<Call, "status" | "code">;
+
+async function resultOf(call: () => Promise<unknown>): Promise<Result> {
+  try {
+    await call();
+    return { status: "ok" };
+  } catch (error) {
+    return { status: "maybe", code: codeOf(error) };
+  }
+}
+
 const api = {
   start: () => service.start(),
 
@@ -76,14 +91,15 @@ const api = {
     name: string,
     uid: string,
     sid: string,
-  ): Promise<Pick<Change, "status" | "changed" | "code">> {
-    try {
-      const changed = await (type === "join" ? service.add(name, uid, sid) : service.leave(name, uid, sid));
-      return { status: "ok", changed };
-    } catch (error) {
-      return { status: "maybe", code: codeOf(error) };
-    }
+  ): Promise<Result & Pick<Change, "changed">> {
+    let changed: boolean | undefined;
+    const result = await resultOf(async () => {
+      changed = await (type === "join" ? service.add(name, uid, sid) : service.leave(name, uid, sid));
+    });
+    return { ...result, changed };
   },
+
+  destroy: (name: string): Promise<Result> => resultOf(() => service.destroyChannel(name)),
 
   /** Each as `uid@sid`; undefined where they cannot be read now. */
   async members(name: string): Promise<string[] | undefined> {
@@ -100,7 +116,7 @@ const api = {
   sids: (uid: string) => service.getSids(uid),
 
   /** What it has seen, and how often each push called back. */
-  collect: () => ({ seen, callbacks, heapBytes: process.memoryUsage().heapUsed }),
+  collect: () => ({ seen, edges, callbacks, heapBytes: process.memoryUsage().heapUsed }),
 };
 
 serveParent(api);

@@ -14,14 +14,14 @@ const REPAIR_MS = 500;
 
 const NOTHING: History["final"] = { before: [], after: [], pushes: [], sids: new Map(), leftovers: [] };
 
-type Collected = Pick<History, "final" | "seen"> & { callbacks: Map<number, number> };
+type Collected = Pick<History, "final" | "seen" | "edges"> & { callbacks: Map<number, number> };
 
 /** Looks at what is left when all is well again: who is a member, what is in Redis, and what the backends have seen. */
 export async function readFinal(cluster: ChaosCluster, settings: Settings, pushCount: number): Promise<Collected> {
   const backends = cluster.liveBackends;
   const [first] = backends;
   // They ended by themselves, which is found.
-  if (!first) return { final: NOTHING, seen: [], callbacks: new Map() };
+  if (!first) return { final: NOTHING, seen: [], edges: [], callbacks: new Map() };
   const readAll = async (): Promise<Reading[]> => {
     const readings = backends.flatMap(({ process, life }) =>
       namesOf(settings).map(async (name) => {
@@ -49,10 +49,12 @@ export async function readFinal(cluster: ChaosCluster, settings: Settings, pushC
   for (const uid of uidsOf(settings)) sids.set(uid, await first.process.call("sids", uid));
 
   const seen: History["seen"] = [];
+  const edges: History["edges"] = [];
   const callbacks = new Map<number, number>();
   for (const { process, life } of backends) {
     const collected = await process.call("collect");
     for (const event of collected.seen) seen.push({ ...event, backend: life.id });
+    for (const edge of collected.edges) edges.push({ ...edge, backend: life.id });
     for (const [id, count] of collected.callbacks) callbacks.set(id, count);
     life.heapBytes = collected.heapBytes;
   }
@@ -61,7 +63,7 @@ export async function readFinal(cluster: ChaosCluster, settings: Settings, pushC
   const live = new Set(cluster.liveFrontends.map(({ life }) => life.sid));
   const dead = [...new Set(cluster.lives.flatMap(({ sid }) => sid ?? []))].filter((sid) => !live.has(sid));
   const leftovers = await command(cluster.redis.url, (client) => findMentions(client, dead));
-  return { final: { before, after, pushes, sids, leftovers }, seen, callbacks };
+  return { final: { before, after, pushes, sids, leftovers }, seen, edges, callbacks };
 }
 
 /** Every key of Redis that has one of the words in its name or among what it holds, with that. */

@@ -4,22 +4,26 @@
  */
 import type { JoinReason, LeaveReason } from "../../src/index.js";
 
-/** A call that makes a user a member or takes it out. */
-export interface Change {
-  type: "join" | "leave";
+/** A call that changes who is in a channel. */
+export interface Call {
   name: string;
-  uid: string;
-  sid: string;
   /** The life of the backend that was called. */
   backend: string;
   start: number;
   end: number;
   /** `maybe`: it failed in a way that does not say whether it was done, and it may be done later. */
   status: "ok" | "maybe";
-  /** Whether it changed anything, where that is known. */
-  changed?: boolean | undefined;
   /** The code of the error, where it failed. */
   code?: string | undefined;
+}
+
+/** A call that makes a user a member or takes it out. */
+export interface Change extends Call {
+  type: "join" | "leave";
+  uid: string;
+  sid: string;
+  /** Whether it changed anything, where that is known. */
+  changed?: boolean | undefined;
 }
 
 /** Whom a push is for. */
@@ -122,6 +126,14 @@ export interface Seen {
   reason: JoinReason | LeaveReason;
 }
 
+/** The beginning or the end of a channel, as one backend told it. */
+export interface Edge {
+  backend: string;
+  at: number;
+  type: "channel-created" | "channel-emptied";
+  name: string;
+}
+
 /** The members of a channel as one backend read them, each as `uid@sid`. */
 export interface Reading {
   backend: string;
@@ -150,11 +162,14 @@ export interface History {
   leaseMs: number;
   graceMs: number;
   changes: Change[];
+  /** Calls of `destroyChannel`. */
+  destructions: Call[];
   pushes: Push[];
   connections: Connection[];
   lives: Life[];
   faults: Fault[];
   seen: Seen[];
+  edges: Edge[];
   readings: Reading[];
   final: Final;
 }

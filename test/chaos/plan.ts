@@ -18,7 +18,7 @@ export type PlannedOp = { at: number; backend: number } & (
   | { type: "push"; names: string[]; except: string[] }
   | { type: "pushToUsers"; uids: string[] }
   | { type: "broadcast"; except: string[] }
-  | { type: "read"; name: string }
+  | { type: "read" | "destroy"; name: string }
   | { type: "reconnect"; device: number; to: number }
 );
 
@@ -109,15 +109,16 @@ export function planFaults({ seed, seconds, frontends, backends, only }: Setting
   return faults.toSorted((a, b) => a.at - b.at);
 }
 
-/** How often each op comes, of 100. */
+/** How often each op comes, of 500. */
 const SHARES: readonly (readonly [PlannedOp["type"], number])[] = [
-  ["push", 54],
-  ["pushToUsers", 4],
-  ["broadcast", 2],
-  ["join", 19],
-  ["leave", 12],
-  ["read", 4],
-  ["reconnect", 5],
+  ["push", 269],
+  ["pushToUsers", 20],
+  ["broadcast", 10],
+  ["join", 95],
+  ["leave", 60],
+  ["destroy", 1],
+  ["read", 20],
+  ["reconnect", 25],
 ];
 
 /** What is done when, evenly over the run. */
@@ -147,6 +148,7 @@ export function planOps(settings: Settings): PlannedOp[] {
       case "broadcast":
         return { ...base, type, except: few(uids, 3) };
       case "read":
+      case "destroy":
         return { ...base, type, name: random.pick(names) };
       case "reconnect":
         return { ...base, type, device: random.integer(0, 999), to: random.integer(0, 999) };

@@ -55,7 +55,7 @@ export async function runChaos(settings: Settings): Promise<History> {
       await sleep(healedAt + leaseMs + graceMs + settleMs - monotonicMs());
       const endAt = monotonicMs();
 
-      const { final, seen, callbacks } = await readFinal(cluster, settings, workload.pushes.length);
+      const { final, seen, edges, callbacks } = await readFinal(cluster, settings, workload.pushes.length);
       for (const push of workload.pushes) push.callbacks = callbacks.get(push.id);
       users.end();
       const connections = await cluster.clients.call("collect");
@@ -65,12 +65,14 @@ export async function runChaos(settings: Settings): Promise<History> {
         leaseMs,
         graceMs,
         changes: workload.changes,
+        destructions: workload.destructions,
         pushes: workload.pushes,
         connections,
         // As they are now: how they end from here on says nothing.
         lives: structuredClone(cluster.lives),
         faults: [...faults, ...nemesis.faults],
         seen,
+        edges,
         readings: workload.readings,
         final,
       };

@@ -3,7 +3,7 @@ import test from "ava";
 
 import { check } from "./checks/index.js";
 import type { Invariant } from "./history.js";
-import { planFaults } from "./plan.js";
+import { planFaults, planOps } from "./plan.js";
 import { runChaos } from "./run.js";
 import { DEFAULTS, type FaultKind, type Settings } from "./settings.js";
 
@@ -22,21 +22,40 @@ const SHORT: Settings = {
   settleMs: 1500,
 };
 
-/** A seed that begins with a fault of this kind, of which a killed frontend does not come back under its sid. */
-function seedFor(kind: FaultKind, seconds: number): number {
+/** How long a fault has to be in which something else is to happen, and how long a run with it is. */
+const LONG: Partial<Record<FaultKind, { leastMs: number; seconds: number }>> = {
   // Another one needs some time to take the place of one that is stopped.
-  const leastMs = kind === "replace-frontend" ? 4000 : 0;
+  "replace-frontend": { leastMs: 4000, seconds: 7 },
+  // A frontend is to be evicted, and users are to leave then.
+  refuse: { leastMs: 2500, seconds: 6 },
+};
+
+/**
+ * A seed that begins with a fault of this kind, of a frontend where it can be; one that is killed does not come back under its
+ * sid.
+ */
+function seedFor(kind: FaultKind, seconds: number): number {
+  const { leastMs = 0 } = LONG[kind] ?? {};
   for (let seed = 1; ; seed++) {
     const [first] = planFaults({ ...SHORT, seed, seconds, only: [kind] });
-    if (first && first.at < 1500 && first.detail >= 600 && first.ms >= leastMs) return seed;
+    if (!first || first.target.role === "backend") continue;
+    if (first.at < 1500 && first.detail >= 600 && first.ms >= leastMs) return seed;
+  }
+}
+
+/** A seed with which a channel is destroyed, which is seldom. */
+function seedWithDestruction(): number {
+  for (let seed = 1; ; seed++) {
+    if (planOps({ ...SHORT, seed }).some(({ type }) => type === "destroy")) return seed;
   }
 }
 
 function settingsOf(fault: FaultKind | undefined, sabotage: readonly string[]): Settings {
-  const seconds = fault === "replace-frontend" ? 7 : SHORT.seconds;
+  const { seconds } = (fault && LONG[fault]) ?? SHORT;
   return {
     ...SHORT,
     seconds,
+    seed: seedWithDestruction(),
     ...(fault && { only: [fault], seed: seedFor(fault, seconds) }),
     sabotage: sabotage.map((name) => new URL(`sabotage/${name}.ts`, import.meta.url)),
   };
@@ -80,6 +99,15 @@ const CONTROLS: readonly {
     sabotage: ["no-restoration"],
     fault: "flush",
     found: [["4 membership", /does not read .* who must be there/]],
+  },
+  {
+    sabotage: ["no-destruction"],
+    found: [["4 membership", /reads .* before the last push, who must not be there/]],
+  },
+  {
+    sabotage: ["no-farewells"],
+    fault: "refuse",
+    found: [["4 membership", /reads .* before the last push, who must not be there/]],
   },
   {
     sabotage: ["never-forgets"],

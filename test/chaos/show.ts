@@ -53,15 +53,16 @@ function choose(violations: readonly Violation[]): Violation[] {
 
 /** What a run that is well prints. */
 export function summarize(history: History, checked: { receptions: number; downs: number }): string {
-  const { pushes, changes, connections, lives, faults } = history;
+  const { pushes, changes, destructions, connections, lives, faults } = history;
   const kinds = new Map<string, number>();
   for (const { kind } of faults) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   const members = history.final.after.filter(({ backend }) => backend === history.final.after[0]?.backend);
   return [
-    `${pushes.length + changes.length} operations`,
+    `${pushes.length + changes.length + destructions.length} operations`,
     `${pushes.length} pushes`,
     `${connections.reduce((sum, { received }) => sum + received.length, 0)} messages (${checked.receptions} that had to come)`,
     `${members.reduce((sum, reading) => sum + reading.members.length, 0)} members at the end`,
+    `${destructions.length} destructions`,
     `${connections.length} connections`,
     `${lives.length} processes`,
     `${checked.downs} server-down events that had to come`,
@@ -85,8 +86,9 @@ function shorten({ about }: Violation, history: History): string[] {
     (name === undefined || about.name === undefined || name === about.name) &&
     (uid === undefined || about.uid === undefined || uid === about.uid) &&
     (sid === undefined || about.sid === undefined || sid === about.sid);
-  const isAbout = about.uid !== undefined || about.life !== undefined;
-  const observer = history.seen[0]?.backend;
+  const isAbout =
+    about.uid !== undefined || about.life !== undefined || (about.push === undefined && about.name !== undefined);
+  const observer = (history.seen[0] ?? history.edges[0])?.backend;
   const lines: Line[] = [
     ...(push ? linesOfPush(push) : []),
     ...history.changes
@@ -94,6 +96,12 @@ function shorten({ about }: Violation, history: History): string[] {
       .map(({ start, end, type, name, uid, sid, backend, status, changed, code }) => ({
         at: start,
         text: `${type} ${uid}@${sid} ${name} by ${backend}: ${code ?? `${status}, changed: ${changed}`} (${took(start, end)})`,
+      })),
+    ...history.destructions
+      .filter(({ name }) => isAbout && concerns(name))
+      .map(({ start, end, name, backend, status, code }) => ({
+        at: start,
+        text: `destroy ${name} by ${backend}: ${code ?? status} (${took(start, end)})`,
       })),
     ...history.connections
       .filter(({ uid, sid }) => isAbout && concerns(undefined, uid, sid))
@@ -104,6 +112,9 @@ function shorten({ about }: Violation, history: History): string[] {
         at,
         text: `${observer} was told: ${type} ${uid}@${sid} ${name} (${reason})`,
       })),
+    ...history.edges
+      .filter(({ name, backend }) => about.name !== undefined && backend === observer && concerns(name))
+      .map(({ at, type, name }) => ({ at, text: `${observer} was told: ${type} ${name}` })),
     ...history.lives
       .filter(({ id, sid, role }) => id === about.life || (role === "frontend" && concerns(undefined, undefined, sid)))
       .flatMap(({ id, startAt, endAt, end, clockMs }) => [

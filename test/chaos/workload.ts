@@ -2,13 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { monotonicMs } from "../support/monotonic.js";
 import type { ChaosCluster } from "./cluster.js";
-import type { Audience, Change, Push, Reading } from "./history.js";
+import type { Audience, Call, Change, Push, Reading } from "./history.js";
 import type { PlannedOp } from "./plan.js";
 import type { Users } from "./users.js";
 
 /** Calls the backends, and writes down what was called and what came of it. */
 export class Workload {
   readonly changes: Change[] = [];
+  readonly destructions: Call[] = [];
   readonly pushes: Push[] = [];
   readonly readings: Reading[] = [];
   readonly #cluster: ChaosCluster;
@@ -57,6 +58,14 @@ export class Workload {
     });
   }
 
+  destroy(backend: number, name: string): void {
+    this.#call(backend, async (process, life) => {
+      const destruction: Call = { name, backend: life, start: monotonicMs(), end: Infinity, status: "maybe" };
+      this.destructions.push(destruction);
+      Object.assign(destruction, await process.call("destroy", name), { end: monotonicMs() });
+    });
+  }
+
   push(backend: number, audience: Audience, except: readonly string[]): void {
     this.#call(backend, async (process, life) => {
       const id = this.pushes.length + 1;
@@ -94,6 +103,9 @@ export class Workload {
         return;
       case "read":
         this.read(op.backend, op.name);
+        return;
+      case "destroy":
+        this.destroy(op.backend, op.name);
         return;
       case "reconnect":
         this.#track(users.reconnect(op.device, op.to));

@@ -144,6 +144,60 @@ test.onRedisAlone(
   },
 );
 
+test.onRedisAlone(
+  "a channel that is destroyed while the store has lost it does not come back, but for those who join it again",
+  async (t, stage) => {
+    const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
+    const service = await stage.service();
+    const admin = new Redis(stage.url!);
+    t.teardown(() => admin.disconnect());
+    const uids = numbers(50).map((n) => `user-${n}`);
+    await connect(service, "s1", clients, uids);
+    for (const name of ["room", "hall"]) await service.addMany(membersAt("s1", name, uids));
+
+    await admin.flushall();
+    t.is(await service.destroyChannel("room"), 0);
+    t.true(await service.add("room", uids[0]!, "s1"));
+    await eventually(async () => (await service.count("hall")) === uids.length, 5000);
+
+    await sleep(LEASE_MS / 2);
+    t.deepEqual(await service.getMembersBySid("room", "s1"), [uids[0]!]);
+    t.deepEqual(await service.getChannels(uids[1]!), ["hall"]);
+
+    // Nor when the store loses what it knows of that, too.
+    await admin.flushall();
+    await eventually(async () => (await service.count("hall")) === uids.length, 5000);
+    await sleep(LEASE_MS / 2);
+    t.deepEqual(await service.getMembersBySid("room", "s1"), [uids[0]!]);
+  },
+);
+
+test.onRedisAlone(
+  "a channel that is destroyed while its frontend is taken for dead does not come back with that",
+  async (t, stage) => {
+    const { cluster, cut, mend } = cuttable(stage.cluster());
+    const { manager } = stage.cluster();
+    const { frontend, clients } = await stage.frontend("s1", { cluster, leaseMs: 300 });
+    const service = await stage.service({ graceMs: 60_000 });
+    await connect(service, "s1", clients, ["ann", "bob"]);
+    for (const name of ["room", "hall"]) await service.addMany(membersAt("s1", name, ["ann", "bob"]));
+    t.is((await service.pushMessage("connector", "chat", 1, ["room", "hall"])).delivered, 2);
+    cut();
+    await eventually(async () => (await service.count("room")) === 0, 3000);
+    await manager.start?.();
+    t.teardown(() => manager.stop?.());
+    t.is(await manager.evict!({ sid: "s1", incarnation: frontend.incarnation }, "server-down"), 4);
+
+    t.is(await service.destroyChannel("room"), 0);
+    t.true(await service.add("room", "bob", "s1"));
+    mend();
+    await eventually(async () => (await service.count("hall")) === 2, 3000);
+
+    await sleep(300);
+    t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+  },
+);
+
 test("a frontend that returns while its members are being removed has all of them again", async (t, stage) => {
   const shared = stage.cluster();
   const { cluster, cut, mend } = cuttable(shared);

@@ -54,6 +54,9 @@ const PIECES = [
     "d",
     ":d:",
     "}:d:x:",
+    "}:j:x:",
+    "}:e",
+    "e:",
     "srv:",
     "on:",
     "u:",
@@ -92,7 +95,9 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   sets: (keys, { name }) => [[name], keys.sets(name)],
   members: (keys, { name, sid }) => [[name, sid], keys.members(name, sid)],
   gone: (keys, { name, sid }) => [[name, sid], keys.gone(name, sid)],
-  destroyed: (keys, { name, sid, id }) => [[name, id, sid], keys.destroyed(name, id, sid)],
+  ended: (keys, { name }) => [[name], keys.ended(name)],
+  joined: (keys, { name, sid, id }) => [[name, id, sid], keys.joined(name, id, sid)],
+  untold: (keys, { name, sid }) => [[name, sid], keys.untold(name, sid)],
   channelsAt: (keys, { sid }) => [[sid], keys.channelsAt(sid)],
   usersAt: (keys, { sid }) => [[sid], keys.usersAt(sid)],
   user: (keys, { uid }) => [[uid], keys.user(uid)],
@@ -102,7 +107,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   replies: (keys, { id }) => [[id], keys.replies(id)],
 };
 const PUB_SUB: ReadonlySet<string> = new Set(["changes", "inbox", "replies"]);
-const OF_CHANNEL = ["sets", "members", "gone", "destroyed"] as const;
+const OF_CHANNEL = ["sets", "members", "gone", "ended", "joined", "untold"] as const;
 
 function allKeys(keys: Keys, at: Place): { identity: string; kind: string; key: string }[] {
   return Object.entries(KINDS).map(([kind, make]) => {
@@ -137,10 +142,10 @@ test("no two (name, sid) pairs share a key, also where a colon, brace or escape 
   const keys = new Keys("gc", 0);
   const pairs = PIECES.flatMap((first) => PIECES.map((second) => [first, second] as const));
   const members = new Set(pairs.map(([first, second]) => keys.members(first, second)));
-  const destroyed = new Set(pairs.map(([first, second]) => keys.destroyed(first, "x", second)));
+  const joined = new Set(pairs.map(([first, second]) => keys.joined(first, "x", second)));
   t.is(members.size, pairs.length);
-  t.is(destroyed.size, pairs.length);
-  t.true([...members].every((key) => !destroyed.has(key)));
+  t.is(joined.size, pairs.length);
+  t.true([...members].every((key) => !joined.has(key)));
 });
 
 test("keys whose prefix or database differs are different", (t) => {
@@ -208,8 +213,10 @@ test("the layout is that of version 1", (t) => {
       members: keys.members("room:{1}%", "s:1}"),
       membersPrefix: keys.membersPrefix("room"),
       gone: keys.gone("room:{1}:m:", "s:1}:m:"),
-      destroyed: keys.destroyed("room", "Xy_-", "s:1{"),
-      destroyedPrefix: keys.destroyedPrefix("room", "Xy_-"),
+      ended: keys.ended("room:{1}:s"),
+      joined: keys.joined("room:{1}:m:", "Xy_-", "s:1}:m:"),
+      untold: keys.untold("room", "s:1{"),
+      untoldPrefix: keys.untoldPrefix("room"),
       channelsAt: keys.channelsAt("s 1%"),
       channelsAtPrefix: keys.channelsAtPrefix,
       usersAt: keys.usersAt("s1"),
@@ -229,8 +236,10 @@ test("the layout is that of version 1", (t) => {
       members: "gc:{room:%7B1%7D%25}:m:s:1%7D",
       membersPrefix: "gc:{room}:m:",
       gone: "gc:{room:%7B1%7D:m:}:g:s:1%7D:m:",
-      destroyed: "gc:{room}:d:Xy_-:s:1%7B",
-      destroyedPrefix: "gc:{room}:d:Xy_-:",
+      ended: "gc:{room:%7B1%7D:s}:e",
+      joined: "gc:{room:%7B1%7D:m:}:j:Xy_-:s:1%7D:m:",
+      untold: "gc:{room}:d:s:1%7B",
+      untoldPrefix: "gc:{room}:d:",
       channelsAt: "gc:srv:s%201%25",
       channelsAtPrefix: "gc:srv:",
       usersAt: "gc:on:s1",
@@ -263,7 +272,7 @@ test("a key is its prefix's own, and no other prefix's", (t) => {
     "in",
     "re",
     "0",
-    "x",
+    "e:",
   );
   const prefix = fc
     .array(part, { minLength: 1, maxLength: 5 })

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import * as managerScripts from "../../src/managers/redis/scripts.js";
-import { GONE_MARK, MEMBERS_MARK } from "../../src/redis/keys.js";
+import * as redisKeys from "../../src/redis/keys.js";
 import { LEASES, NOW } from "../../src/redis/leases.js";
 import { probe } from "../../src/redis/prober.js";
 import type { Script } from "../../src/redis/script.js";
@@ -33,9 +33,12 @@ function scriptsOf(source: string): SourceScript[] {
   const fragments = new Map(
     [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
   );
+  const marks = Object.fromEntries(Object.entries(redisKeys).filter(([name]) => name.endsWith("_MARK"))) as Record<
+    string,
+    string
+  >;
   // From other files; the marks are no Lua, but parts of keys.
-  for (const [fragment, text] of Object.entries({ NOW, LEASES, MEMBERS_MARK, GONE_MARK }))
-    fragments.set(fragment, text);
+  for (const [fragment, text] of Object.entries({ NOW, LEASES, ...marks })) fragments.set(fragment, text);
   const expand = (template: string): string =>
     template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
       const lua = fragments.get(fragment);

@@ -25,9 +25,12 @@ import { PendingChanges, type SetChanges } from "./pending-changes.js";
 import { PendingSessions, type SessionChange } from "./pending-sessions.js";
 
 /** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
-const DESTROYED_SECONDS = 300;
+const UNTOLD_SECONDS = 300;
 
-/** How long it is kept who was told to leave: for that long its frontend may be away, and return. */
+/**
+ * How long it is kept who was told to leave, and that a channel was destroyed: for that long a frontend that has not heard of it
+ * may be away, and return.
+ */
 const GONE_SECONDS = 60;
 
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
@@ -100,27 +103,33 @@ export class RedisChannelManager implements ChannelManager {
   async destroyChannel(name: string): Promise<number> {
     const { keys } = this.#connection;
     const destruction = randomBytes(9).toString("base64url");
-    const sids = await this.#connection.run<string[]>(
+    const [members, ...untold] = await this.#connection.run<[number, ...string[]]>(
       scripts.destroy,
-      [keys.sets(name), keys.sids],
+      [keys.sets(name), keys.sids, keys.ended(name)],
       [
         name,
         JSON.stringify(name),
         keys.membersPrefix(name),
-        keys.destroyedPrefix(name, destruction),
+        keys.untoldPrefix(name),
         keys.channelsAtPrefix,
         keys.changesPrefix,
-        DESTROYED_SECONDS,
+        UNTOLD_SECONDS,
+        destruction,
+        GONE_SECONDS,
+        BATCH,
       ],
     );
-    return sum(sids.map(unescape), (sid) =>
-      repeat(() =>
-        this.#connection.run<number>(
-          scripts.drain,
-          [keys.destroyed(name, destruction, sid)],
-          [keys.changes(sid), JSON.stringify(name), COSTLY_BATCH],
-        ),
-      ),
+    await Promise.all(untold.map(unescape).map((sid) => repeat(() => this.#tellSome(name, sid))));
+    return members;
+  }
+
+  /** Tells of some former members of a channel that was destroyed. */
+  #tellSome(name: string, sid: string): Promise<number> {
+    const { keys } = this.#connection;
+    return this.#connection.run<number>(
+      scripts.drain,
+      [keys.untold(name, sid)],
+      [keys.changes(sid), JSON.stringify(name), COSTLY_BATCH],
     );
   }
 
@@ -374,9 +383,4 @@ function pairs<T>(flat: readonly T[]): [T, T][] {
   const result: [T, T][] = [];
   for (let index = 0; index < flat.length; index += 2) result.push([flat[index]!, flat[index + 1]!]);
   return result;
-}
-
-async function sum<T>(items: readonly T[], value: (item: T) => Promise<number>): Promise<number> {
-  const values = await Promise.all(items.map(value));
-  return values.reduce((total, count) => total + count, 0);
 }

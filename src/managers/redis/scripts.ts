@@ -1,4 +1,4 @@
-import { GONE_MARK, MEMBERS_MARK } from "../../redis/keys.js";
+import { ENDED_MARK, GONE_MARK, JOINED_MARK, MEMBERS_MARK, SETS_MARK, UNTOLD_MARK } from "../../redis/keys.js";
 import { LEASES } from "../../redis/leases.js";
 import { defineScript } from "../../redis/script.js";
 
@@ -6,7 +6,7 @@ import { defineScript } from "../../redis/script.js";
  * A member set's entry in the hash of its channel is `<epoch>.<counter>.<count>`: its version and how many members it has.
  * Every change of a set is published as JSON: [name, type, version, reason, uids], and a sixth element, true, where it begins
  * or ends the channel; a message has one in each line. The subscriber knows the sid by the pub/sub channel. Of a `leave` of
- * some who are no members, [name, "absent", null, "leave", uids] tells.
+ * some who are no members, and of some who were to be restored and may not be, [name, "absent", null, reason, uids] tells.
  */
 
 /**
@@ -72,39 +72,63 @@ end
 `;
 
 /**
- * Lua: `goneOf(members)`: the key of who is gone, of that of the members.
- * `noteGone(gone, uids, seconds)`: notes who was told to leave: a frontend that has not heard of it, and restores what was lost, is
- * not to bring them back. `forgetGone(gone, uids)`: they have joined since. `withoutGone(gone, uids)`: those of whom it is not
- * noted.
+ * Lua: what is kept for a while of those who are not to come back, as a frontend that has not heard of it may restore them: who was
+ * told to leave (`gone`), that the channel was destroyed (`ended`), and who has joined since (`joined`).
+ *
+ * `noteGone(members, uids, seconds)`: they were told to leave.
+ * `noteJoined(sets, members, uids, seconds)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has
+ * been told yet (`untold`, see `destroy`): that comes first.
+ * `split(sets, members, uids)`: of those who are to be restored, who may be, and who may not.
  */
-const GONE = /* lua */ `
-local function goneOf(members) return (string.gsub(members, '${MEMBERS_MARK}', '${GONE_MARK}', 1)) end
-local function noteGone(gone, uids, seconds)
-  local now = tonumber(redis.call('TIME')[1])
+const FAREWELLS = /* lua */ `
+local function beside(members, mark) return (string.gsub(members, '${MEMBERS_MARK}', mark, 1)) end
+local function endedOf(sets) return (string.gsub(sets, '${SETS_MARK}$', '${ENDED_MARK}')) end
+local function joinedOf(members, destruction) return beside(members, '${JOINED_MARK}' .. destruction .. ':') end
+local function noteGone(members, uids, seconds)
+  local gone, now = beside(members, '${GONE_MARK}'), tonumber(redis.call('TIME')[1])
   for _, uid in ipairs(uids) do redis.call('ZADD', gone, now, uid) end
   redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - seconds)
   redis.call('EXPIRE', gone, seconds)
 end
-local function forgetGone(gone, uids)
-  if redis.call('EXISTS', gone) == 0 then return end
-  for _, uid in ipairs(uids) do redis.call('ZREM', gone, uid) end
-end
-local function withoutGone(gone, uids)
-  if redis.call('EXISTS', gone) == 0 then return uids end
-  local rest = {}
-  for _, uid in ipairs(uids) do
-    if not redis.call('ZSCORE', gone, uid) then rest[#rest + 1] = uid end
+local function noteJoined(sets, members, uids, seconds)
+  local gone, untold, ended = beside(members, '${GONE_MARK}'), beside(members, '${UNTOLD_MARK}'), endedOf(sets)
+  -- Mostly there is none of them.
+  if #uids == 0 or redis.call('EXISTS', gone, untold, ended) == 0 then return {} end
+  redis.call('ZREM', gone, unpack(uids))
+  local destruction, late = redis.call('GET', ended), {}
+  if destruction then
+    local joined = joinedOf(members, destruction)
+    redis.call('SADD', joined, unpack(uids))
+    if redis.call('TTL', joined) < 0 then redis.call('EXPIRE', joined, seconds) end
   end
-  return rest
+  if redis.call('EXISTS', untold) == 1 then
+    for _, uid in ipairs(uids) do
+      if redis.call('SREM', untold, uid) == 1 then late[#late + 1] = uid end
+    end
+  end
+  return late
+end
+local function split(sets, members, uids)
+  local gone, ended = beside(members, '${GONE_MARK}'), endedOf(sets)
+  if redis.call('EXISTS', gone, ended) == 0 then return uids, {} end
+  local destruction, may, mayNot = redis.call('GET', ended), {}, {}
+  local joined = destruction and joinedOf(members, destruction)
+  for _, uid in ipairs(uids) do
+    local hasJoined = not joined or redis.call('SISMEMBER', joined, uid) == 1
+    local into = hasJoined and not redis.call('ZSCORE', gone, uid) and may or mayNot
+    into[#into + 1] = uid
+  end
+  return may, mayNot
 end
 `;
 
 /**
  * Changes member sets: `join` makes uids members, and raises the version even if they were; `leave` takes uids out, if an
  * expected version is given only while the set is at that. What joins a set that is empty, also in between, begins a new epoch.
- * Of those who are `restored`, whoever was told to leave meanwhile is left out. A set that fails does not keep the others from it.
+ * Of those who are `restored`, whoever was told to leave meanwhile is left out, and so is who has not joined since the channel was
+ * destroyed. A set that fails does not keep the others from it.
  * KEYS: 1 sids, 2... for each set three: sets of the channel, members, channels at the sid
- * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who was told to leave (seconds),
+ * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who is not to come back (seconds),
  *       3... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
  *       [type, reason, uids, new epoch, expected version or false]
  * Returns for each change, set by set, a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at
@@ -112,7 +136,7 @@ end
  */
 export const change = defineScript(
   "change",
-  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${GONE}
+  /* lua */ `${PUBLISH_TOGETHER}${READ_ENTRY}${FORGET}${FAREWELLS}
 local function apply(command, members, uids)
   -- Mostly there is one: tables would cost more than the command.
   if #uids == 1 then
@@ -145,8 +169,13 @@ local function changeSet(sets, members, channels, set)
     if expected and not (epoch and versionOf(epoch, counter) == expected) then
       results[#results + 1] = ''
     else
-      local isJoin = kind == 'join'
-      if reason == 'restored' then uids = withoutGone(goneOf(members), uids) end
+      local isJoin, absent = kind == 'join', {}
+      if reason == 'restored' then
+        uids, absent = split(sets, members, uids)
+      elseif isJoin then
+        local late = noteJoined(sets, members, uids, ARGV[2])
+        if #late > 0 then publish(ARGV[1] .. sid, head, 'leave', 'null', 'destroyed', late) end
+      end
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits
       if (isJoin and #uids > 0) or #changed > 0 then
@@ -160,11 +189,9 @@ local function changeSet(sets, members, channels, set)
         publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
       end
-      if reason == 'leave' and #changed < #uids then
-        publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absentOf(uids, digits))
-      end
-      if reason == 'leave' then noteGone(goneOf(members), uids, ARGV[2])
-      elseif reason == 'join' then forgetGone(goneOf(members), uids) end
+      if reason == 'leave' and #changed < #uids then absent = absentOf(uids, digits) end
+      if #absent > 0 then publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent) end
+      if reason == 'leave' then noteGone(members, uids, ARGV[2]) end
     end
   end
   if version and count == 0 then
@@ -224,31 +251,49 @@ return #gone`,
 );
 
 /**
- * Puts all member sets of a channel aside, so that it has no members from now on.
- * KEYS: 1 sets of the channel, 2 sids
- * ARGV: 1 name, 2 head, 3 prefix of members, 4 prefix of what is put aside, 5 prefix of channels at a sid,
- *       6 prefix of pub/sub channels, 7 for how long what is put aside lasts (seconds)
- * Returns the sids (escaped) whose sets are put aside.
+ * Ends all member sets of a channel, and tells who was in those that are small enough; who was in the others is still to be told.
+ * KEYS: 1 sets of the channel, 2 sids, 3 its last destruction
+ * ARGV: 1 name, 2 head, 3 prefix of members, 4 prefix of who is still to be told, 5 prefix of channels at a sid,
+ *       6 prefix of pub/sub channels, 7 for how long it is kept who is still to be told (seconds), 8 id of the destruction,
+ *       9 for how long it is kept that nobody is to come back (seconds), 10 how many members are told of at once
+ * Returns {how many members there were, the sids (escaped) where some are still to be told...}.
  */
 export const destroy = defineScript(
   "destroy",
   /* lua */ `${PUBLISH}${FORGET}
-local sids = redis.call('HKEYS', KEYS[1])
+local sids, room = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[10])
+-- This first: a Redis whose memory is full refuses what needs some only as the first write.
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[3], ARGV[8], 'EX', ARGV[9])
 for i, sid in ipairs(sids) do
-  if redis.call('EXISTS', ARGV[3] .. sid) == 1 then
-    redis.call('RENAME', ARGV[3] .. sid, ARGV[4] .. sid)
-    redis.call('EXPIRE', ARGV[4] .. sid, ARGV[7])
-  end
   forget(ARGV[5] .. sid, KEYS[2], sid, ARGV[1])
   publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {}, i == #sids)
 end
-redis.call('DEL', KEYS[1])
-return sids`,
+local result = {0}
+for _, sid in ipairs(sids) do
+  local members, untold = ARGV[3] .. sid, ARGV[4] .. sid
+  local count = redis.call('SCARD', members)
+  result[1] = result[1] + count
+  if count > room then
+    -- Of an earlier destruction some may be left; nobody is in both, as who joins is told of.
+    if redis.call('RENAMENX', members, untold) == 0 then
+      redis.call('SUNIONSTORE', untold, untold, members)
+      redis.call('DEL', members)
+    end
+    redis.call('EXPIRE', untold, ARGV[7])
+    result[#result + 1] = sid
+  elseif count > 0 then
+    room = room - count
+    publish(ARGV[6] .. sid, ARGV[2], 'leave', 'null', 'destroyed', redis.call('SMEMBERS', members))
+    redis.call('DEL', members)
+  end
+end
+return result`,
 );
 
 /**
- * Tells of some of the members that were put aside that they have left.
- * KEYS: 1 members put aside
+ * Tells of some of the former members of a destroyed channel that they have left.
+ * KEYS: 1 who is still to be told
  * ARGV: 1 pub/sub channel, 2 head, 3 limit
  * Returns how many.
  */

@@ -1,9 +1,9 @@
 // Histories written by hand: good ones, in which nothing is found, and bad ones, in which exactly what is wrong is.
 import test from "ava";
 
-import type { History, Invariant, Life, Outcome, Report, Seen } from "../history.js";
+import type { Edge, History, Invariant, Life, Outcome, Report, Seen } from "../history.js";
 import { check, checkCounted } from "./index.js";
-import { connection, END, goodHistory, join, LAST, leave, push, START } from "./sample.js";
+import { connection, destroy, END, goodHistory, join, LAST, leave, push, START } from "./sample.js";
 
 const good = (title: string, changed: () => Partial<History>): void => {
   test(`good: ${title}`, (t) => t.deepEqual(check(goodHistory(changed())), []));
@@ -44,6 +44,13 @@ const nothing: Report = { ...report, targeted: 0, delivered: 0, frontends: [] };
 const toAnn = (id: number, start: number) =>
   push(id, start, { outcome: outcomeOf({ delivered: 1, failed: 1 }, ["bob"]) });
 const told = (at: number, changed: Partial<Seen>): Seen => ({ ...goodHistory().seen[0]!, at, ...changed });
+
+const edge = (type: Edge["type"], afterMs: number): Edge => ({
+  backend: "backend-1#1",
+  at: START + afterMs,
+  type,
+  name: "room",
+});
 
 test("the sample has something to check", (t) => {
   t.is(checkCounted(goodHistory()).checked.receptions, 2);
@@ -191,6 +198,42 @@ bad("4 membership", /reads bob@s1 .* who must not be there/, "somebody who has l
   final: final(["ann@s1", "bob@s1"], { after: final(["ann@s1"]).after, pushes: [toAnn(LAST, END + 10)] }),
 }));
 
+bad("4 membership", /reads (ann|bob)@s1 .* who must not be there/, "a channel that was destroyed is back", () => ({
+  destructions: [destroy(START + 500)],
+  connections: [connection(1, "ann", [1]), connection(2, "bob", [1])],
+  final: final(["ann@s1", "bob@s1"], {
+    after: final([]).after,
+    pushes: [push(LAST, END + 10, { outcome: outcomeOf({ delivered: 0, failed: 2 }, ["ann", "bob"]) })],
+  }),
+}));
+
+for (const [title, destruction] of [
+  ["before it had joined", destroy(START - 500)],
+  ["and it is another channel that was destroyed", destroy(START + 500, { name: "hall" })],
+] as const) {
+  bad("4 membership", /does not read bob@s1|reached bob@s1, who is no member/, `a member is lost, ${title}`, () => ({
+    destructions: [destruction],
+    final: final(["ann@s1"]),
+  }));
+}
+
+bad(
+  "2 deliveries",
+  /came to (ann|bob) at s1, who was no member/,
+  "a push reaches a channel that was destroyed",
+  () => ({
+    destructions: [destroy(START + 50)],
+    changes: [join("ann", START), join("bob", START), join("ann", START + 300), join("bob", START + 300)],
+  }),
+);
+
+good("a channel is destroyed, and may have been once more", () => ({
+  destructions: [destroy(START + 500), destroy(START + 600, { status: "maybe", code: "GC_TIMEOUT" })],
+  changes: [join("ann", START), join("bob", START), join("ann", START + 550)],
+  connections: [connection(1, "ann", [1, LAST]), connection(2, "bob", [1])],
+  final: final(["ann@s1"], { pushes: [push(LAST, END + 10, { outcome: outcomeOf({ targeted: 1, delivered: 1 }) })] }),
+}));
+
 good("an add is lost with Redis before its frontend can have known of it", () => ({
   changes: [join("ann", START), join("bob", START + 200)],
   faults: [{ kind: "flush", target: "redis", from: START + 250, to: START + 252 }],
@@ -276,6 +319,24 @@ bad(
 
 bad("5 events", /told join of ann@s1 in room twice/, "a join is told twice", () => ({
   seen: [told(START + 5, {}), told(START + 6, {})],
+}));
+
+bad("5 events", /told channel-created of room twice/, "the beginning of a channel is told twice", () => ({
+  edges: [edge("channel-created", 5), edge("channel-created", 60_000)],
+}));
+
+bad(
+  "5 events",
+  /was told channel-emptied of room last, which has 2 members/,
+  "a channel has ended and has members",
+  () => ({
+    edges: [edge("channel-created", 5), edge("channel-emptied", 60_000)],
+  }),
+);
+
+good("the beginning of a channel is told twice, and Redis has lost it in between", () => ({
+  edges: [edge("channel-created", 5), edge("channel-created", 60_000)],
+  faults: [{ kind: "flush", target: "redis", from: START + 59_000, to: START + 59_001 }],
 }));
 
 good("a join is told twice to somebody who was cut off in between", () => ({

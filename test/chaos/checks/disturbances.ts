@@ -52,7 +52,7 @@ export class Disturbances {
   }
 
   /** The first moment from `time` on at which nothing but one fault was wrong with these lives, with Redis or with the machine. */
-  calmFrom(time: number, lives: readonly string[], but: Fault): number {
+  calmFrom(time: number, lives: readonly string[], but?: Fault): number {
     const all = [...lives, "redis", "machine"].flatMap((target) => this.of(target));
     let calm = time;
     for (const { from, to, fault } of all.toSorted((a, b) => a.from - b.from)) {

@@ -1,4 +1,4 @@
-import type { History, Life, Seen, Violation } from "../history.js";
+import type { Edge, History, Life, Seen, Violation } from "../history.js";
 import type { Disturbances } from "./disturbances.js";
 import { groupBy, keyOf, type Memberships } from "./memberships.js";
 
@@ -15,6 +15,9 @@ export function checkEvents(history: History, memberships: Memberships, disturba
     for (const { life, key } of killedMemberships(history, memberships, disturbances, observer)) {
       violations.push(...checkServerDown(life, key, byKey.get(key) ?? [], observer.id, history));
     }
+    const edges = history.edges.filter(({ backend }) => backend === observer.id);
+    for (const ofChannel of groupBy(edges, ({ name }) => name).values())
+      violations.push(...checkEdges(ofChannel, observer.id, disturbances, history));
   }
   return violations;
 }
@@ -30,24 +33,51 @@ function observersOf({ lives }: History): Life[] {
   return lives.filter(({ role, end }) => role === "backend" && end === undefined);
 }
 
-function violation(message: string, name: string, uid: string, sid: string): Violation {
-  return { invariant: "5 events", message, about: { name, uid, sid } };
+function violation(message: string, name: string, uid?: string, sid?: string): Violation {
+  const about = { name, ...(uid !== undefined && { uid }), ...(sid !== undefined && { sid }) };
+  return { invariant: "5 events", message, about };
 }
 
 /** Joins and leaves take turns, but for what may have been missed in between. */
 function checkTurns(events: readonly Seen[], observer: string, disturbances: Disturbances): Violation[] {
-  return events.flatMap((event, index) => {
+  return outOfTurn(events, observer, disturbances).map(([before, { type, name, uid, sid, reason }]) =>
+    violation(
+      `${observer} was told ${type} of ${uid}@${sid} in ${name} twice (${before.reason}, ${reason})`,
+      name,
+      uid,
+      sid,
+    ),
+  );
+}
+
+/** Beginnings and ends of a channel take turns, and the last one says whether it has members. */
+function checkEdges(
+  edges: readonly Edge[],
+  observer: string,
+  disturbances: Disturbances,
+  history: History,
+): Violation[] {
+  const twice = outOfTurn(edges, observer, disturbances).map(([, { type, name }]) =>
+    violation(`${observer} was told ${type} of ${name} twice`, name),
+  );
+  const last = edges.at(-1)!;
+  const { members = [] } = history.final.after.find(({ name }) => name === last.name) ?? {};
+  const isRight = (last.type === "channel-created") === members.length > 0;
+  if (isRight || disturbances.between(last.at, history.endAt, [observer])) return twice;
+  const message = `${observer} was told ${last.type} of ${last.name} last, which has ${members.length} members`;
+  return [...twice, violation(message, last.name)];
+}
+
+/** The events that are of the same type as the one before, where nothing can have been missed in between. */
+function outOfTurn<T extends { type: string; at: number }>(
+  events: readonly T[],
+  observer: string,
+  disturbances: Disturbances,
+): [before: T, event: T][] {
+  return events.flatMap((event, index): [T, T][] => {
     const before = events[index - 1];
     if (!before || before.type !== event.type || disturbances.between(before.at, event.at, [observer])) return [];
-    const { type, name, uid, sid, reason } = event;
-    return [
-      violation(
-        `${observer} was told ${type} of ${uid}@${sid} in ${name} twice (${before.reason}, ${reason})`,
-        name,
-        uid,
-        sid,
-      ),
-    ];
+    return [[before, event]];
   });
 }
 
@@ -69,14 +99,10 @@ function killedMemberships(history: History, memberships: Memberships, disturban
         ({ parts: [name, uid, sid] }) =>
           sid === life.sid &&
           memberships.isCertain(name, uid, sid, life.endAt!, life.endAt!) &&
-          !history.changes.some(
-            (change) =>
-              change.name === name &&
-              change.uid === uid &&
-              change.sid === sid &&
-              change.end > life.endAt! &&
-              change.start < until,
-          ),
+          ![
+            ...history.changes.filter((change) => change.uid === uid && change.sid === sid),
+            ...history.destructions,
+          ].some((call) => call.name === name && call.end > life.endAt! && call.start < until),
       );
   });
 }

@@ -1,4 +1,4 @@
-import type { Change, Connection, History } from "../history.js";
+import type { Call, Connection, History } from "../history.js";
 import type { Disturbances } from "./disturbances.js";
 
 /** A shorter time without a session may never have been one for the frontend, which can learn of the next session first. */
@@ -32,17 +32,21 @@ export class Memberships {
   readonly #disturbances: Disturbances;
 
   constructor(
-    { changes, connections, lives }: Pick<History, "changes" | "connections" | "lives">,
+    { changes, destructions, connections, lives }: Pick<History, "changes" | "destructions" | "connections" | "lives">,
     disturbances: Disturbances,
   ) {
     this.#disturbances = disturbances;
-    const ends = new Map(lives.map(({ id, endAt }) => [id, endAt]));
+    const endsOfLives = new Map(lives.map(({ id, endAt }) => [id, endAt]));
     for (const [place, list] of groupBy(connections, ({ uid, sid }) => at(uid, sid)))
-      this.#stays.set(place, staysOf(list, ends));
+      this.#stays.set(place, staysOf(list, endsOfLives));
     const livesOf = (sid: string): string[] => lives.filter((life) => life.sid === sid).map(({ id }) => id);
     for (const [key, list] of groupBy(changes, ({ name, uid, sid }) => keyOf(name, uid, sid))) {
-      const { uid, sid } = list[0]!;
-      const steps = list.map((change) => this.#stepOf(change, livesOf(sid)));
+      const { name, uid, sid } = list[0]!;
+      const ends = destructions.filter((destruction) => destruction.name === name);
+      const steps = [
+        ...list.map((change) => this.#stepOf(change.type, change, livesOf(sid))),
+        ...ends.map((destruction) => this.#stepOf("leave", destruction, livesOf(sid))),
+      ];
       this.#steps.set(key, [...steps, ...this.#absences(at(uid, sid))]);
     }
   }
@@ -86,21 +90,26 @@ export class Memberships {
     return this.#stays.get(at(uid, sid))?.find(({ from, to }) => from <= time && time < to);
   }
 
-  #stepOf(change: Change, lives: readonly string[]): Step {
-    const { type, start, end, status } = change;
+  #stepOf(type: Step["type"], call: Call, lives: readonly string[]): Step {
+    const { start, end, status, backend } = call;
+    const isDone = status === "ok";
     return {
       type,
       start,
-      end: status === "ok" ? end : Infinity,
-      isCertain: status === "ok" && !this.#isForgotten(change, lives),
+      // What has failed may still be on its way, but is not any more once all is well.
+      end: isDone || end === Infinity ? end : this.#disturbances.calmFrom(end, [backend]),
+      isCertain: isDone && !this.#isForgotten(type, call, lives),
     };
   }
 
-  /** Whether Redis has lost it before the frontend, which registers its members again, can have known of it. */
-  #isForgotten({ start, end }: Change, lives: readonly string[]): boolean {
+  /**
+   * Whether Redis has lost it before the frontend, which registers its members again, can have known of it. That somebody has left
+   * it keeps for longer than a frontend is away here.
+   */
+  #isForgotten(type: Step["type"], { start, end }: Call, lives: readonly string[]): boolean {
     return this.#disturbances.losses.some((loss) => {
       if (loss.to < start) return false;
-      if (loss.target !== "redis" && !lives.includes(loss.target)) return false;
+      if (loss.target !== "redis" && (type === "leave" || !lives.includes(loss.target))) return false;
       if (loss.from < end + TOLD_MS) return true;
       return loss.target === "redis" && this.#disturbances.calmFrom(end + TOLD_MS, lives, loss) > loss.from;
     });

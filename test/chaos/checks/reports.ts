@@ -12,20 +12,22 @@ const EXPECTED_CODES = [
 ];
 
 /** Every report adds up, and every push settles once, in time. */
-export function checkReports({ pushes, final, changes, lives }: History): Violation[] {
+export function checkReports({ pushes, final, changes, destructions, lives }: History): Violation[] {
   const living = new Set(lives.filter(({ end }) => end === undefined).map(({ id }) => id));
   const hangs = ({ end, backend }: { end: number; backend: string }): boolean =>
     end === Infinity && living.has(backend);
+  const calls = [
+    ...changes.map(({ type, uid, sid, ...call }) => ({ ...call, type, about: { name: call.name, uid, sid } })),
+    ...destructions.map((call) => ({ ...call, type: "destroyChannel", about: { name: call.name } })),
+  ];
   return [
     ...pushes.filter(hangs).map(({ id }) => violation(`push ${id} never settles`, { push: id })),
-    ...changes.filter(hangs).map(({ type, name, uid, sid }) => violation(`${type} never settles`, { name, uid, sid })),
+    ...calls.filter(hangs).map(({ type, about }) => violation(`${type} never settles`, about)),
     ...[...pushes, ...final.pushes].flatMap((push) =>
       mistakesOf(push).map((message) => violation(`push ${push.id} ${message}`, { push: push.id })),
     ),
-    ...changes.flatMap(({ type, code, name, uid, sid }) =>
-      code === undefined || EXPECTED_CODES.includes(code)
-        ? []
-        : [violation(`${type} failed with ${code}`, { name, uid, sid })],
+    ...calls.flatMap(({ type, code, about }) =>
+      code === undefined || EXPECTED_CODES.includes(code) ? [] : [violation(`${type} failed with ${code}`, about)],
     ),
   ];
 }

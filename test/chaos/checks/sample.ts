@@ -1,4 +1,4 @@
-import type { Change, Connection, History, Life, Push, Reading } from "../history.js";
+import type { Call, Change, Connection, History, Life, Push, Reading } from "../history.js";
 
 /** Times of the samples: from here on a little happens, and at the end all is read. */
 export const START = 100_000;
@@ -29,6 +29,7 @@ export function goodHistory(changed: Partial<History> = {}): History {
     leaseMs: 1500,
     graceMs: 2000,
     changes: [join("ann", START), join("bob", START)],
+    destructions: [],
     pushes: [push(1, START + 100)],
     connections: [connection(1, "ann", [1, LAST]), connection(2, "bob", [1, LAST])],
     lives: [BACKEND, FRONTEND],
@@ -42,6 +43,7 @@ export function goodHistory(changed: Partial<History> = {}): History {
       sid: "s1",
       reason: "join",
     })),
+    edges: [],
     readings: [],
     final: { before: [reading], after: [reading], pushes: [push(LAST, END + 10)], sids, leftovers: [] },
     ...changed,
@@ -55,6 +57,10 @@ export function join(uid: string, start: number, changed: Partial<Change> = {}):
 
 export function leave(uid: string, start: number, changed: Partial<Change> = {}): Change {
   return join(uid, start, { type: "leave", ...changed });
+}
+
+export function destroy(start: number, changed: Partial<Call> = {}): Call {
+  return { name: "room", backend: "backend-1#1", start, end: start + 10, status: "ok", ...changed };
 }
 
 /** A push to `room` that two users at `s1` have got. */
