@@ -7,6 +7,7 @@ import { disconnect } from "./disconnect.js";
 import { Keys, PREFIX_PATTERN } from "./keys.js";
 import { probe } from "./prober.js";
 import type { Script } from "./script.js";
+import { SilenceWatch } from "./silence-watch.js";
 import { Subscriptions } from "./subscriptions.js";
 
 /** How to reach Redis: a URL (`redis://:password@host:port/db`, `rediss://` for TLS), ioredis options, or an ioredis client. */
@@ -19,7 +20,7 @@ export interface RedisClusterOptions {
 
 /** How long a new connection may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5000;
-/** After how long without an answer a connection counts as dead, in milliseconds. */
+/** After how long without an answer a connection counts as dead that is just being made, or is for subscriptions, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 3000;
 /** The longest pause between two attempts to connect again, in milliseconds. */
 const MAX_RETRY_MS = 250;
@@ -30,13 +31,15 @@ export const COSTLY_BATCH = 125;
 
 /**
  * One process's connections to Redis: one for commands, one for subscriptions. It fails fast: while Redis is out of reach,
- * every command rejects at once, none is queued, and none is sent a second time.
+ * every command rejects at once, where it only hangs within 1 s; none is queued, and none is sent a second time.
  */
 export class RedisConnection {
   readonly keys: Keys;
   readonly #source: RedisSource;
   #client: Redis | undefined;
   #subscriptions: Subscriptions | undefined;
+  /** An injected client is its owner's to break. */
+  #silence: SilenceWatch | undefined;
   readonly #deferred: (() => Promise<unknown>)[] = [];
   /** How much of what was deferred has been sent and is not answered: of this connection, not of one before it. */
   #sent = { underWay: 0 };
@@ -72,6 +75,7 @@ export class RedisConnection {
     this.#sent = { underWay: 0 };
     this.#client?.off("close", this.#onLoss);
     this.#opening = undefined;
+    this.#silence?.stop();
     const [client, subscriptions] = [this.#client, this.#subscriptions];
     this.#client = this.#subscriptions = undefined;
     await subscriptions?.close();
@@ -139,6 +143,7 @@ export class RedisConnection {
     this.#client = client;
     await ready(client);
     client.on("close", this.#onLoss);
+    if (client !== this.#source) this.#silence = new SilenceWatch(client);
     const subscriber = client.duplicate({
       autoResubscribe: false,
       enableOfflineQueue: true,

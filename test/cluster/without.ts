@@ -3,6 +3,7 @@ import { Fence } from "../../src/frontend/fence.js";
 import { Residents } from "../../src/frontend/residents.js";
 import { GlobalChannelService, isGlobalChannelError } from "../../src/index.js";
 import { RedisConnection } from "../../src/redis/connection.js";
+import { SilenceWatch } from "../../src/redis/silence-watch.js";
 import { RedisServerRegistry } from "../../src/registries/redis/registry.js";
 import { Reaper } from "../../src/service/reaper.js";
 
@@ -14,6 +15,7 @@ const SWITCHES = {
   redisClock: leaseByHostClock,
   independence: pushInTurn,
   failingFast: waitForRedis,
+  silenceWatch: () => void (SilenceWatch.prototype.check = () => {}),
 } as const;
 
 export type Protection = keyof typeof SWITCHES;

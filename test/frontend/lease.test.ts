@@ -16,10 +16,11 @@ test.alone("a frontend stays live while it takes long to register its members ag
       return manager.addMany!(memberships, reason);
     },
   });
-  const { frontend } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 600 });
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: slow }, leaseMs: 600 });
   const service = await stage.service();
-  const members = membersAt("s1", "room", numbers(5000).map(String));
-  await service.addMany(members);
+  const uids = numbers(5000).map(String);
+  await connect(service, "s1", clients, uids);
+  await service.addMany(membersAt("s1", "room", uids));
   // The frontend knows them all once it answers for the last change.
   await service.add("hall", "1", "s1");
   const known = async () =>

@@ -481,3 +481,17 @@ test.onRedisAlone(
     await t.notThrowsAsync(eventually(() => events.includes("join ann@s1 room restored"), 3000));
   },
 );
+
+test("what an earlier incarnation has restored late, when another one has its place, does not stay", async (t, stage) => {
+  const { manager } = stage.cluster();
+  const { clients } = await stage.frontend("s1");
+  const service = await stage.service();
+  await connect(service, "s1", clients, ["ann"]);
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+
+  t.is(await manager.addMany!(membersAt("s1", "room", ["ann", "bob"]), "restored"), 2);
+
+  await t.notThrowsAsync(eventually(async () => !(await service.isMember("room", "bob")), 3000));
+  t.true(await service.isMember("room", "ann"));
+});

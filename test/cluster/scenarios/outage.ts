@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../../support/monotonic.js";
+import { pause } from "../../support/pause.js";
 import { connectClients, eventually, memberships, type Owner, startCluster } from "../cluster.js";
 import { addsUp, type CallOutcome, isComplete } from "../outcome.js";
 import type { Protection } from "../without.js";
 
+/** What is wrong with Redis: its process is gone, and a new one comes, empty; or it stands still, and goes on. */
+export type Outage = "gone" | "hangs";
+
 export interface OutagePlan {
+  outage: Outage;
   awayMs: number;
   frontends: number;
   /** Real clients of each frontend. */
@@ -39,6 +44,8 @@ export interface OutageResult {
   firstGoodMs: number;
 }
 
+/** How long before the end of the outage it is looked how much is kept, in milliseconds. */
+const LOOK_MS = 500;
 /** How long pushes go on when Redis is back. */
 const AFTER_MS = 3000;
 /** What a call that is under way when Redis goes may still be answered by. */
@@ -46,7 +53,7 @@ const LEAVING_MS = 100;
 
 /** Takes Redis away under load, for a time. */
 export async function takeRedisAway(owner: Owner, plan: OutagePlan): Promise<OutageResult> {
-  const { awayMs, leaseMs, everyMs, without = [], say } = plan;
+  const { outage, awayMs, leaseMs, everyMs, without = [], say } = plan;
   const cluster = await startCluster(owner, {
     frontends: plan.frontends,
     backends: 3,
@@ -69,17 +76,17 @@ export async function takeRedisAway(owner: Owner, plan: OutagePlan): Promise<Out
   const heaps = (): Promise<number[]> => Promise.all(processes.map((process) => process.call("memory")));
   const before = await heaps();
 
-  say?.(`Redis is away for ${awayMs / 1000} s`);
+  say?.(`Redis ${outage === "gone" ? "is gone" : outage} for ${awayMs / 1000} s`);
   const goneAt = monotonicMs();
-  await redis.stop();
-  const reallyGoneAt = monotonicMs();
-  await sleep(awayMs - (reallyGoneAt - goneAt));
-  const atTheEnd = await heaps();
-  const backAt = monotonicMs();
-  await redis.restart();
+  const end = outage === "gone" ? redis.stop() : pause(redis.pid!, awayMs);
+  // It grows until Redis is back: that is looked at shortly before.
+  const atTheEnd = sleep(awayMs - LOOK_MS).then(heaps);
+  await Promise.all([end, sleep(awayMs)]);
+  const backAt = outage === "gone" ? monotonicMs() : goneAt + awayMs;
+  if (outage === "gone") await redis.restart();
   const thereAt = monotonicMs();
   await sleep(AFTER_MS);
-  const after = await heaps();
+  const [heapsThen, after] = [await atTheEnd, await heaps()];
   const pushes = (await Promise.all(backends.map((backend) => backend.call("stopLoad", "room")))).flat();
   const others = (await Promise.all(backends.map((backend) => backend.call("stopLoad", "other")))).flat();
 
@@ -99,7 +106,7 @@ export async function takeRedisAway(owner: Owner, plan: OutagePlan): Promise<Out
     slowestUnderWayMs: slowest(underWay),
     wrong: pushes.filter((push) => !addsUp(push)),
     otherNotTemporary: pushes.filter((push) => isNotTemporary(push) && !begun.includes(push)).length,
-    growthBytes: Math.max(...before.map((bytes, index) => Math.max(atTheEnd[index]!, after[index]!) - bytes)),
+    growthBytes: Math.max(...before.map((bytes, index) => Math.max(heapsThen[index]!, after[index]!) - bytes)),
     firstGoodMs: Math.min(...firstGood.map(({ at, ms }) => at + ms)) - thereAt,
   };
 }
