@@ -320,7 +320,8 @@ export interface ServerRegistry {
   start?(): Awaitable<void>;
   stop?(force?: boolean): Awaitable<void>;
   /**
-   * Reserves `frontend.sid` for this incarnation, for `leaseMs`. It is not listed before the first {@link renew}.
+   * Reserves `frontend.sid` for this incarnation, for `leaseMs`. It is not listed before the first {@link renew}, and not any more
+   * where it was live: frontends that stop do that while their members are taken out.
    * @throws `GC_SID_IN_USE` with the `holder` while another incarnation's lease has not ended
    */
   register(frontend: FrontendInfo, leaseMs: number): Awaitable<void>;

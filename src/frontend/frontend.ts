@@ -221,13 +221,17 @@ export class Frontend {
     if (this.#cluster.manager.capabilities?.eviction) this.#residents.leaveToEviction();
     const failures: unknown[] = [];
     for (const step of [
-      () => this.#release(),
+      () => this.#retire(),
       // What has been sent by now is delivered. Then the inbox is who has the sid next's alone.
       () => this.#delivery.idle(),
       () => this.#unserve?.(),
       () => this.#connector.stop?.(),
       () => this.#residents.idle(),
-      () => this.#evict("disconnect"),
+      async () => {
+        await this.#evict("disconnect");
+        // Not where that has failed: others do it once the lease has ended.
+        await this.#lease.release();
+      },
       () => this.#mirror?.stop(),
       () => stopParts(this.#cluster, false),
     ]) {
@@ -240,9 +244,9 @@ export class Frontend {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Ends the lease, and takes in what was sent before; a transport that hangs holds nobody up. */
-  async #release(): Promise<void> {
-    if (await this.#lease.release()) this.#isTaken = true;
+  /** Is not live any more, and takes in what was sent before; a transport that hangs holds nobody up. */
+  async #retire(): Promise<void> {
+    if (await this.#lease.retire()) this.#isTaken = true;
     if (!this.#isTaken) this.#fence.release();
     const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
       reportError(this, error);

@@ -52,8 +52,8 @@ export class Lease {
       try {
         return await registry.register(frontend, leaseMs);
       } catch (error) {
-        const mayHaveCrashed = isGlobalChannelError(error) && error.code === "GC_SID_IN_USE";
-        if (!mayHaveCrashed || performance.now() > patienceEndsAt) throw error;
+        // It may have crashed.
+        if (!isSidInUse(error) || performance.now() > patienceEndsAt) throw error;
         await sleep(leaseMs / 10);
       }
     }
@@ -81,19 +81,39 @@ export class Lease {
       .finally(() => (this.#renewal = undefined));
   }
 
-  /** Resolves whether another incarnation has the sid. */
-  async release(): Promise<boolean> {
+  /**
+   * Ends the frontend's being live, so that no push is for it any more. The sid stays reserved, until {@link release}: if this
+   * process dies before that, others find that its lease has ended, and clean up. Resolves whether another incarnation has it.
+   */
+  async retire(): Promise<boolean> {
+    const { registry, frontend, leaseMs } = this.#options;
+    await this.#end();
+    try {
+      await registry.register(frontend, leaseMs);
+      return false;
+    } catch (error) {
+      if (!isSidInUse(error)) throw error;
+      return true;
+    }
+  }
+
+  /** Gives the sid back. */
+  async release(): Promise<void> {
     const { registry, frontend, observed } = this.#options;
+    await this.#end();
+    const startedAt = performance.now();
+    await registry.unregister(frontend);
+    observed("released", performance.now() - startedAt);
+  }
+
+  /** No renewal comes any more, and none is under way. */
+  async #end(): Promise<void> {
     this.#released = true;
     clearInterval(this.#timer);
     clearTimeout(this.#retry);
     this.#timer = undefined;
     await this.#renewal;
     await this.#reconciling;
-    const startedAt = performance.now();
-    const wasHeld = await registry.unregister(frontend);
-    observed("released", performance.now() - startedAt);
-    return !wasHeld && (await this.#findOther()) !== undefined;
   }
 
   /** The store may be back long before it is time: members may have to be registered again. */
@@ -140,6 +160,10 @@ export class Lease {
     const live = await registry.list();
     return live.find(({ sid, incarnation }) => sid === frontend.sid && incarnation !== frontend.incarnation);
   }
+}
+
+function isSidInUse(error: unknown): boolean {
+  return isGlobalChannelError(error) && error.code === "GC_SID_IN_USE";
 }
 
 function tooLate(sid: string): GlobalChannelError {

@@ -17,6 +17,8 @@ interface KeptChannel {
 
 interface LeaveDelayOptions {
   delayMs: number;
+  /** After how long, at most, a leave is heard of that comes as its frontend has died. */
+  downMs: number;
   tell: TellEvent;
   /** A clock that is never set back, in milliseconds. @default performance.now */
   now?: () => number;
@@ -27,24 +29,30 @@ interface LeaveDelayOptions {
  *
  * - a join takes the place of a leave that is held back of that user and channel, at whatever frontend: neither is told
  * - a leave of one who has joined at another frontend within the delay before it is not told: the user has moved. The join was
- *   told by then. Each join excuses one leave, and none once its own membership has ended
+ *   told by then. Each join excuses one leave, and none once its own membership has ended. Of a frontend that has died the leaves
+ *   are heard of late: the join may have been longer before
  * - a channel that is created while its end is held back gives neither event
  *
  * What is destroyed is told at once, after the leaves of that channel that are held back: nobody comes back to it. Events of
- * one user in one channel are told in their order, and the end of a channel after the leaves before it. Kept is what has come
- * within the delay, for which there is one timer, that keeps no process alive.
+ * one user in one channel are told in their order, and the end of a channel after the leaves before it. There is one timer for all
+ * that is kept, that keeps no process alive.
  */
 export class LeaveDelay {
   readonly #delayMs: number;
+  readonly #downMs: number;
   readonly #tell: TellEvent;
   readonly #now: () => number;
-  /** In the order of the events, which is that in which their time is over. */
-  readonly #kept = new Set<Kept>();
+  /** Joins, and what is held back; each in the order of the events, which is that in which their time is over. */
+  readonly #joins = new Set<Kept>();
+  readonly #held = new Set<Kept>();
   readonly #channels = new Map<string, KeptChannel>();
   #timer: NodeJS.Timeout | undefined;
+  /** When that is. */
+  #dueAt = Infinity;
 
-  constructor({ delayMs, tell, now = () => performance.now() }: LeaveDelayOptions) {
+  constructor({ delayMs, downMs, tell, now = () => performance.now() }: LeaveDelayOptions) {
     this.#delayMs = delayMs;
+    this.#downMs = downMs;
     this.#tell = tell;
     this.#now = now;
   }
@@ -65,7 +73,10 @@ export class LeaveDelay {
     this.#endDue();
     const joined = this.#ofUser(event).filter(({ type }) => type === "join");
     for (const join of joined) if (join.event.sid === event.sid) this.#drop(join);
-    const moved = joined.find(({ event: { sid } }) => sid !== event.sid);
+    const sinceMs = event.reason === "server-down" ? this.#downMs : 0;
+    const moved = joined.find(
+      ({ event: { sid }, until }) => sid !== event.sid && this.#now() < until - this.#downMs + sinceMs,
+    );
     if (event.reason === "destroyed") this.#tell("leave", event);
     else if (moved) this.#drop(moved);
     else this.#keepMembership("leave", event);
@@ -98,20 +109,22 @@ export class LeaveDelay {
 
   /** Tells all that is held back, at once. */
   flush(): void {
-    for (const kept of this.#kept) this.#end(kept);
+    for (const kept of [...this.#joins, ...this.#held]) this.#end(kept);
     this.#schedule();
   }
 
   /** How much is kept. */
   get size(): number {
-    return this.#kept.size;
+    return this.#joins.size + this.#held.size;
   }
 
   /** Also before each event: the timer of a busy process is late. */
   #endDue(): void {
-    for (const kept of this.#kept) {
-      if (kept.until > this.#now()) break;
-      this.#end(kept);
+    for (const queue of [this.#joins, this.#held]) {
+      for (const kept of queue) {
+        if (kept.until > this.#now()) break;
+        this.#end(kept);
+      }
     }
   }
 
@@ -120,7 +133,7 @@ export class LeaveDelay {
   }
 
   #keepMembership(type: "join" | "leave", event: MembershipEvent): void {
-    this.#keep({ type, event, until: this.#now() + this.#delayMs });
+    this.#keep({ type, event, until: this.#now() + this.#delayMs + (type === "join" ? this.#downMs : 0) });
   }
 
   #keep(kept: Kept): void {
@@ -133,12 +146,12 @@ export class LeaveDelay {
       const { uid } = kept.event;
       channel.users.set(uid, (channel.users.get(uid) ?? new Set()).add(kept));
     }
-    this.#kept.add(kept);
-    if (!this.#timer) this.#schedule();
+    this.#queueOf(kept).add(kept);
+    if (kept.until < this.#dueAt) this.#schedule();
   }
 
   #drop(kept: Kept): void {
-    this.#kept.delete(kept);
+    this.#queueOf(kept).delete(kept);
     const { name } = kept.event;
     const channel = this.#channels.get(name)!;
     if (kept.type === "channel-emptied") {
@@ -158,12 +171,18 @@ export class LeaveDelay {
     else if (kept.type === "channel-emptied") this.#tell("channel-emptied", kept.event);
   }
 
-  /** One timer, for what is kept longest. */
+  #queueOf({ type }: Kept): Set<Kept> {
+    return type === "join" ? this.#joins : this.#held;
+  }
+
+  /** One timer, for what is due first. */
   #schedule(): void {
     clearTimeout(this.#timer);
-    const [first] = this.#kept;
+    const [join] = this.#joins;
+    const [held] = this.#held;
+    this.#dueAt = Math.min(join?.until ?? Infinity, held?.until ?? Infinity);
+    if (this.#dueAt === Infinity) return;
     // Not less than a tick: timers may be a fraction of a millisecond early.
-    this.#timer = first && setTimeout(() => this.expire(), Math.max(1, first.until - this.#now()));
-    this.#timer?.unref();
+    this.#timer = setTimeout(() => this.expire(), Math.max(1, this.#dueAt - this.#now())).unref();
   }
 }

@@ -7,11 +7,16 @@ interface MembershipEventsOptions {
   manager: ChannelManager;
   /** For how long leaves are held back, in milliseconds. */
   leaveDelayMs: number;
+  /** How long after the end of its lease a frontend's members are removed, in milliseconds. */
+  graceMs: number;
   tell: TellEvent;
   report: (error: unknown) => void;
   /** Changes may have been missed. */
   gap: () => void;
 }
+
+/** What is left of a frontend's lease when it dies, at most, where that has the default length; in milliseconds. */
+const LEASE_MS = 3000;
 
 /** Watches all changes of the cluster while somebody listens, and tells them one member at a time. */
 export class MembershipEvents {
@@ -22,11 +27,12 @@ export class MembershipEvents {
   readonly #events: Pick<LeaveDelay, "join" | "leave" | "created" | "emptied">;
   #watching: Promise<Unsubscribe | undefined> | undefined;
 
-  constructor({ manager, leaveDelayMs, tell, report, gap }: MembershipEventsOptions) {
+  constructor({ manager, leaveDelayMs, graceMs, tell, report, gap }: MembershipEventsOptions) {
     this.#manager = manager;
     this.#report = report;
     this.#gap = gap;
-    this.#delay = leaveDelayMs > 0 ? new LeaveDelay({ delayMs: leaveDelayMs, tell }) : undefined;
+    this.#delay =
+      leaveDelayMs > 0 ? new LeaveDelay({ delayMs: leaveDelayMs, downMs: graceMs + LEASE_MS, tell }) : undefined;
     this.#events = this.#delay ?? {
       join: (event) => tell("join", event),
       leave: (event) => tell("leave", event),

@@ -67,7 +67,14 @@ export class GlobalChannelService extends ServiceEmitter {
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report, source: this });
     const tell = this.tell.bind(this);
     const gap = (): void => reportGap(this, "changes");
-    this.#events = new MembershipEvents({ manager: cluster.manager, leaveDelayMs, tell, report, gap });
+    this.#events = new MembershipEvents({
+      manager: cluster.manager,
+      leaveDelayMs,
+      graceMs: resolved.graceMs,
+      tell,
+      report,
+      gap,
+    });
     this.onListener(() => {
       if (this.#started && !this.#stopping) this.#events.start().catch(report);
     });

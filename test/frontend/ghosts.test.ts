@@ -135,3 +135,30 @@ test("who is added again while an asynchronous connector delivers is not taken f
   await eventually(async () => (await service.getSids("probe")).length === 1, 3000);
   t.deepEqual((await service.getMembersBySid("room", "s1")).toSorted(), ["ghost", "marker"]);
 });
+
+test("what a frontend leaves that fails in the middle of its end is cleaned up as that of a dead one, its sessions too", async (t, stage) => {
+  const cluster = stage.cluster();
+  let isBroken = false;
+  const failing = replacing(cluster.manager, {
+    evict: (frontend, reason) => {
+      if (isBroken) throw new Error("killed");
+      return cluster.manager.evict!(frontend, reason);
+    },
+  });
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: failing }, leaseMs: 300 });
+  const service = await stage.service({ graceMs: 500, reapIntervalMs: 100 });
+  const events = await stage.events({ graceMs: 60_000 });
+  await connect(service, "s1", clients, ["ann", "bob"]);
+  await service.add("room", "ann", "s1");
+
+  await cluster.manager.start?.();
+  t.teardown(() => cluster.manager.stop?.());
+  isBroken = true;
+  await t.throwsAsync(frontend.stop(), { message: /killed/ });
+
+  t.is(await service.count("room"), 0, "no push or read is for it any more");
+  await t.notThrowsAsync(eventually(() => events.includes("leave ann@s1 room server-down"), 3000));
+  await t.notThrowsAsync(
+    eventually(async () => (await cluster.manager.getSessions!(["ann", "bob"])).flat().length === 0, 3000),
+  );
+});

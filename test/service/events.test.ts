@@ -1,6 +1,6 @@
 import { GlobalChannelService, isGlobalChannelError, type GlobalChannelServiceOptions } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { connect, errorsOf, membersAt, onEveryStage, type Stage } from "../support/stage.js";
+import { connect, cuttable, errorsOf, membersAt, onEveryStage, type Stage } from "../support/stage.js";
 
 // What a service tells of channels and of users who come back, and what its listeners may do.
 
@@ -141,6 +141,28 @@ test("a user who is at another frontend before the old connection is seen to be 
   await eventually(() => all.includes("leave ann@s1 room disconnect"), 3000);
 
   t.deepEqual(await sentinel(), [...began, "join ann@s2 room join"]);
+});
+
+test("a user who is at another frontend soon after its own has died has moved, though that is heard of later", async (t, stage) => {
+  const { cluster, cut } = cuttable(stage.cluster());
+  const first = await stage.frontend("s1", { cluster, leaseMs: 300 });
+  const second = await stage.frontend("s2");
+  const service = await stage.service({ graceMs: 1500, reapIntervalMs: 100 });
+  const { events: all } = await listen(t, stage, { graceMs: 1500 });
+  const { events } = await listen(t, stage, { graceMs: 1500, leaveDelayMs: 500 });
+  await connect(service, "s1", first.clients, ["ann", "ben"]);
+  await service.addMany(membersAt("s1", "room", ["ann", "ben"]));
+
+  cut();
+  await connect(service, "s2", second.clients, ["ann"]);
+  await service.add("room", "ann", "s2");
+  await eventually(() => all.includes("leave ann@s1 room server-down"), 10_000);
+  await eventually(() => events.includes("leave ben@s1 room server-down"), 10_000);
+
+  t.deepEqual(
+    events.filter((event) => event.includes("ann@")),
+    ["join ann@s1 room join", "join ann@s2 room join"],
+  );
 });
 
 test("what is held back is told at the stop, and a user who does not come back leaves", async (t, stage) => {

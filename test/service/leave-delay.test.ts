@@ -1,13 +1,15 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { LeaveDelay } from "../../src/service/leave-delay.js";
 import type { JoinReason, LeaveReason } from "../../src/index.js";
 
 /** A delay of 100 ms on a clock that the test moves, and what was told. */
-function delayed() {
+function delayed(downMs = 0) {
   const clock = { now: 0 };
   const told: string[] = [];
   const delay = new LeaveDelay({
     delayMs: 100,
+    downMs,
     now: () => clock.now,
     tell: (type, event) => {
       const who = "uid" in event ? `${event.uid}@${event.sid}` : event.sid;
@@ -61,7 +63,7 @@ test("who joins the same channel again in time, at whatever frontend, has neithe
 test("a join that comes when the time is over is told, after the leave, however late the timer is", (t) => {
   const { delay, join, leave, told } = delayed();
   leave("ann@s1");
-  const late = new LeaveDelay({ delayMs: 0, tell: (type) => told.push(type) });
+  const late = new LeaveDelay({ delayMs: 0, downMs: 0, tell: (type) => told.push(type) });
   late.leave({ name: "room", uid: "ann", sid: "s1", reason: "leave" });
   late.join({ name: "room", uid: "ann", sid: "s1", reason: "join" });
   t.deepEqual(told, ["leave", "join"]);
@@ -88,6 +90,36 @@ test("who has joined at another frontend up to that long before has moved, and d
     t.deepEqual(scene.told.slice(1), told);
     t.is(scene.delay.size, 0);
   }
+});
+
+test("who has joined at another frontend when its own had died has moved, however late that is heard of", (t) => {
+  for (const [leftAt, reason, told] of [
+    [1099, "server-down", []],
+    [1100, "server-down", ["1200 leave ann@s1 room"]],
+    [99, "disconnect", []],
+    [100, "disconnect", ["200 leave ann@s1 room"]],
+  ] as const) {
+    const scene = delayed(1000);
+    scene.join("ann@s2");
+    scene.at(leftAt);
+    scene.leave("ann@s1", "room", reason);
+    scene.at(leftAt + 100);
+    scene.at(5000);
+
+    t.deepEqual(scene.told.slice(1), told, `${reason} at ${leftAt}`);
+    t.is(scene.delay.size, 0);
+  }
+});
+
+test("what is due first is told first, whatever is kept longer", async (t) => {
+  const told: string[] = [];
+  const delay = new LeaveDelay({ delayMs: 30, downMs: 60_000, tell: (type) => told.push(type) });
+  delay.join({ name: "room", uid: "ann", sid: "s1", reason: "join" });
+  delay.leave({ name: "room", uid: "ben", sid: "s1", reason: "leave" });
+
+  await sleep(200);
+
+  t.deepEqual(told, ["join", "leave"]);
 });
 
 test("each join excuses one leave, and none once its own membership has ended", (t) => {
@@ -218,7 +250,7 @@ test("what is kept is what has come within the delay, and there is one timer", (
 test("its own timer tells what is due", async (t) => {
   const told = await new Promise<number>((resolve) => {
     const began = performance.now();
-    const delay = new LeaveDelay({ delayMs: 30, tell: () => resolve(performance.now() - began) });
+    const delay = new LeaveDelay({ delayMs: 30, downMs: 0, tell: () => resolve(performance.now() - began) });
     delay.leave({ name: "room", uid: "ann", sid: "s1", reason: "leave" });
     // The delay keeps nothing alive by itself.
     setTimeout(() => {}, 2000).unref();

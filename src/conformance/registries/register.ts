@@ -47,6 +47,22 @@ export const registerCases = [
     },
   ),
 
+  defineCase<ServerRegistry>(
+    "register › of a live frontend itself ends its being live, and the sid stays reserved",
+    async (stage) => {
+      const [registry, other] = [await stage.open(), await stage.open()];
+      await goLive(registry, S1);
+
+      await registry.register(S1, LONG_MS);
+
+      assertSameItems(await other.list(), []);
+      await assertRejects(() => other.register(S1_NEXT, LONG_MS), "GC_SID_IN_USE");
+      assert.equal(await registry.unregister(S1), true);
+      await goLive(other, S1_NEXT);
+      assertSameItems(await other.list(), [S1_NEXT]);
+    },
+  ),
+
   defineCase<ServerRegistry>("register › the same incarnation may ask again", async ({ open }) => {
     const registry = await open();
     await registry.register(S1, LONG_MS);
