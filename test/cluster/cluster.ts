@@ -28,9 +28,11 @@ export type Owner = Pick<ExecutionContext, "teardown">;
 interface HostOptions {
   /** How far the clock of the process's host is ahead, in milliseconds. @default 0 */
   clockShiftMs?: number;
+  /** The port of its way to Redis, where that is not a direct one. */
+  redisPort?: number;
 }
 
-interface ClusterOptions extends Pick<FrontendProcessConfig, "hasNamedSessions">, HostOptions {
+interface ClusterOptions extends Pick<FrontendProcessConfig, "hasNamedSessions">, Pick<HostOptions, "clockShiftMs"> {
   frontends?: number;
   backends?: number;
   leaseMs?: number;
@@ -62,27 +64,25 @@ export async function startCluster(
 ): Promise<RunningCluster> {
   const redis = await startRedis();
   owner.teardown(() => redis.stop());
-  const start = async <A extends Api>(file: string, config: object, shiftMs: number): Promise<NodeProcess<A>> => {
+  const start = async <A extends Api>(
+    file: string,
+    { clockShiftMs: shiftMs = clockShiftMs, redisPort = redis.port, ...config }: HostOptions,
+  ): Promise<NodeProcess<A>> => {
     const process = await startProcess<A>(new URL(file, import.meta.url), {
-      args: [JSON.stringify({ without, ...config, url: redis.url })],
+      args: [JSON.stringify({ without, ...config, url: `redis://${redis.host}:${redisPort}` })],
       ...(shiftMs !== 0 && { imports: [SHIFT_CLOCK], env: { CHAOS_CLOCK_MS: String(shiftMs) } }),
     });
     owner.teardown(() => process.kill());
     return process;
   };
-  const startFrontend: RunningCluster["startFrontend"] = async ({
-    clockShiftMs: shiftMs = clockShiftMs,
-    ...config
-  }) => {
+  const startFrontend: RunningCluster["startFrontend"] = async (config) => {
     const all = { leaseMs, hasNamedSessions, ...config };
-    const process = await start<FrontendApi>("frontend-process.ts", all, shiftMs);
+    const process = await start<FrontendApi>("frontend-process.ts", all);
     return { sid: config.sid, port: await process.call("start"), process };
   };
-  const startBackend: RunningCluster["startBackend"] = async ({
-    clockShiftMs: shiftMs = clockShiftMs,
-    ...config
-  } = {}) => {
-    const process = await start<BackendApi>("backend-process.ts", { graceMs, ...rest, ...config }, shiftMs);
+  const startBackend: RunningCluster["startBackend"] = async (config = {}) => {
+    const all = { graceMs, ...rest, ...config };
+    const process = await start<BackendApi>("backend-process.ts", all);
     await process.call("start");
     return process;
   };

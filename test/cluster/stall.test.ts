@@ -1,28 +1,63 @@
 import test, { type ExecutionContext } from "ava";
 import { GlobalChannelService } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
-import { Client, eventually, numbers, startCluster } from "./cluster.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
+import { Client, eventually, numbers, type RunningFrontend, startCluster } from "./cluster.js";
 import type { Protection } from "./without.js";
 
-// A frontend process that is stopped for longer than its lease, and goes on: meanwhile it was taken for dead.
+// A frontend that is stopped, or whose way to Redis is broken, for longer than its lease, and is back: meanwhile it was taken for
+// dead, and its user has moved.
 
 const LEASE_MS = 1000;
 
-/** Stops one of two frontends with pushes on their way, and lets it go on when its user has moved to the other one. */
-async function moveFromStalled(t: ExecutionContext, without: readonly Protection[] = []) {
-  const { redis: server, frontends } = await startCluster(t, { backends: 0, frontends: 2, leaseMs: LEASE_MS, without });
-  const [stalled, other] = frontends;
-  const service = new GlobalChannelService({ cluster: redis(server.url) });
+/** What may be wrong with a frontend and its way to Redis, and how that ends. */
+const INTERRUPTIONS = {
+  "that was stopped": {
+    begin: ({ process: { pid } }) => process.kill(pid, "SIGSTOP"),
+    end: ({ process: { pid } }) => process.kill(pid, "SIGCONT"),
+  },
+  "that could not reach Redis": {
+    begin(_frontend, way) {
+      way.refuse();
+      way.cut();
+    },
+    end: (_frontend, way) => way.heal(),
+  },
+  "with a way to Redis on which nothing came through": {
+    begin: (_frontend, way) => way.hold(),
+    end: (_frontend, way) => way.heal(),
+  },
+  "to which nothing came from Redis": {
+    begin: (_frontend, way) => way.hold(["answers"]),
+    end: (_frontend, way) => way.heal(),
+  },
+  "with a slow way to Redis": {
+    begin: (_frontend, way) => way.delay(2 * LEASE_MS),
+    end: (_frontend, way) => way.heal(),
+  },
+} satisfies Record<string, Record<"begin" | "end", (frontend: RunningFrontend, way: TcpProxy) => void>>;
+
+type Interruption = keyof typeof INTERRUPTIONS;
+
+/** Interrupts one of two frontends with pushes on their way, until its user has moved to the other one. */
+async function moveFrom(t: ExecutionContext, interruption: Interruption, without: readonly Protection[] = []) {
+  const { begin, end } = INTERRUPTIONS[interruption];
+  const cluster = await startCluster(t, { backends: 0, frontends: 1, leaseMs: LEASE_MS, without });
+  const way = await TcpProxy.start(cluster.redis.port);
+  t.teardown(() => way.stop());
+  const stalled = await cluster.startFrontend({ sid: "stalled", redisPort: way.port });
+  const [other] = cluster.frontends;
+  const service = new GlobalChannelService({ cluster: redis(cluster.redis.url) });
   t.teardown(() => service.stop(true));
   await service.start();
-  const [before, witness] = [await Client.connect(t, "ann", stalled!), await Client.connect(t, "bob", stalled!)];
+  const [before, witness] = [await Client.connect(t, "ann", stalled), await Client.connect(t, "bob", stalled)];
   await service.addMany([
-    { name: "room", uid: "ann", sid: stalled!.sid },
-    { name: "probe", uid: "bob", sid: stalled!.sid },
+    { name: "room", uid: "ann", sid: stalled.sid },
+    { name: "probe", uid: "bob", sid: stalled.sid },
   ]);
   t.is((await service.pushMessage("connector", "before", 0, "room")).delivered, 1);
 
-  process.kill(stalled!.process.pid, "SIGSTOP");
+  begin(stalled, way);
   // More than what is read from a socket at once.
   const old = numbers(1000).map((n) =>
     service.pushMessage("connector", "old", { n, text: "x".repeat(500) }, "room", { timeoutMs: 2000 }),
@@ -32,29 +67,33 @@ async function moveFromStalled(t: ExecutionContext, without: readonly Protection
   const after = await Client.connect(t, "ann", other!);
   await service.add("room", "ann", other!.sid);
   const moved = await service.pushMessage("connector", "new", 0, "room");
-  process.kill(stalled!.process.pid, "SIGCONT");
+  end(stalled, way);
 
   // It is live again, and hands over what comes from now on.
-  await eventually(async () => (await service.pushMessage("connector", "probe", 0, "probe")).delivered === 1, 5000);
+  await eventually(async () => (await service.pushMessage("connector", "probe", 0, "probe")).delivered === 1, 10_000);
   await eventually(() => witness.of("probe").length > 0, 1000);
   await reports;
   return { service, before, after, moved };
 }
 
-test("a frontend that was stopped past its lease delivers nothing of before to a user who has moved", async (t) => {
-  const { service, before, after, moved } = await moveFromStalled(t);
+for (const interruption of Object.keys(INTERRUPTIONS) as Interruption[]) {
+  test(`a frontend ${interruption} past its lease delivers nothing of before to a user who has moved`, async (t) => {
+    const { service, before, after, moved } = await moveFrom(t, interruption);
 
-  t.deepEqual(before.of("old"), []);
-  t.like(moved, { targeted: 1, delivered: 1 });
-  t.deepEqual(after.of("new"), [0]);
-  // Both connections are open, as nobody has closed the old one: both are members, once each.
-  await eventually(async () => (await service.count("room")) === 2, 3000);
-  t.deepEqual(await service.getMembersByChannelName("connector", "room"), ["ann"]);
-  t.like(await service.pushMessage("connector", "new", 1, "room"), { targeted: 2, delivered: 2 });
-});
+    t.deepEqual(before.of("old"), []);
+    t.like(moved, { targeted: 1, delivered: 1 });
+    t.deepEqual(after.of("new"), [0]);
+    // Both connections are open, as nobody has closed the old one: both are members, once each.
+    await eventually(async () => (await service.count("room")) === 2, 3000);
+    t.deepEqual(await service.getMembersByChannelName("connector", "room"), ["ann"]);
+    t.like(await service.pushMessage("connector", "new", 1, "room"), { targeted: 2, delivered: 2 });
+  });
+}
 
-test("without the fence it would", async (t) => {
-  const { before } = await moveFromStalled(t, ["fence"]);
+for (const interruption of ["that was stopped", "with a way to Redis on which nothing came through"] as const) {
+  test(`without the fence one ${interruption} would`, async (t) => {
+    const { before } = await moveFrom(t, interruption, ["fence"]);
 
-  await t.notThrowsAsync(eventually(() => before.of("old").length > 0, 2000));
-});
+    await t.notThrowsAsync(eventually(() => before.of("old").length > 0, 2000));
+  });
+}

@@ -151,10 +151,10 @@ test("what a frontend leaves that fails in the middle of its end is cleaned up a
   await connect(service, "s1", clients, ["ann", "bob"]);
   await service.add("room", "ann", "s1");
 
-  await cluster.manager.start?.();
-  t.teardown(() => cluster.manager.stop?.());
   isBroken = true;
   await t.throwsAsync(frontend.stop(), { message: /killed/ });
+  await cluster.manager.start?.();
+  t.teardown(() => cluster.manager.stop?.());
 
   t.is(await service.count("room"), 0, "no push or read is for it any more");
   await t.notThrowsAsync(eventually(() => events.includes("leave ann@s1 room server-down"), 3000));
