@@ -394,7 +394,8 @@ export interface RpcTransport {
   /**
    * Asks the frontend and resolves its answer.
    * @throws `GC_TIMEOUT` no answer within `timeoutMs`: whether it was handled is not known;
-   *   `GC_FRONTEND_UNREACHABLE` it is known that nobody got it; `GC_FRONTEND_ERROR` the frontend's handler failed
+   *   `GC_FRONTEND_UNREACHABLE` it is known that nobody got it; `GC_FRONTEND_ERROR` the frontend's handler failed. Of anything else
+   *   it is not known whether the request was handled: those whom it was for are *unknown* in the push report
    */
   request<R extends FrontendRequest>(sid: string, request: R, options: { timeoutMs: number }): Promise<ReplyTo<R>>;
   /**
@@ -440,7 +441,8 @@ export interface Connector {
   /** Closes all sessions (each is reported to the host) and accepts no more. */
   stop?(): Awaitable<void>;
   /**
-   * Writes the message to every session of these users, in the order of the calls, without waiting for the clients.
+   * Writes the message to every session of these users, in the order of the calls, without waiting for the clients. Throws or
+   * rejects only where nobody has got it: all of them count as *failed* then.
    * @returns the uids that have no session here (or whose only sessions could not take it)
    */
   deliver(uids: ReadonlySet<string>, message: ClientMessage): Awaitable<readonly string[]>;

@@ -101,17 +101,18 @@ class Collector implements ReplyListener {
   }
 
   failed(sid: string, cause: unknown): void {
-    this.#addFailure(this.#part(sid), toGlobalChannelError(cause, sid)).then(() => this.#settle(), this.#reject);
+    this.#addFailure(this.#part(sid), cause).then(() => this.#settle(), this.#reject);
   }
 
   #part(sid: string): Part {
     return this.#parts.find((part) => part.sid === sid)!;
   }
 
-  async #addFailure(part: Part, error: GlobalChannelError): Promise<void> {
+  async #addFailure(part: Part, cause: unknown): Promise<void> {
+    const error = toGlobalChannelError(cause, part.sid);
     this.#failures.push(error);
     const uids = await within(this.#listings?.get(part.sid) ?? this.#list(part), this.#deadline.msLeft());
-    const isKnown = isKnownNotDelivered(error);
+    const isKnown = isKnownNotDelivered(cause);
     // Who has left since may have got it before, where that is not known.
     const gone = isKnown || !uids ? 0 : Math.max(0, this.#atLeast(part.count ?? 0) - uids.length);
     const targeted = (uids?.length ?? part.count ?? 0) + gone;
@@ -157,8 +158,11 @@ async function within<T>(value: Promise<T> | undefined, ms: number): Promise<T |
   }
 }
 
-function isKnownNotDelivered({ code }: GlobalChannelError): boolean {
-  return code === "GC_FRONTEND_UNREACHABLE" || code === "GC_FRONTEND_ERROR";
+/** What is none of the errors that transports are to give says nothing: it may have come after the request had arrived. */
+function isKnownNotDelivered(cause: unknown): boolean {
+  return (
+    isGlobalChannelError(cause) && (cause.code === "GC_FRONTEND_UNREACHABLE" || cause.code === "GC_FRONTEND_ERROR")
+  );
 }
 
 function toGlobalChannelError(cause: unknown, sid: string): GlobalChannelError {

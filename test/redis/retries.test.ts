@@ -9,6 +9,7 @@ import {
   type PushReport,
 } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
+import { CallerMemory } from "../../src/transports/redis/caller-memory.js";
 import { Inbox } from "../../src/transports/redis/inbox.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import { RecordingConnector } from "../support/recording-connector.js";
@@ -133,6 +134,21 @@ test.serial("answers that are lost with a service's subscriptions are given once
     [0, ...numbers(1000)],
   );
 });
+
+test.serial(
+  "where a frontend forgets what it has handled, pushes whose answers are lost are delivered again",
+  async (t) => {
+    const { isNew, stateOf } = CallerMemory.prototype;
+    t.teardown(() => Object.assign(CallerMemory.prototype, { isNew, stateOf }));
+    Object.assign(CallerMemory.prototype, { isNew: () => true, stateOf: () => "missed" });
+    const cluster = await startCluster(t);
+
+    await pushWhileCut(cluster, cluster.cutAllSubscribers);
+
+    const received = cluster.clients.received("ann").map(({ msg }) => msg);
+    t.true(new Set(received).size < received.length);
+  },
+);
 
 test.serial("a push to a frontend that has crashed fails when its lease ends, and not at its deadline", async (t) => {
   const { service, crash } = await startCluster(t, { leaseMs: 600 });

@@ -495,7 +495,8 @@ test("a frontend that a transport of the user's own fails for is named in the re
     () => service.pushToUsers("connector", "chat", 1, ["ann", "bob", "cid"]),
   ]) {
     const report = await push();
-    t.deepEqual(totals(report), [3, 2, 1, 0, 0]);
+    // It may have been cut when the message was there already.
+    t.deepEqual(totals(report), [3, 2, 0, 1, 0]);
     t.deepEqual(report.failIds, ["cid"]);
     const part = report.frontends.find(({ sid }) => sid === "s2");
     t.like(part?.error, { code: "GC_FRONTEND_ERROR", cause: { message: "cable cut" } });
@@ -568,7 +569,7 @@ test.onRedisAlone(
   },
 );
 
-test("an answer that is none is the frontend's failure, and its members are named", async (t, stage) => {
+test("an answer that is none is the frontend's failure, and its members are unknown, and named", async (t, stage) => {
   const { manager, registry, transport } = stage.cluster();
   const mute = replacing(transport, {
     request: (sid, request, options) =>
@@ -579,6 +580,6 @@ test("an answer that is none is the frontend's failure, and its members are name
 
   const report = await service.pushMessage("connector", "chat", 1, "room");
 
-  t.deepEqual(totals(report), [3, 2, 1, 0, 0]);
+  t.deepEqual(totals(report), [3, 2, 0, 1, 0]);
   t.deepEqual(report.failIds, ["cid"]);
 });
