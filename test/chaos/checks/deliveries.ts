@@ -8,12 +8,6 @@ const IN_FLIGHT_MS = 8000;
 /** For how long what is delivered may still be in its frontend: one that is stopped or killed meanwhile keeps it. */
 const HANDED_OVER_MS = 100;
 
-/**
- * For how long a leave may be undone whose frontend was just registering the member again: until it has heard of both, over a
- * connection that may be slow.
- */
-const CORRECTED_MS = 1000;
-
 /** How long a frontend may take to notice that a client has gone. */
 const NOTICED_MS = 500;
 
@@ -35,7 +29,7 @@ export function checkDeliveries(history: History, memberships: Memberships, dist
     return [
       ...findTwice(push, got),
       ...findOutlived(push, got, history.lives, disturbances),
-      ...findUncalled(push, got, memberships, disturbances),
+      ...findUncalled(push, got, memberships),
       ...findMissed(push, got, history, memberships, disturbances),
       ...findLies(push, got, bySid, disturbances),
     ];
@@ -87,21 +81,14 @@ function findOutlived(
 }
 
 /** Whoever gets a push was a member at some moment from its call on, and is not one of those left out. */
-function findUncalled(
-  push: Push,
-  got: readonly Reception[],
-  memberships: Memberships,
-  disturbances: Disturbances,
-): Violation[] {
+function findUncalled(push: Push, got: readonly Reception[], memberships: Memberships): Violation[] {
   const { audience, except, start } = push;
-  return got.flatMap(({ at, connection: { uid, sid, frontend } }) => {
-    const mayBeLate = disturbances.of(frontend).some(({ from, to }) => from < start && to > start - CORRECTED_MS);
-    const since = mayBeLate ? start - CORRECTED_MS : start;
+  return got.flatMap(({ at, connection: { uid, sid } }) => {
     const isCalled =
       "everyone" in audience ||
       ("uids" in audience
         ? audience.uids.includes(uid)
-        : audience.names.some((name) => memberships.isPossible(name, uid, sid, since, at)));
+        : audience.names.some((name) => memberships.isPossible(name, uid, sid, start, at)));
     if (except.includes(uid)) return [violation(push, `came to ${uid}, who was left out`, { uid, sid })];
     return isCalled ? [] : [violation(push, `came to ${uid} at ${sid}, who was no member`, { uid, sid })];
   });
