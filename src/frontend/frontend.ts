@@ -171,7 +171,8 @@ export class Frontend {
 
   /**
    * Leaves the cluster cleanly: no push targets this frontend any more, those that have arrived are delivered, its members
-   * leave their channels (reason `disconnect`), and its clients are closed. Calling it again returns the same promise.
+   * leave their channels (reason `disconnect`), and its clients are closed. What cannot be done is done by others, as after a
+   * crash: the `sid` is given back last. Calling it again returns the same promise.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
