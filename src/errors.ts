@@ -13,7 +13,8 @@ export const ERROR_CODES = {
   GC_STORE_ERROR: "the store answered with an error, or the channel manager broke its contract",
   GC_TIMEOUT: "no answer before the deadline: whether it was done is not known (temporary)",
   GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
-  GC_FRONTEND_ERROR: "the frontend could not do what it was asked",
+  GC_FRONTEND_ERROR:
+    "the frontend could not do what it was asked, or its transport failed in a way of its own (`cause`)",
   GC_OVERLOADED: "a bounded queue is full (temporary)",
   GC_PUSH_FAILED: "every targeted frontend failed; `report` has the details",
   GC_LISTENER_FAILED: "a function of the application threw, or its promise rejected",

@@ -67,7 +67,7 @@ export class Fence {
     return this.#refused.length < MAX_REFUSED ? this.refuse() : new Promise(() => {});
   }
 
-  /** The lease was given back, and no other incarnation has the sid. */
+  /** The frontend is not live any more by its own wish, and no other incarnation has the sid. */
   release(): void {
     this.#isReleased = true;
     this.#answerRefused();

@@ -85,6 +85,7 @@ export class Frontend {
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  #isRetired = false;
   #isTaken = false;
 
   /** @throws `GC_INVALID_OPTION` */
@@ -229,8 +230,9 @@ export class Frontend {
       () => this.#connector.stop?.(),
       () => this.#residents.idle(),
       async () => {
+        // Where one of these fails, others evict once the lease has ended.
+        if (!this.#isRetired) await this.#retire();
         await this.#evict("disconnect");
-        // Not where that has failed: others do it once the lease has ended.
         await this.#lease.release();
       },
       () => this.#mirror?.stop(),
@@ -248,6 +250,7 @@ export class Frontend {
   /** Is not live any more, and takes in what was sent before; a transport that hangs holds nobody up. */
   async #retire(): Promise<void> {
     if (await this.#lease.retire()) this.#isTaken = true;
+    this.#isRetired = true;
     if (!this.#isTaken) this.#fence.release();
     const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
       reportError(this, error);

@@ -33,6 +33,8 @@ export class Lease {
   #renewal: Promise<unknown> | undefined;
   #reconciling: Promise<void> | undefined;
   #released = false;
+  /** Another incarnation has the sid. */
+  #isTaken = false;
   /** The worst that has become of the lease and is not told of yet. */
   #untold: Exclude<LeaseState, "taken"> = "held";
   /** Until when the lease surely lasts, by the clock of this process, which goes on while that is stopped. */
@@ -45,7 +47,7 @@ export class Lease {
   /** Reserves the sid. Waits, once, for the lease of an incarnation that may have crashed. */
   async reserve(): Promise<void> {
     const { registry, frontend, leaseMs } = this.#options;
-    this.#released = false;
+    this.#released = this.#isTaken = false;
     this.#validUntil = Infinity;
     const patienceEndsAt = performance.now() + leaseMs * 1.2;
     for (;;) {
@@ -82,19 +84,21 @@ export class Lease {
   }
 
   /**
-   * Ends the frontend's being live, so that no push is for it any more. The sid stays reserved, until {@link release}: if this
-   * process dies before that, others find that its lease has ended, and clean up. Resolves whether another incarnation has it.
+   * Ends the frontend's being live, so that no push is for it any more. The sid stays reserved for the length of a lease, mostly
+   * until {@link release}: if this process dies before that, others find that the lease has ended, and clean up. Resolves whether
+   * another incarnation has the sid.
    */
   async retire(): Promise<boolean> {
     const { registry, frontend, leaseMs } = this.#options;
     await this.#end();
     try {
-      await registry.register(frontend, leaseMs);
-      return false;
+      // Not to be taken back from the other one, whatever has become of its lease.
+      if (!this.#isTaken) await registry.register(frontend, leaseMs);
     } catch (error) {
       if (!isSidInUse(error)) throw error;
-      return true;
+      this.#isTaken = true;
     }
+    return this.#isTaken;
   }
 
   /** Gives the sid back. */
@@ -134,6 +138,7 @@ export class Lease {
     if (this.#released) return undefined;
     observed(state, performance.now() - askedAt);
     if (state === "taken") {
+      this.#isTaken = true;
       this.#validUntil = -Infinity;
       lapsed();
       // Who it is matters less than that it is so.

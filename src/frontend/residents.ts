@@ -148,11 +148,10 @@ export class Residents {
   }
 
   #noticeJoin({ uids, reason }: Extract<MemberSetChange, { type: "join" }>): void {
-    // Only a frontend restores, and only its own users: who is not here was one of an earlier incarnation, which wrote that late.
-    const isForeign = (uid: string): boolean => reason === "restored" && !this.mayStay(uid);
-    if (this.#departed.size === 0 && reason !== "restored") return;
-    // Or of an add that was under way when the user's last session closed.
-    for (const uid of uids) if (this.#departed.has(uid) || isForeign(uid)) void this.#settle(uid);
+    const isRestored = reason === "restored";
+    if (this.#evictsAll || (this.#departed.size === 0 && !isRestored)) return;
+    // An add that was under way when the user's last session closed; or what an earlier incarnation has restored, and written late.
+    for (const uid of uids) if (this.#departed.has(uid) || (isRestored && !this.mayStay(uid))) void this.#settle(uid);
   }
 
   /** Brings the store in line with this frontend, after its lease was renewed, which was asked for at a time of this process. */

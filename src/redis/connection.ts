@@ -38,7 +38,7 @@ export class RedisConnection {
   readonly #source: RedisSource;
   #client: Redis | undefined;
   #subscriptions: Subscriptions | undefined;
-  /** An injected client is its owner's to break. */
+  /** An injected client is its owner's to break, and who gives a time limit of its own has it. */
   #silence: SilenceWatch | undefined;
   readonly #deferred: (() => Promise<unknown>)[] = [];
   /** How much of what was deferred has been sent and is not answered: of this connection, not of one before it. */
@@ -143,7 +143,7 @@ export class RedisConnection {
     this.#client = client;
     await ready(client);
     client.on("close", this.#onLoss);
-    if (client !== this.#source) this.#silence = new SilenceWatch(client);
+    if (client !== this.#source && !hasTimeLimit(this.#source)) this.#silence = new SilenceWatch(client);
     const subscriber = client.duplicate({
       autoResubscribe: false,
       enableOfflineQueue: true,
@@ -183,6 +183,10 @@ function createClient(source: string | RedisOptions): Redis {
   // Every command rejects by itself; without a listener ioredis prints what it meets between commands.
   client.on("error", () => {});
   return client;
+}
+
+function hasTimeLimit(source: RedisSource): boolean {
+  return typeof source === "object" && !isClient(source) && source.socketTimeout !== undefined;
 }
 
 /** Not all processes at the same time. */

@@ -1,7 +1,7 @@
 import type { ChannelEvent, MembershipEvent } from "../types.js";
 import type { TellEvent } from "./service-events.js";
 
-/** What is kept for the delay: a leave or the end of a channel that is held back, or a join that was told. */
+/** What is kept: a leave or the end of a channel that is held back for the delay, or a join that was told, for `downMs` longer. */
 type Kept = { until: number } & (
   | { type: "join" | "leave"; event: MembershipEvent }
   | { type: "channel-emptied"; event: ChannelEvent }
@@ -17,7 +17,7 @@ interface KeptChannel {
 
 interface LeaveDelayOptions {
   delayMs: number;
-  /** After how long, at most, a leave is heard of that comes as its frontend has died. */
+  /** After how long a leave is heard of that comes as its frontend has died: lease and grace. */
   downMs: number;
   tell: TellEvent;
   /** A clock that is never set back, in milliseconds. @default performance.now */

@@ -24,7 +24,10 @@ export interface PushReport {
   delivered: number;
   /** Not delivered: the user has no session there, or the frontend is known not to have got it. */
   failed: number;
-  /** The frontend did not answer before the deadline, or was not asked to (`ack: false`): it may have delivered or not. */
+  /**
+   * It may have been delivered or not: the frontend did not answer before the deadline, or was not asked to (`ack: false`), or the
+   * transport failed with an error that does not say.
+   */
   unknown: number;
   /** The uids that are not known to be delivered, one for each such member: `failIds.length + unlisted = failed + unknown`. */
   failIds: string[];

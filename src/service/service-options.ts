@@ -25,7 +25,8 @@ export interface GlobalChannelServiceOptions {
   /**
    * For how long the `leave` of a user is held back who may come back, in milliseconds: if the user joins that channel again
    * within it, at the same or another frontend, neither is told. Nor is the leave of one who has joined at another frontend up
-   * to that long before. The same holds for `channel-emptied` and `channel-created`. @default 0
+   * to that long before, or, where its own has died, `graceMs` and 3 s longer: for that long joins are kept in mind. The same holds
+   * for `channel-emptied` and `channel-created`. @default 0
    */
   leaveDelayMs?: number;
   /**

@@ -9,7 +9,8 @@ for (const outage of ["gone", "hangs"] as const) {
 
     t.like(result, { crashes: 0, notTemporary: [], wrong: [] });
     t.true(result.refused > 200);
-    t.true(result.slowestMs < 1000, `${result.slowestMs}`);
+    // On a machine that does other things, too.
+    t.true(result.slowestMs < 1500, `${result.slowestMs}`);
     t.true(result.growthBytes < 20e6);
     // It is 1 s on a machine that has nothing else to do.
     t.true(result.firstGoodMs < 3000, `${result.firstGoodMs}`);
@@ -25,5 +26,5 @@ test("with calls that wait for Redis they would take as long as it is away", asy
 test("where nobody notices that Redis hangs they would take for seconds", async (t) => {
   const { slowestMs } = await takeRedisAway(t, { ...PLAN, outage: "hangs", without: ["silenceWatch"] });
 
-  t.true(slowestMs > 1500, `${slowestMs}`);
+  t.true(slowestMs > 2000, `${slowestMs}`);
 });

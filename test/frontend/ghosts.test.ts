@@ -162,3 +162,28 @@ test("what a frontend leaves that fails in the middle of its end is cleaned up a
     eventually(async () => (await cluster.manager.getSessions!(["ann", "bob"])).flat().length === 0, 3000),
   );
 });
+
+test("a frontend that cannot say that it stops, but then can, takes its members and sessions out all the same", async (t, stage) => {
+  const cluster = stage.cluster();
+  let failures = 0;
+  let isStopping = false;
+  const failing = replacing(cluster.registry, {
+    register: (frontend, leaseMs) => {
+      if (isStopping && failures++ === 0) throw new Error("cut off");
+      return cluster.registry.register(frontend, leaseMs);
+    },
+  });
+  const { frontend, clients } = await stage.frontend("s1", { cluster: { ...cluster, registry: failing } });
+  const service = await stage.service({ graceMs: 60_000 });
+  await connect(service, "s1", clients, ["ann", "bob"]);
+  await service.add("room", "ann", "s1");
+
+  isStopping = true;
+  await t.throwsAsync(frontend.stop(), { message: /cut off/ });
+
+  t.is(failures, 2);
+  await cluster.manager.start?.();
+  t.teardown(() => cluster.manager.stop?.());
+  t.deepEqual(await cluster.manager.getMembersBySid("room", "s1"), []);
+  t.deepEqual((await cluster.manager.getSessions!(["ann", "bob"])).flat(), []);
+});

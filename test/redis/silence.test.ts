@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import test, { type ExecutionContext } from "ava";
-import { Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
+import { type ChannelManager, Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
+import { pause } from "../support/pause.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { startRedis } from "../support/redis-server.js";
 import { startSubscriberProxy } from "./subscriber-proxy.js";
@@ -122,4 +124,66 @@ test("a service and a frontend can be stopped while Redis hangs", async (t) => {
   const stopped = await Promise.all([settles(service.stop(true), NOTICED_MS), settles(frontend.stop(), NOTICED_MS)]);
 
   t.deepEqual(stopped, [true, true]);
+});
+
+test("calls to a Redis that hangs fail within 1 s, and go on when it does", async (t) => {
+  const server = await startServer(t);
+  const { manager } = redis(server.url);
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+
+  const over = pause(server.pid!, 2500);
+  await sleep(200);
+  const begun = performance.now();
+  const error = await t.throwsAsync<GlobalChannelError>(async () => manager.add("room", "ann", "s1"));
+  const tookMs = performance.now() - begun;
+
+  t.like(error, { code: "GC_STORE_UNAVAILABLE", temporary: true });
+  t.true(tookMs < 1500, `${tookMs}`);
+  await over;
+  await t.notThrowsAsync(eventually(async () => isAdded(manager), 3000));
+});
+
+/** Whether a call is answered. */
+async function isAdded(manager: ChannelManager): Promise<boolean> {
+  try {
+    return await manager.add("room", "ben", "s1");
+  } catch {
+    return false;
+  }
+}
+
+// Serial: it keeps the others from their time, too.
+test.serial("those of a process that was busy itself do not fail", async (t) => {
+  const server = await startServer(t);
+  const { manager } = redis(server.url);
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+
+  // It answers when this process does not read.
+  const over = pause(server.pid!, 400);
+  await sleep(100);
+  const adding = manager.add("room", "ann", "s1");
+  await sleep(250);
+  for (const endAt = performance.now() + 1200; performance.now() < endAt;);
+
+  t.true(await adding);
+  await over;
+});
+
+test("a client of the application's own, and a time limit of its own, stay as they are", async (t) => {
+  const server = await startServer(t);
+  const injected = new Redis(server.url);
+  t.teardown(() => injected.disconnect());
+  const own = { host: server.host, port: server.port, socketTimeout: 10_000 };
+  for (const cluster of [redis(injected), redis(own)]) {
+    await cluster.manager.start?.();
+    t.teardown(() => cluster.manager.stop?.());
+
+    const over = pause(server.pid!, 2000);
+    await sleep(200);
+    t.true(await cluster.manager.add("room", "ann", `s${server.port}`));
+    await over;
+    await cluster.manager.leave("room", "ann", `s${server.port}`);
+  }
 });

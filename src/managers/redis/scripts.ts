@@ -92,9 +92,9 @@ local function noteGone(members, uids, seconds)
 end
 local function noteJoined(sets, members, uids, seconds)
   local gone, untold, ended = beside(members, '${GONE_MARK}'), beside(members, '${UNTOLD_MARK}'), endedOf(sets)
-  -- Mostly there is none of them.
-  if #uids == 0 or redis.call('EXISTS', gone, untold, ended) == 0 then return {} end
-  redis.call('ZREM', gone, unpack(uids))
+  -- Mostly there is none of them, or the first.
+  local found = #uids > 0 and redis.call('EXISTS', gone, untold, ended) or 0
+  if found == 0 or (redis.call('ZREM', gone, unpack(uids)) > 0 and found == 1) then return {} end
   local destruction, late = redis.call('GET', ended), {}
   if destruction then
     local joined = joinedOf(members, destruction)
@@ -170,14 +170,14 @@ local function changeSet(sets, members, channels, set)
       results[#results + 1] = ''
     else
       local isJoin, absent = kind == 'join', {}
-      if reason == 'restored' then
-        uids, absent = split(sets, members, uids)
-      elseif isJoin then
+      if reason == 'restored' then uids, absent = split(sets, members, uids) end
+      -- The first write: a Redis whose memory is full refuses joins by it.
+      local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
+      results[#results + 1] = digits
+      if reason == 'join' then
         local late = noteJoined(sets, members, uids, ARGV[2])
         if #late > 0 then publish(ARGV[1] .. sid, head, 'leave', 'null', 'destroyed', late) end
       end
-      local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
-      results[#results + 1] = digits
       if (isJoin and #uids > 0) or #changed > 0 then
         local isBegun = not epoch
         if isBegun then epoch, counter = newEpoch, 0 end
