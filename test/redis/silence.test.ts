@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import test, { type ExecutionContext } from "ava";
 import { type ChannelManager, Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
@@ -160,15 +160,16 @@ test.serial("those of a process that was busy itself do not fail", async (t) => 
   await manager.start?.();
   t.teardown(() => manager.stop?.());
 
-  // It answers when this process does not read.
-  const over = pause(server.pid!, 400);
-  await sleep(100);
+  process.kill(server.pid!, "SIGSTOP");
+  t.teardown(() => process.kill(server.pid!, "SIGCONT"));
   const adding = manager.add("room", "ann", "s1");
-  await sleep(250);
+  await sleep(400);
+  // After immediates come timers, and only then what is to be read.
+  await nextTurn();
+  process.kill(server.pid!, "SIGCONT");
   for (const endAt = performance.now() + 1200; performance.now() < endAt;);
 
   t.true(await adding);
-  await over;
 });
 
 test("a client of the application's own, and a time limit of its own, stay as they are", async (t) => {
