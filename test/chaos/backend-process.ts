@@ -71,13 +71,15 @@ const api = {
   start: () => service.start(),
 
   async push(id: number, audience: Audience, except: readonly string[]): Promise<Outcome> {
+    const sending = send(id, audience, except);
+    // Not before: this process may be stopped in between, and the deadline of the push is counted from the call.
     const deadline = monotonicMs() + options.timeoutMs;
     const late = () => {
       const now = monotonicMs();
       return { lateMs: Math.max(0, now - deadline), blockedMs: loop.between(deadline, now) };
     };
     try {
-      const report = await send(id, audience, except);
+      const report = await sending;
       return { ...late(), report: numbersOf(report) };
     } catch (error) {
       const measured = late();
