@@ -137,7 +137,8 @@ for (const [framework, transport] of [
     const destroyed = await backend.ask("destroyChannel", "doomed");
 
     t.is(destroyed, clients.length);
-    t.deepEqual(await store.keys("gc:{doomed}:*"), []);
+    // Only, for a while, that it was destroyed.
+    t.deepEqual(await store.keys("gc:{doomed}:*"), ["gc:{doomed}:e"]);
   });
 
   test.serial(`${over} › a connector that was killed and is started again has no ghost members`, async (t) => {
