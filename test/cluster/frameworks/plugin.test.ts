@@ -25,7 +25,7 @@ for (const framework of ["pomelo", "pinus"] as const) {
     const stage = new Shared(async (t) => {
       const redis = await startRedis();
       t.teardown(() => redis.stop());
-      const options = { redis: redis.url, transport, leaseMs: 1000 };
+      const options = { redis: redis.url, transport, leaseMs: 3000 };
       const cluster = await startFrameworkCluster(t, { framework, plugin: `globalchannel/${framework}`, options });
       return { cluster, store: connectTo(t, redis.url) };
     });
