@@ -85,8 +85,6 @@ export class Frontend {
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  #isRetired = false;
-  #isTaken = false;
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: FrontendOptions) {
@@ -231,7 +229,7 @@ export class Frontend {
       () => this.#residents.idle(),
       async () => {
         // Where one of these fails, others evict once the lease has ended.
-        if (!this.#isRetired) await this.#retire();
+        if (!this.#lease.isRetired) await this.#retire();
         await this.#evict("disconnect");
         await this.#lease.release();
       },
@@ -249,9 +247,8 @@ export class Frontend {
 
   /** Is not live any more, and takes in what was sent before; a transport that hangs holds nobody up. */
   async #retire(): Promise<void> {
-    if (await this.#lease.retire()) this.#isTaken = true;
-    this.#isRetired = true;
-    if (!this.#isTaken) this.#fence.release();
+    await this.#lease.retire();
+    if (!this.#lease.isTaken) this.#fence.release();
     const fenced = Promise.resolve(this.#cluster.transport.fence?.(this.sid)).catch((error: unknown) => {
       reportError(this, error);
     });
@@ -262,7 +259,7 @@ export class Frontend {
   async #evict(reason: LeaveReason): Promise<void> {
     const { manager } = this.#cluster;
     // The members here are another incarnation's now.
-    if (this.#isTaken) return;
+    if (this.#lease.isTaken) return;
     if (manager.capabilities?.eviction) await manager.evict?.(this.#info, reason);
     else await this.#residents.leaveAll(reason);
   }
@@ -270,7 +267,6 @@ export class Frontend {
   /** Another process holds the sid now: going on would deliver to users who are its business. */
   #yield(holder: string): void {
     reportError(this, sidTaken(this.sid, holder));
-    this.#isTaken = true;
     this.stop().catch((error: unknown) => reportError(this, error));
   }
 

@@ -33,7 +33,7 @@ export class Lease {
   #renewal: Promise<unknown> | undefined;
   #reconciling: Promise<void> | undefined;
   #released = false;
-  /** Another incarnation has the sid. */
+  #isRetired = false;
   #isTaken = false;
   /** The worst that has become of the lease and is not told of yet. */
   #untold: Exclude<LeaseState, "taken"> = "held";
@@ -47,7 +47,7 @@ export class Lease {
   /** Reserves the sid. Waits, once, for the lease of an incarnation that may have crashed. */
   async reserve(): Promise<void> {
     const { registry, frontend, leaseMs } = this.#options;
-    this.#released = this.#isTaken = false;
+    this.#released = this.#isRetired = this.#isTaken = false;
     this.#validUntil = Infinity;
     const patienceEndsAt = performance.now() + leaseMs * 1.2;
     for (;;) {
@@ -85,10 +85,9 @@ export class Lease {
 
   /**
    * Ends the frontend's being live, so that no push is for it any more. The sid stays reserved for the length of a lease, mostly
-   * until {@link release}: if this process dies before that, others find that the lease has ended, and clean up. Resolves whether
-   * another incarnation has the sid.
+   * until {@link release}: if this process dies before that, others find that the lease has ended, and clean up.
    */
-  async retire(): Promise<boolean> {
+  async retire(): Promise<void> {
     const { registry, frontend, leaseMs } = this.#options;
     await this.#end();
     try {
@@ -98,6 +97,16 @@ export class Lease {
       if (!isSidInUse(error)) throw error;
       this.#isTaken = true;
     }
+    this.#isRetired = true;
+  }
+
+  /** Whether {@link retire} is done. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /** Whether another incarnation has the sid, as far as is known. */
+  get isTaken(): boolean {
     return this.#isTaken;
   }
 

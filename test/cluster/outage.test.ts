@@ -9,8 +9,8 @@ for (const outage of ["gone", "hangs"] as const) {
 
     t.like(result, { crashes: 0, notTemporary: [], wrong: [] });
     t.true(result.refused > 200);
-    // On a machine that does other things, too.
-    t.true(result.slowestMs < 1500, `${result.slowestMs}`);
+    // That it hangs is noticed within 0.9 s, on a machine that does nothing else.
+    t.true(result.slowestMs < (outage === "gone" ? 1000 : 1500), `${result.slowestMs}`);
     t.true(result.growthBytes < 20e6);
     // It is 1 s on a machine that has nothing else to do.
     t.true(result.firstGoodMs < 3000, `${result.firstGoodMs}`);

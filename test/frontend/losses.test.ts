@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import type { ChangeListener, Cluster } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
@@ -57,17 +58,22 @@ async function startFarAway(stage: Stage) {
 /** A Redis that has lost its data and a frontend that does not know yet: its lease is renewed seldom. */
 const LEASE_MS = 3000;
 
+/** Such a frontend, with users who are all members of `room` and of `hall`. */
+async function startCrowd(t: ExecutionContext, stage: Stage) {
+  const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
+  const service = await stage.service();
+  const admin = new Redis(stage.url!);
+  t.teardown(() => admin.disconnect());
+  const uids = numbers(50).map((n) => `user-${n}`);
+  await connect(service, "s1", clients, uids);
+  for (const name of ["room", "hall"]) await service.addMany(membersAt("s1", name, uids));
+  return { service, admin, uids };
+}
+
 test.onRedisAlone(
   "a leave that finds nothing, as the store has lost it, is not undone when that is restored",
   async (t, stage) => {
-    const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
-    const service = await stage.service();
-    const admin = new Redis(stage.url!);
-    t.teardown(() => admin.disconnect());
-    const uids = numbers(50).map((n) => `user-${n}`);
-    await connect(service, "s1", clients, uids);
-    await service.addMany(membersAt("s1", "room", uids));
-    await service.addMany(membersAt("s1", "hall", uids));
+    const { service, admin, uids } = await startCrowd(t, stage);
 
     await admin.flushall();
     const [leaver, kicked] = uids;
@@ -147,13 +153,7 @@ test.onRedisAlone(
 test.onRedisAlone(
   "a channel that is destroyed while the store has lost it does not come back, but for those who join it again",
   async (t, stage) => {
-    const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
-    const service = await stage.service();
-    const admin = new Redis(stage.url!);
-    t.teardown(() => admin.disconnect());
-    const uids = numbers(50).map((n) => `user-${n}`);
-    await connect(service, "s1", clients, uids);
-    for (const name of ["room", "hall"]) await service.addMany(membersAt("s1", name, uids));
+    const { service, admin, uids } = await startCrowd(t, stage);
 
     await admin.flushall();
     t.is(await service.destroyChannel("room"), 0);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
+import { FAREWELLS } from "../../src/managers/redis/farewells.js";
 import * as managerScripts from "../../src/managers/redis/scripts.js";
-import * as redisKeys from "../../src/redis/keys.js";
 import { LEASES, NOW } from "../../src/redis/leases.js";
 import { probe } from "../../src/redis/prober.js";
 import type { Script } from "../../src/redis/script.js";
@@ -33,12 +33,8 @@ function scriptsOf(source: string): SourceScript[] {
   const fragments = new Map(
     [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
   );
-  const marks = Object.fromEntries(Object.entries(redisKeys).filter(([name]) => name.endsWith("_MARK"))) as Record<
-    string,
-    string
-  >;
-  // From other files; the marks are no Lua, but parts of keys.
-  for (const [fragment, text] of Object.entries({ NOW, LEASES, ...marks })) fragments.set(fragment, text);
+  // From other files.
+  for (const [fragment, text] of Object.entries({ NOW, LEASES, FAREWELLS })) fragments.set(fragment, text);
   const expand = (template: string): string =>
     template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
       const lua = fragments.get(fragment);
