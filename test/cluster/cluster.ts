@@ -54,8 +54,8 @@ export async function startCluster(
   {
     frontends = 3,
     backends = 1,
-    leaseMs = 1000,
-    graceMs = 1000,
+    leaseMs = DEFAULTS.leaseMs,
+    graceMs = DEFAULTS.graceMs,
     hasNamedSessions = false,
     without = [],
     clockShiftMs = 0,

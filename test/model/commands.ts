@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import type { PushReport } from "../../src/index.js";
 import { at, sidOf, uidOf, type Model } from "./model.js";
@@ -169,22 +171,26 @@ async function checkPush(
   assert.deepEqual(world.receivers(message, UIDS).toSorted(), reached.toSorted());
 }
 
-/** Waits for what follows a call without being waited for: departures and read repair. */
+/** Waits for what follows a call without being waited for: departures, read repair, and the events of all. */
 async function settled(model: Model, world: World): Promise<void> {
-  const giveUpAt = performance.now() + 2000;
-  for (;;) {
-    const counts = await Promise.all(NAMES.map((channel) => world.service.count(channel)));
-    const isSettled = counts.every((count, index) => count === model.members(NAMES[index]!).size);
-    if (isSettled || performance.now() > giveUpAt) return;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  const giveUpAt = performance.now() + 10_000;
+  while (!(await isSettled(model, world)) && performance.now() < giveUpAt) await sleep(1);
+}
+
+async function isSettled(model: Model, world: World): Promise<boolean> {
+  const isTold = NAMES.every((channel) => isDeepStrictEqual(world.heardOf(channel), model.members(channel)));
+  if (!isTold) return false;
+  const counts = await Promise.all(NAMES.map((channel) => world.service.count(channel)));
+  return counts.every((count, index) => count === model.members(NAMES[index]!).size);
 }
 
 /** Everything that can be asked has the model's answer. */
 export async function agree(model: Model, world: World): Promise<void> {
   const { service } = world;
+  await settled(model, world);
   for (const channel of NAMES) {
     const members = [...model.members(channel)];
+    assert.deepEqual([...world.heardOf(channel)].toSorted(), members.toSorted());
     assert.equal(await service.count(channel), members.length);
     for (const server of SIDS) {
       const expected = members.filter((place) => sidOf(place) === server).map(uidOf);

@@ -1,5 +1,6 @@
 import { GlobalChannelService, Frontend, type Cluster } from "../../src/index.js";
 import { RecordingConnector } from "../support/recording-connector.js";
+import { at } from "./model.js";
 
 export const STYPE = "connector";
 
@@ -8,11 +9,15 @@ export class World {
   readonly service: GlobalChannelService;
   readonly #cluster: Cluster;
   readonly #frontends = new Map<string, { frontend: Frontend; sessions: RecordingConnector }>();
+  /** Who is a member by the events of the service: channel -> `uid@sid`. */
+  readonly #heard = new Map<string, Set<string>>();
   #messages = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
     this.service = new GlobalChannelService({ cluster, timeoutMs: 2000 });
+    this.service.on("join", ({ name, uid, sid }) => this.heardOf(name).add(at(uid, sid)));
+    this.service.on("leave", ({ name, uid, sid }) => this.heardOf(name).delete(at(uid, sid)));
   }
 
   async start(sids: readonly string[]): Promise<void> {
@@ -42,6 +47,16 @@ export class World {
 
   disconnect(uid: string, sid: string): void {
     this.#frontends.get(sid)!.sessions.disconnect(uid);
+  }
+
+  /**
+   * The members of a channel, by the events of the service. What is told here has been told to the frontends, which share its
+   * connection: before that, who connects again has never been away.
+   */
+  heardOf(name: string): Set<string> {
+    const members = this.#heard.get(name) ?? new Set();
+    this.#heard.set(name, members);
+    return members;
   }
 
   /** A message that was not sent before. */
