@@ -2,7 +2,7 @@
 import test from "ava";
 
 import { check } from "./checks/index.js";
-import type { Invariant } from "./history.js";
+import type { Invariant, Violation } from "./history.js";
 import { planFaults, planOps } from "./plan.js";
 import { runChaos } from "./run.js";
 import { DEFAULTS, type FaultKind, type Settings } from "./settings.js";
@@ -50,8 +50,11 @@ function seedWithDestruction(): number {
   }
 }
 
-function settingsOf(fault: FaultKind | undefined, sabotage: readonly string[]): Settings {
-  const { seconds } = (fault && LONG[fault]) ?? SHORT;
+function settingsOf({
+  fault,
+  sabotage,
+  seconds = (fault && LONG[fault]?.seconds) ?? SHORT.seconds,
+}: Control): Settings {
   return {
     ...SHORT,
     seconds,
@@ -61,12 +64,17 @@ function settingsOf(fault: FaultKind | undefined, sabotage: readonly string[]): 
   };
 }
 
-/** What is switched off together, and what has to be found of it. */
-const CONTROLS: readonly {
+/** What is switched off, and what has to be found of it. */
+interface Control {
+  /** Together. */
   sabotage: readonly string[];
   fault?: FaultKind;
+  /** How long the run is, where it is not as long as its fault needs. */
+  seconds?: number;
   found: readonly (readonly [Invariant, RegExp])[];
-}[] = [
+}
+
+const CONTROLS: readonly Control[] = [
   {
     sabotage: ["late"],
     found: [
@@ -121,22 +129,31 @@ const CONTROLS: readonly {
     found: [["5 events", /told leave .* twice/]],
   },
   { sabotage: ["no-fence"], fault: "replace-frontend", found: [["2 deliveries", /came to .* when .* had its place/]] },
-  { sabotage: ["crash"], found: [["6 processes", /ended by itself[^]*nobody handles this/]] },
+  // In the middle of the run also where it takes long to begin.
+  { sabotage: ["crash"], seconds: 8, found: [["6 processes", /ended by itself[^]*nobody handles this/]] },
 ];
 
-for (const { sabotage, fault, found } of CONTROLS) {
-  test.serial(`with ${[...sabotage, fault ?? "no faults"].join(", ")}, a run breaks its promises`, async (t) => {
-    const violations = check(await runChaos(settingsOf(fault, sabotage)));
+/** A fault may miss what it is for on a machine that is busy with other tests. */
+const ATTEMPTS = 3;
 
-    for (const [invariant, message] of found) {
-      t.true(
-        violations.some((violation) => violation.invariant === invariant && message.test(violation.message)),
-        `${String(message)} is not among:\n${violations.map((violation) => violation.message).join("\n")}`,
-      );
+for (const control of CONTROLS) {
+  const { sabotage, fault, found } = control;
+  test.serial(`with ${[...sabotage, fault ?? "no faults"].join(", ")}, a run breaks its promises`, async (t) => {
+    let violations: Violation[] = [];
+    let missing = found;
+    for (let attempt = 0; attempt < ATTEMPTS && missing.length > 0; attempt++) {
+      violations = check(await runChaos(settingsOf(control)));
+      missing = found.filter(([invariant, pattern]) => !violations.some(isOf(invariant, pattern)));
     }
+
+    t.deepEqual(missing, [], violations.map(({ message }) => message).join("\n"));
   });
 }
 
+function isOf(invariant: Invariant, pattern: RegExp): (violation: Violation) => boolean {
+  return (violation) => violation.invariant === invariant && pattern.test(violation.message);
+}
+
 test.serial("a run without faults keeps every promise", async (t) => {
-  t.deepEqual(check(await runChaos(settingsOf(undefined, []))), []);
+  t.deepEqual(check(await runChaos(settingsOf({ sabotage: [], found: [] }))), []);
 });

@@ -1,2 +1,2 @@
 // A process that ends by itself after a while.
-setTimeout(() => void Promise.reject(new Error("nobody handles this")), 3000);
+setTimeout(() => void Promise.reject(new Error("nobody handles this")), 7000);
