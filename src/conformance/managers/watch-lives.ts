@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chunks } from "../../batches.js";
 import type { MemberSetChange, Unsubscribe } from "../../types.js";
 import { assertSameItems, eventually, numbered } from "../expect.js";
 import { ChangeLog, catchesUp, parseVersion } from "./change-log.js";
@@ -159,7 +160,9 @@ export const watchLifeCases = [
     const memberships = numbered("", 300).map((id) => ({ name: `room${id}`, uid: `u${id}`, sid: `s${id}` }));
 
     await Promise.all(memberships.map(({ name, uid, sid }) => writer.add(name, uid, sid)));
-    await Promise.all(memberships.map(({ name }) => writer.destroyChannel(name)));
+    for (const some of chunks(memberships, 100)) {
+      await Promise.all(some.map(({ name }) => writer.destroyChannel(name)));
+    }
 
     await eventually(() => {
       assertSameItems(

@@ -4,8 +4,8 @@ import { ENDED_MARK, GONE_MARK, JOINED_MARK, MEMBERS_MARK, SETS_MARK, UNTOLD_MAR
  * Lua: what is kept for a while of those who are not to come back, as a frontend that has not heard of it may restore them: who was
  * told to leave (`gone`), that the channel was destroyed (`ended`), and who has joined since (`joined`).
  *
- * `noteGone(members, uids, seconds)`: they were told to leave.
- * `noteJoined(sets, members, uids, seconds)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has
+ * `noteGone(members, uids, keepSeconds)`: they were told to leave.
+ * `noteJoined(sets, members, uids, keepSeconds)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has
  * been told yet (`untold`, see `destroy`): that comes first.
  * `split(sets, members, uids)`: of those who are to be restored, who may be, and who may not.
  */
@@ -13,13 +13,20 @@ export const FAREWELLS = /* lua */ `
 local function beside(members, mark) return (string.gsub(members, '${MEMBERS_MARK}', mark, 1)) end
 local function endedOf(sets) return (string.gsub(sets, '${SETS_MARK}$', '${ENDED_MARK}')) end
 local function joinedOf(members, destruction) return beside(members, '${JOINED_MARK}' .. destruction .. ':') end
-local function noteGone(members, uids, seconds)
-  local gone, now = beside(members, '${GONE_MARK}'), tonumber(redis.call('TIME')[1])
-  for _, uid in ipairs(uids) do redis.call('ZADD', gone, now, uid) end
-  redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - seconds)
-  redis.call('EXPIRE', gone, seconds)
+local seconds, microseconds
+local function noteGone(members, uids, keepSeconds)
+  if not seconds then seconds, microseconds = unpack(redis.call('TIME')) end
+  local gone, scored = beside(members, '${GONE_MARK}'), {}
+  for _, uid in ipairs(uids) do
+    scored[#scored + 1] = seconds
+    scored[#scored + 1] = uid
+  end
+  redis.call('ZADD', gone, unpack(scored))
+  -- One time in 16: what is kept for longer does no harm.
+  if microseconds % 16 == 0 then redis.call('ZREMRANGEBYSCORE', gone, '-inf', seconds - keepSeconds) end
+  redis.call('EXPIRE', gone, keepSeconds)
 end
-local function noteJoined(sets, members, uids, seconds)
+local function noteJoined(sets, members, uids, keepSeconds)
   local gone, untold, ended = beside(members, '${GONE_MARK}'), beside(members, '${UNTOLD_MARK}'), endedOf(sets)
   -- Mostly there is none of them, or the first.
   local found = #uids > 0 and redis.call('EXISTS', gone, untold, ended) or 0
@@ -28,7 +35,7 @@ local function noteJoined(sets, members, uids, seconds)
   if destruction then
     local joined = joinedOf(members, destruction)
     redis.call('SADD', joined, unpack(uids))
-    if redis.call('TTL', joined) < 0 then redis.call('EXPIRE', joined, seconds) end
+    if redis.call('TTL', joined) < 0 then redis.call('EXPIRE', joined, keepSeconds) end
   end
   if redis.call('EXISTS', untold) == 1 then
     for _, uid in ipairs(uids) do
