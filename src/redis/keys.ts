@@ -41,21 +41,11 @@ export class Keys {
   }
 
   /**
-   * sorted set, by time: uids that were told to leave at `sid`, and have not joined since: a frontend that restores what was
-   * lost does not bring them back; kept for a while.
+   * sorted set, by time: who was told to leave, that the channel was destroyed, and who has joined since: a frontend that
+   * restores what was lost does not bring the others back; kept for a while.
    */
-  gone(name: string, sid: string): string {
-    return this.members(name, sid).replace(MEMBERS_MARK, GONE_MARK);
-  }
-
-  /** string: the id of the channel's last destruction; kept for a while. */
-  ended(name: string): string {
-    return `${this.#prefix}:{${escape(name)}${ENDED_MARK}`;
-  }
-
-  /** set: uids that have joined at `sid` since that destruction: they may be restored, and nobody else; kept for as long. */
-  joined(name: string, destruction: string, sid: string): string {
-    return this.members(name, sid).replace(MEMBERS_MARK, `${JOINED_MARK}${destruction}:`);
+  farewells(name: string): string {
+    return `${this.#prefix}:{${escape(name)}${FAREWELLS_MARK}`;
   }
 
   /** set: former members at `sid` of a channel that was destroyed, until each one's `leave` has been told. */
@@ -124,10 +114,8 @@ export class Keys {
 
 /** What tells the keys of one channel apart. Scripts make those that they seldom need of others: to be given them would cost more. */
 export const SETS_MARK = "}:s";
-export const ENDED_MARK = "}:e";
+export const FAREWELLS_MARK = "}:g";
 export const MEMBERS_MARK = "}:m:";
-export const GONE_MARK = "}:g:";
-export const JOINED_MARK = "}:j:";
 export const UNTOLD_MARK = "}:d:";
 
 /**
@@ -137,7 +125,7 @@ export const UNTOLD_MARK = "}:d:";
 export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:([se]$|[mgjd]:)|srv:|on:|u:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:([sg]$|[md]:)|srv:|on:|u:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

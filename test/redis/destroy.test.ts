@@ -37,6 +37,27 @@ test("nobody is restored in a channel that was destroyed but who has joined it s
   t.deepEqual(await manager.getMembersBySid("room", "s 1"), ["ben"]);
 });
 
+test("places are told apart by frontend and user, also where their names look like notes", async (t) => {
+  const manager = await start(t);
+  const places = [
+    ["s 1", "ann"],
+    ["s", "1 ann"],
+    ["s%201", "ann"],
+    ["-s", "ann"],
+    ["s", "-s ann"],
+    ["!", "!"],
+  ].map(([sid, uid]) => ({ name: "room", uid: uid!, sid: sid! }));
+  for (const left of places) {
+    await manager.addMany(places);
+    await manager.leaveMany([left], "leave");
+    await manager.leaveMany(places, "server-down");
+
+    t.is(await manager.addMany(places, "restored"), places.length - 1);
+    const back = places.filter(({ uid, sid }) => uid === left.uid && sid !== left.sid).map(({ sid }) => sid);
+    t.deepEqual((await manager.findMember("room", left.uid)).toSorted(), back.toSorted());
+  }
+});
+
 test("who has joined after one destruction is not restored after the next", async (t) => {
   const manager = await start(t);
   await manager.destroyChannel("room");

@@ -54,9 +54,8 @@ const PIECES = [
     "d",
     ":d:",
     "}:d:x:",
-    "}:j:x:",
-    "}:e",
-    "e:",
+    "}:g",
+    "g:",
     "srv:",
     "on:",
     "u:",
@@ -77,7 +76,7 @@ const anyName = fc
   )
   .filter((text) => text.isWellFormed());
 
-/** Ids that the library makes itself: `destruction` of a destroyed channel, and the id of a caller. */
+/** Ids that the library makes itself, of callers. */
 const ownId = fc.stringMatching(/^[\w-]{8}$/);
 
 interface Place {
@@ -94,9 +93,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   sids: (keys) => [[], keys.sids],
   sets: (keys, { name }) => [[name], keys.sets(name)],
   members: (keys, { name, sid }) => [[name, sid], keys.members(name, sid)],
-  gone: (keys, { name, sid }) => [[name, sid], keys.gone(name, sid)],
-  ended: (keys, { name }) => [[name], keys.ended(name)],
-  joined: (keys, { name, sid, id }) => [[name, id, sid], keys.joined(name, id, sid)],
+  farewells: (keys, { name }) => [[name], keys.farewells(name)],
   untold: (keys, { name, sid }) => [[name, sid], keys.untold(name, sid)],
   channelsAt: (keys, { sid }) => [[sid], keys.channelsAt(sid)],
   usersAt: (keys, { sid }) => [[sid], keys.usersAt(sid)],
@@ -107,7 +104,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   replies: (keys, { id }) => [[id], keys.replies(id)],
 };
 const PUB_SUB: ReadonlySet<string> = new Set(["changes", "inbox", "replies"]);
-const OF_CHANNEL = ["sets", "members", "gone", "ended", "joined", "untold"] as const;
+const OF_CHANNEL = ["sets", "members", "farewells", "untold"] as const;
 
 function allKeys(keys: Keys, at: Place): { identity: string; kind: string; key: string }[] {
   return Object.entries(KINDS).map(([kind, make]) => {
@@ -142,10 +139,10 @@ test("no two (name, sid) pairs share a key, also where a colon, brace or escape 
   const keys = new Keys("gc", 0);
   const pairs = PIECES.flatMap((first) => PIECES.map((second) => [first, second] as const));
   const members = new Set(pairs.map(([first, second]) => keys.members(first, second)));
-  const joined = new Set(pairs.map(([first, second]) => keys.joined(first, "x", second)));
+  const untold = new Set(pairs.map(([first, second]) => keys.untold(first, second)));
   t.is(members.size, pairs.length);
-  t.is(joined.size, pairs.length);
-  t.true([...members].every((key) => !joined.has(key)));
+  t.is(untold.size, pairs.length);
+  t.true([...members].every((key) => !untold.has(key)));
 });
 
 test("keys whose prefix or database differs are different", (t) => {
@@ -212,9 +209,7 @@ test("the layout is that of version 1", (t) => {
       sets: keys.sets("room:{1}%"),
       members: keys.members("room:{1}%", "s:1}"),
       membersPrefix: keys.membersPrefix("room"),
-      gone: keys.gone("room:{1}:m:", "s:1}:m:"),
-      ended: keys.ended("room:{1}:s"),
-      joined: keys.joined("room:{1}:m:", "Xy_-", "s:1}:m:"),
+      farewells: keys.farewells("room:{1}:s"),
       untold: keys.untold("room", "s:1{"),
       untoldPrefix: keys.untoldPrefix("room"),
       channelsAt: keys.channelsAt("s 1%"),
@@ -235,9 +230,7 @@ test("the layout is that of version 1", (t) => {
       sets: "gc:{room:%7B1%7D%25}:s",
       members: "gc:{room:%7B1%7D%25}:m:s:1%7D",
       membersPrefix: "gc:{room}:m:",
-      gone: "gc:{room:%7B1%7D:m:}:g:s:1%7D:m:",
-      ended: "gc:{room:%7B1%7D:s}:e",
-      joined: "gc:{room:%7B1%7D:m:}:j:Xy_-:s:1%7D:m:",
+      farewells: "gc:{room:%7B1%7D:s}:g",
       untold: "gc:{room}:d:s:1%7B",
       untoldPrefix: "gc:{room}:d:",
       channelsAt: "gc:srv:s%201%25",

@@ -1,57 +1,71 @@
-import { ENDED_MARK, GONE_MARK, JOINED_MARK, MEMBERS_MARK, SETS_MARK, UNTOLD_MARK } from "../../redis/keys.js";
+import { FAREWELLS_MARK, MEMBERS_MARK, SETS_MARK, UNTOLD_MARK } from "../../redis/keys.js";
+
+/** How many notes are taken out at a time: takes Redis less than a millisecond. */
+const MAX_TRIMMED = 1000;
 
 /**
- * Lua: what is kept for a while of those who are not to come back, as a frontend that has not heard of it may restore them: who was
- * told to leave (`gone`), that the channel was destroyed (`ended`), and who has joined since (`joined`).
+ * Lua: what is kept for a while of those who are not to come back, as a frontend that has not heard of it may restore them. A
+ * channel's farewells are a sorted set, by the time in seconds: `!` if the channel was destroyed, `-sid uid` who was told to leave,
+ * and, where it was destroyed, `+sid uid` who has joined since. Sids are escaped, so that a space ends them.
  *
- * `noteGone(members, uids, keepSeconds)`: they were told to leave.
- * `noteJoined(sets, members, uids, keepSeconds)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has
- * been told yet (`untold`, see `destroy`): that comes first.
- * `split(sets, members, uids)`: of those who are to be restored, who may be, and who may not.
+ * `noteGone(sets, sid, uids, keepSeconds)`: they were told to leave.
+ * `noteJoined(sets, members, sid, uids)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has been
+ * told yet (`untold`, see `destroy`): that comes first.
+ * `noteDestroyed(sets, keepSeconds)`: the channel is destroyed; what was noted before is of no account.
+ * `split(sets, sid, uids)`: of those who are to be restored, who may be, and who may not.
  */
 export const FAREWELLS = /* lua */ `
-local function beside(members, mark) return (string.gsub(members, '${MEMBERS_MARK}', mark, 1)) end
-local function endedOf(sets) return (string.gsub(sets, '${SETS_MARK}$', '${ENDED_MARK}')) end
-local function joinedOf(members, destruction) return beside(members, '${JOINED_MARK}' .. destruction .. ':') end
+local function farewellsOf(sets) return string.sub(sets, 1, ${-SETS_MARK.length - 1}) .. '${FAREWELLS_MARK}' end
 local seconds, microseconds
-local function noteGone(members, uids, keepSeconds)
+local function note(farewells, sign, sid, uids)
   if not seconds then seconds, microseconds = unpack(redis.call('TIME')) end
-  local gone, scored = beside(members, '${GONE_MARK}'), {}
+  local scored = {}
   for _, uid in ipairs(uids) do
     scored[#scored + 1] = seconds
-    scored[#scored + 1] = uid
+    scored[#scored + 1] = sign .. sid .. ' ' .. uid
   end
-  redis.call('ZADD', gone, unpack(scored))
-  -- One time in 16: what is kept for longer does no harm.
-  if microseconds % 16 == 0 then redis.call('ZREMRANGEBYSCORE', gone, '-inf', seconds - keepSeconds) end
-  redis.call('EXPIRE', gone, keepSeconds)
+  redis.call('ZADD', farewells, unpack(scored))
 end
-local function noteJoined(sets, members, uids, keepSeconds)
-  local gone, untold, ended = beside(members, '${GONE_MARK}'), beside(members, '${UNTOLD_MARK}'), endedOf(sets)
-  -- Mostly there is none of them, or the first.
-  local found = #uids > 0 and redis.call('EXISTS', gone, untold, ended) or 0
-  if found == 0 or (redis.call('ZREM', gone, unpack(uids)) > 0 and found == 1) then return {} end
-  local destruction, late = redis.call('GET', ended), {}
-  if destruction then
-    local joined = joinedOf(members, destruction)
-    redis.call('SADD', joined, unpack(uids))
-    if redis.call('TTL', joined) < 0 then redis.call('EXPIRE', joined, keepSeconds) end
+local function noteGone(sets, sid, uids, keepSeconds)
+  local farewells = farewellsOf(sets)
+  note(farewells, '-', sid, uids)
+  -- Some, one time in 16: what is kept for longer does no harm.
+  local old = microseconds % 16 == 0 and redis.call('ZCOUNT', farewells, '-inf', seconds - keepSeconds) or 0
+  if old > 0 then redis.call('ZREMRANGEBYRANK', farewells, 0, math.min(old, ${MAX_TRIMMED}) - 1) end
+  redis.call('EXPIRE', farewells, keepSeconds)
+end
+local function noteJoined(sets, members, sid, uids)
+  local farewells, found, late = farewellsOf(sets), {'!'}, {}
+  -- Mostly there are none, and of many that is cheaper to know.
+  if #uids > 1 and redis.call('EXISTS', farewells) == 0 then return late end
+  for _, uid in ipairs(uids) do found[#found + 1] = '-' .. sid .. ' ' .. uid end
+  local scores = redis.call('ZMSCORE', farewells, unpack(found))
+  for i = 2, #found do
+    if scores[i] then redis.call('ZREM', farewells, found[i]) end
   end
-  if redis.call('EXISTS', untold) == 1 then
-    for _, uid in ipairs(uids) do
-      if redis.call('SREM', untold, uid) == 1 then late[#late + 1] = uid end
-    end
+  if not scores[1] or #uids == 0 then return late end
+  note(farewells, '+', sid, uids)
+  local untold = string.gsub(members, '${MEMBERS_MARK}', '${UNTOLD_MARK}', 1)
+  if redis.call('EXISTS', untold) == 0 then return late end
+  for _, uid in ipairs(uids) do
+    if redis.call('SREM', untold, uid) == 1 then late[#late + 1] = uid end
   end
   return late
 end
-local function split(sets, members, uids)
-  local gone, ended = beside(members, '${GONE_MARK}'), endedOf(sets)
-  if redis.call('EXISTS', gone, ended) == 0 then return uids, {} end
-  local destruction, may, mayNot = redis.call('GET', ended), {}, {}
-  local joined = destruction and joinedOf(members, destruction)
+local function noteDestroyed(sets, keepSeconds)
+  local farewells = farewellsOf(sets)
+  redis.call('UNLINK', farewells)
+  redis.call('ZADD', farewells, redis.call('TIME')[1], '!')
+  redis.call('EXPIRE', farewells, keepSeconds)
+end
+local function split(sets, sid, uids)
+  local farewells = farewellsOf(sets)
+  if redis.call('EXISTS', farewells) == 0 then return uids, {} end
+  local isDestroyed, may, mayNot = redis.call('ZSCORE', farewells, '!'), {}, {}
   for _, uid in ipairs(uids) do
-    local hasJoined = not joined or redis.call('SISMEMBER', joined, uid) == 1
-    local into = hasJoined and not redis.call('ZSCORE', gone, uid) and may or mayNot
+    local who = sid .. ' ' .. uid
+    local gone, joined = unpack(redis.call('ZMSCORE', farewells, '-' .. who, '+' .. who))
+    local into = not gone and (joined or not isDestroyed) and may or mayNot
     into[#into + 1] = uid
   end
   return may, mayNot

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { invalid } from "../../arguments.js";
 import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
@@ -23,9 +22,6 @@ import { newEpoch } from "../../version.js";
 import * as scripts from "./scripts.js";
 import { PendingChanges, type SetChanges } from "./pending-changes.js";
 import { PendingSessions, type SessionChange } from "./pending-sessions.js";
-
-/** How long the members of a destroyed channel are kept if the process that destroys it dies before all are told of. */
-const UNTOLD_SECONDS = 300;
 
 /**
  * How long it is kept who was told to leave, and that a channel was destroyed: for that long a frontend that has not heard of it
@@ -102,10 +98,9 @@ export class RedisChannelManager implements ChannelManager {
 
   async destroyChannel(name: string): Promise<number> {
     const { keys } = this.#connection;
-    const destruction = randomBytes(9).toString("base64url");
     const [members, ...untold] = await this.#connection.run<[number, ...string[]]>(
       scripts.destroy,
-      [keys.sets(name), keys.sids, keys.ended(name)],
+      [keys.sets(name), keys.sids],
       [
         name,
         JSON.stringify(name),
@@ -113,8 +108,6 @@ export class RedisChannelManager implements ChannelManager {
         keys.untoldPrefix(name),
         keys.channelsAtPrefix,
         keys.changesPrefix,
-        UNTOLD_SECONDS,
-        destruction,
         GONE_SECONDS,
         BATCH,
       ],

@@ -119,12 +119,12 @@ local function changeSet(sets, members, channels, set)
       results[#results + 1] = ''
     else
       local isJoin, absent = kind == 'join', {}
-      if reason == 'restored' then uids, absent = split(sets, members, uids) end
+      if reason == 'restored' then uids, absent = split(sets, sid, uids) end
       -- The first write: a Redis whose memory is full refuses joins by it.
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits
       if reason == 'join' then
-        local late = noteJoined(sets, members, uids, ARGV[2])
+        local late = noteJoined(sets, members, sid, uids)
         if #late > 0 then publish(ARGV[1] .. sid, head, 'leave', 'null', 'destroyed', late) end
       end
       if (isJoin and #uids > 0) or #changed > 0 then
@@ -140,7 +140,7 @@ local function changeSet(sets, members, channels, set)
       end
       if reason == 'leave' and #changed < #uids then absent = absentOf(uids, digits) end
       if #absent > 0 then publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent) end
-      if reason == 'leave' then noteGone(members, uids, ARGV[2]) end
+      if reason == 'leave' then noteGone(sets, sid, uids, ARGV[2]) end
     end
   end
   if version and count == 0 then
@@ -201,19 +201,19 @@ return #gone`,
 
 /**
  * Ends all member sets of a channel, and tells who was in those that are small enough; who was in the others is still to be told.
- * KEYS: 1 sets of the channel, 2 sids, 3 its last destruction
+ * KEYS: 1 sets of the channel, 2 sids
  * ARGV: 1 name, 2 head, 3 prefix of members, 4 prefix of who is still to be told, 5 prefix of channels at a sid,
- *       6 prefix of pub/sub channels, 7 for how long it is kept who is still to be told (seconds), 8 id of the destruction,
- *       9 for how long it is kept that nobody is to come back (seconds), 10 how many members are told of at once
+ *       6 prefix of pub/sub channels, 7 for how long it is kept who is still to be told, and that nobody is to come back (seconds),
+ *       8 how many members are told of at once
  * Returns {how many members there were, the sids (escaped) where some are still to be told...}.
  */
 export const destroy = defineScript(
   "destroy",
-  /* lua */ `${PUBLISH}${FORGET}
-local sids, room = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[10])
+  /* lua */ `${PUBLISH}${FORGET}${FAREWELLS}
+local sids, room = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[8])
 -- This first: a Redis whose memory is full refuses what needs some only as the first write.
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[3], ARGV[8], 'EX', ARGV[9])
+noteDestroyed(KEYS[1], ARGV[7])
 for i, sid in ipairs(sids) do
   forget(ARGV[5] .. sid, KEYS[2], sid, ARGV[1])
   publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {}, i == #sids)

@@ -138,7 +138,7 @@ for (const [framework, transport] of [
 
     t.is(destroyed, clients.length);
     // Only, for a while, that it was destroyed.
-    t.deepEqual(await store.keys("gc:{doomed}:*"), ["gc:{doomed}:e"]);
+    t.deepEqual(await store.keys("gc:{doomed}:*"), ["gc:{doomed}:g"]);
   });
 
   test.serial(`${over} › a connector that was killed and is started again has no ghost members`, async (t) => {
