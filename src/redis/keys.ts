@@ -41,8 +41,8 @@ export class Keys {
   }
 
   /**
-   * sorted set, by time: who was told to leave, that the channel was destroyed, and who has joined since: a frontend that
-   * restores what was lost does not bring the others back; kept for a while.
+   * sorted set, by time in seconds: `-sid uid` who was told to leave, `!` that the channel was destroyed, `+sid uid` who has joined
+   * since: a frontend that restores what was lost brings back nobody who is to stay away; kept for a while.
    */
   farewells(name: string): string {
     return `${this.#prefix}:{${escape(name)}${FAREWELLS_MARK}`;

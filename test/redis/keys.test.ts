@@ -293,6 +293,8 @@ test("what other programs keep under the same prefix is not a key of ours", (t) 
     "gc:sids\n",
     "gc:{room}:x",
     "gc:{room}:sX",
+    "gc:{room}:gX",
+    "gc:{room}:g:s1",
     "gc:{room}",
   ];
   for (const key of [...foreign, "gc:{room:s", "xgc:servers", "gc2:servers", "GC:servers"])

@@ -1,7 +1,7 @@
 import { FAREWELLS_MARK, MEMBERS_MARK, SETS_MARK, UNTOLD_MARK } from "../../redis/keys.js";
 
-/** How many notes are taken out at a time: takes Redis less than a millisecond. */
-const MAX_TRIMMED = 1000;
+/** How many old notes one script call takes out at most: takes Redis about a millisecond. */
+const MAX_TRIMMED = 2000;
 
 /**
  * Lua: what is kept for a while of those who are not to come back, as a frontend that has not heard of it may restore them. A
@@ -12,13 +12,16 @@ const MAX_TRIMMED = 1000;
  * `noteJoined(sets, members, sid, uids)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has been
  * told yet (`untold`, see `destroy`): that comes first.
  * `noteDestroyed(sets, keepSeconds)`: the channel is destroyed; what was noted before is of no account.
- * `split(sets, sid, uids)`: of those who are to be restored, who may be, and who may not.
+ * `split(sets, sid, uids, keepSeconds)`: of those who are to be restored, who may be, and who may not.
  */
 export const FAREWELLS = /* lua */ `
 local function farewellsOf(sets) return string.sub(sets, 1, ${-SETS_MARK.length - 1}) .. '${FAREWELLS_MARK}' end
 local seconds, microseconds
-local function note(farewells, sign, sid, uids)
+local function readTime()
   if not seconds then seconds, microseconds = unpack(redis.call('TIME')) end
+end
+local function note(farewells, sign, sid, uids)
+  readTime()
   local scored = {}
   for _, uid in ipairs(uids) do
     scored[#scored + 1] = seconds
@@ -26,22 +29,28 @@ local function note(farewells, sign, sid, uids)
   end
   redis.call('ZADD', farewells, unpack(scored))
 end
+local room = ${MAX_TRIMMED}
+local function trim(farewells, keepSeconds)
+  local old = redis.call('ZCOUNT', farewells, '-inf', '(' .. (seconds - keepSeconds))
+  if old == 0 or room == 0 then return end
+  -- The oldest first, and of one second '!' before each '+', which only has to be kept as long as that.
+  room = room - redis.call('ZREMRANGEBYRANK', farewells, 0, math.min(old, room) - 1)
+end
 local function noteGone(sets, sid, uids, keepSeconds)
   local farewells = farewellsOf(sets)
   note(farewells, '-', sid, uids)
-  -- Some, one time in 16: what is kept for longer does no harm.
-  local old = microseconds % 16 == 0 and redis.call('ZCOUNT', farewells, '-inf', seconds - keepSeconds) or 0
-  if old > 0 then redis.call('ZREMRANGEBYRANK', farewells, 0, math.min(old, ${MAX_TRIMMED}) - 1) end
+  -- One time in 16 for each of them: what is kept for longer has no effect.
+  if microseconds % 16 < #uids then trim(farewells, keepSeconds) end
   redis.call('EXPIRE', farewells, keepSeconds)
 end
 local function noteJoined(sets, members, sid, uids)
-  local farewells, found, late = farewellsOf(sets), {'!'}, {}
+  local farewells, wanted, late = farewellsOf(sets), {'!'}, {}
   -- Mostly there are none, and of many that is cheaper to know.
   if #uids > 1 and redis.call('EXISTS', farewells) == 0 then return late end
-  for _, uid in ipairs(uids) do found[#found + 1] = '-' .. sid .. ' ' .. uid end
-  local scores = redis.call('ZMSCORE', farewells, unpack(found))
-  for i = 2, #found do
-    if scores[i] then redis.call('ZREM', farewells, found[i]) end
+  for _, uid in ipairs(uids) do wanted[#wanted + 1] = '-' .. sid .. ' ' .. uid end
+  local scores = redis.call('ZMSCORE', farewells, unpack(wanted))
+  for i = 2, #wanted do
+    if scores[i] then redis.call('ZREM', farewells, wanted[i]) end
   end
   if not scores[1] or #uids == 0 then return late end
   note(farewells, '+', sid, uids)
@@ -54,18 +63,21 @@ local function noteJoined(sets, members, sid, uids)
 end
 local function noteDestroyed(sets, keepSeconds)
   local farewells = farewellsOf(sets)
+  readTime()
   redis.call('UNLINK', farewells)
-  redis.call('ZADD', farewells, redis.call('TIME')[1], '!')
+  redis.call('ZADD', farewells, seconds, '!')
   redis.call('EXPIRE', farewells, keepSeconds)
 end
-local function split(sets, sid, uids)
-  local farewells = farewellsOf(sets)
-  if redis.call('EXISTS', farewells) == 0 then return uids, {} end
-  local isDestroyed, may, mayNot = redis.call('ZSCORE', farewells, '!'), {}, {}
+local function split(sets, sid, uids, keepSeconds)
+  local farewells, may, mayNot = farewellsOf(sets), {}, {}
+  if redis.call('EXISTS', farewells) == 0 then return uids, mayNot end
+  readTime()
+  local function isKept(score) return score and tonumber(score) >= seconds - keepSeconds end
+  local isDestroyed = isKept(redis.call('ZSCORE', farewells, '!'))
   for _, uid in ipairs(uids) do
     local who = sid .. ' ' .. uid
     local gone, joined = unpack(redis.call('ZMSCORE', farewells, '-' .. who, '+' .. who))
-    local into = not gone and (joined or not isDestroyed) and may or mayNot
+    local into = not isKept(gone) and (joined or not isDestroyed) and may or mayNot
     into[#into + 1] = uid
   end
   return may, mayNot

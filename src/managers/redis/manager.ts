@@ -25,9 +25,9 @@ import { PendingSessions, type SessionChange } from "./pending-sessions.js";
 
 /**
  * How long it is kept who was told to leave, and that a channel was destroyed: for that long a frontend that has not heard of it
- * may be away, and return.
+ * may be away, and return. As long it is kept of whose leave from a large channel that was destroyed nobody has been told yet.
  */
-const GONE_SECONDS = 60;
+const FAREWELL_SECONDS = 60;
 
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
 const MAX_ALONG = 5000;
@@ -108,7 +108,7 @@ export class RedisChannelManager implements ChannelManager {
         keys.untoldPrefix(name),
         keys.channelsAtPrefix,
         keys.changesPrefix,
-        GONE_SECONDS,
+        FAREWELL_SECONDS,
         BATCH,
       ],
     );
@@ -284,7 +284,7 @@ export class RedisChannelManager implements ChannelManager {
   async #send(sets: readonly SetChanges[]): Promise<(string | Error)[]> {
     const { keys } = this.#connection;
     const setKeys = [keys.sids];
-    const args: (string | number)[] = [keys.changesPrefix, GONE_SECONDS];
+    const args: (string | number)[] = [keys.changesPrefix, FAREWELL_SECONDS];
     for (const { name, sid, changes } of sets) {
       setKeys.push(keys.sets(name), keys.members(name, sid), keys.channelsAt(sid));
       const set: unknown[] = [escape(sid), name];

@@ -119,7 +119,7 @@ local function changeSet(sets, members, channels, set)
       results[#results + 1] = ''
     else
       local isJoin, absent = kind == 'join', {}
-      if reason == 'restored' then uids, absent = split(sets, sid, uids) end
+      if reason == 'restored' then uids, absent = split(sets, sid, uids, ARGV[2]) end
       -- The first write: a Redis whose memory is full refuses joins by it.
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits
