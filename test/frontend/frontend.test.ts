@@ -214,6 +214,7 @@ test("pushes that have arrived when a frontend stops are delivered", async (t, s
   await connect(service, "s1", clients, ["ann"]);
   await service.add("room", "ann", "s1");
   await eventually(() => heard === 1, 3000);
+  t.deepEqual(await service.getChannels("ann"), ["room"]);
   // What the frontend knew of its members is stale now: pushes wait until they are read.
   for (const listener of listeners) listener.gap?.();
 

@@ -160,6 +160,7 @@ export const watchLifeCases = [
     const memberships = numbered("", 300).map((id) => ({ name: `room${id}`, uid: `u${id}`, sid: `s${id}` }));
 
     await Promise.all(memberships.map(({ name, uid, sid }) => writer.add(name, uid, sid)));
+    // Not all at once: a store may refuse what has had to wait for long.
     for (const some of chunks(memberships, 100)) {
       await Promise.all(some.map(({ name }) => writer.destroyChannel(name)));
     }

@@ -31,8 +31,9 @@ local function note(farewells, sign, sid, uids)
 end
 local room = ${MAX_TRIMMED}
 local function trim(farewells, keepSeconds)
+  if room == 0 then return end
   local old = redis.call('ZCOUNT', farewells, '-inf', '(' .. (seconds - keepSeconds))
-  if old == 0 or room == 0 then return end
+  if old == 0 then return end
   -- The oldest first, and of one second '!' before each '+', which only has to be kept as long as that.
   room = room - redis.call('ZREMRANGEBYRANK', farewells, 0, math.min(old, room) - 1)
 end
