@@ -60,6 +60,11 @@ export class Exchange {
     return this.#waiting?.has(sid) ?? false;
   }
 
+  /** Whether this frontend is expected to reply, or may come to be: while a request is being sent it is not known who is. */
+  mayWaitFor(sid: string): boolean {
+    return this.#waiting?.has(sid) ?? true;
+  }
+
   requestTo(sid: string): FrontendRequest {
     return this.#requestTo!(sid);
   }

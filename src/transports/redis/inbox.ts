@@ -8,7 +8,7 @@ import { AGAIN, ASK, decodeAsk, decodeRequests, DONE, type Outcome, signOf, want
 /** How many callers are kept in mind. */
 const MAX_CALLERS = 1024;
 /** For how long requests are held back at most until their caller has said what was missed before them, in milliseconds. */
-const HOLD_MS = 2000;
+const HOLD_MS = 1000;
 /** How often it is told meanwhile that it is waited for, in milliseconds. */
 const REMIND_MS = 200;
 

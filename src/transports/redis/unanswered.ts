@@ -83,6 +83,13 @@ export class Unanswered {
   /** Sends once more what a frontend has missed. */
   async sendAgain(sid: string, ids: readonly number[]): Promise<void> {
     const { from, exchanges, report } = this.#options;
+    try {
+      await this.#learnWhoIsExpected();
+    } catch (error) {
+      // Redis is out of reach: the frontend says it once more.
+      report(error);
+      return;
+    }
     let room = MAX_LENGTH;
     const sending: Promise<unknown>[] = [];
     for (const id of ids) {
@@ -152,16 +159,21 @@ export class Unanswered {
   }
 
   async #ask(sid: string): Promise<void> {
-    const { connection, from, exchanges } = this.#options;
-    // What is answered before this: which requests of the time before have gone to this frontend at all.
-    await connection.command((client) => client.ping());
-    await nextTurn();
-    const waiting = [...exchanges].filter(([, exchange]) => exchange.isWaitingFor(sid));
+    const { from, exchanges } = this.#options;
+    await this.#learnWhoIsExpected();
+    // Those that are being sent, too: they come before this at Redis, and may be lost where the frontend is back in between.
+    const waiting = [...exchanges].filter(([, exchange]) => exchange.mayWaitFor(sid));
     const ids = waiting.map(([id]) => id);
     if ((await this.#publish(sid, encodeAsk(from, ids))) > 0 || (await this.#isLive(sid))) return;
     for (const [, exchange] of waiting) {
       if (exchange.isUnreached(sid)) exchange.fail(sid, unreachable(sid));
     }
+  }
+
+  /** Of what was sent before this it is known afterwards to which frontends it has gone. */
+  async #learnWhoIsExpected(): Promise<void> {
+    await this.#options.connection.command((client) => client.ping());
+    await nextTurn();
   }
 
   /** Whether Redis has a live lease of this frontend. A transport that is used with another registry finds none. */
