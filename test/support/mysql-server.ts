@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -8,14 +7,13 @@ import { fileURLToPath } from "node:url";
 import { createConnection } from "mysql2/promise";
 
 import { findMysql, type FoundMysql } from "./find-mysql.js";
-import { expectOutput, isReadable, Keeper, randomPort, type Child } from "./programs.js";
+import { end, expectOutput, isReadable, isRunning, Keeper, randomPort, type Child } from "./programs.js";
 
 const HOST = "127.0.0.1";
 
 const START_ATTEMPTS = 5;
 
 const START_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 10_000;
 
 /** What a data folder is made with, too. `loose`: not every server knows it. */
 const OPTIONS = [
@@ -133,7 +131,7 @@ export class MysqlServer {
 
   /** The process id, or undefined while it does not run. Stop and continue it to make a MySQL that hangs. */
   get pid(): number | undefined {
-    return this.#child?.exitCode === null && this.#child.signalCode === null ? this.#child.pid : undefined;
+    return isRunning(this.#child) ? this.#child.pid : undefined;
   }
 
   /** Creates an empty database with a name of its own and resolves its URL. */
@@ -143,34 +141,23 @@ export class MysqlServer {
 
   /** Shuts it down and removes its data; again: does nothing. */
   async stop(): Promise<void> {
-    await this.#end("SIGTERM");
+    await end(this.#child, "SIGTERM");
     await this.#keeper.close();
   }
 
   /** Kills it (`SIGKILL`). What was committed is there after {@link MysqlServer.restart}. */
   kill(): Promise<void> {
-    return this.#end("SIGKILL");
+    return end(this.#child, "SIGKILL");
   }
 
   /** Starts it again, on the same data and at the same port; shuts it down first if it runs. */
   async restart(): Promise<void> {
-    await this.#end("SIGTERM");
+    await end(this.#child, "SIGTERM");
     const { binary } = this.#program;
     const args = [...SERVER_OPTIONS, `--port=${this.port}`, ...this.#args];
     this.#child = this.#keeper.start(binary, [...options(this.#keeper.folder), ...args]);
     const ready = new RegExp(`ready for connections[^]*port: ${this.port}\\b`);
     await expectOutput(this.#child, [binary, ...this.#args].join(" "), START_TIMEOUT_MS, ready);
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#child;
-    if (this.pid === undefined || !child) return;
-    const exited = once(child, "exit");
-    child.kill("SIGCONT");
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-    await exited;
-    clearTimeout(timer);
   }
 }
 

@@ -73,13 +73,16 @@ export function explained(what: string, error: unknown): Error {
 
 export type Child = ChildProcessByStdio<null, Readable, Readable>;
 
+/** How long a program may take to end when it is asked to. */
+const STOP_TIMEOUT_MS = 10_000;
+
 /**
- * Reads what to kill, an empty line if nothing; when this process has closed its end, or is gone, kills that and removes
- * the folders. What was killed may still write for a moment.
+ * Reads what to kill, each line all of it; when this process has closed its end, or is gone, kills that and removes the
+ * folders. What was killed may still write for a moment.
  */
 const KEEPER = `
-  while read -r line; do group=$line; done
-  if [ -n "$group" ]; then kill -9 "-$group"; fi
+  while read -r line; do groups=$line; done
+  for group in $groups; do kill -9 "-$group"; done
   until rm -rf "$@" || [ "$((tries += 1))" -gt 50 ]; do sleep 0.1; done`;
 
 /** A process that ends what runs in a folder, and removes that, also when this process is killed. */
@@ -87,6 +90,7 @@ export class Keeper {
   readonly folder: string;
   readonly #process: ChildProcessByStdio<Writable, null, null>;
   readonly #exited: Promise<unknown>;
+  readonly #running = new Set<number>();
 
   /** @param others what to remove besides the folder, where it exists */
   constructor(folder: string, ...others: readonly string[]) {
@@ -99,12 +103,18 @@ export class Keeper {
     this.#exited = once(this.#process, "exit");
   }
 
-  /** Starts a program, one at a time, which is killed, with all that it has started, when this process is gone. */
-  start(program: string, args: readonly string[]): Child {
+  /** Starts a program, which is killed, with all that it has started, when this process is gone. */
+  start(program: string, args: readonly string[], folder = this.folder): Child {
     if (this.#process.stdin.writableEnded) throw new Error(`${program} was stopped for good: its data is gone.`);
-    const child = spawn(program, args, { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    this.#process.stdin.write(`${child.pid ?? ""}\n`);
-    child.once("exit", () => this.#process.stdin.write("\n"));
+    const child = spawn(program, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const { pid } = child;
+    if (pid === undefined) return child;
+    this.#running.add(pid);
+    this.#tell();
+    child.once("exit", () => {
+      this.#running.delete(pid);
+      this.#tell();
+    });
     return child;
   }
 
@@ -112,6 +122,34 @@ export class Keeper {
   async close(): Promise<void> {
     this.#process.stdin.end();
     await this.#exited;
+  }
+
+  #tell(): void {
+    if (!this.#process.stdin.writableEnded) this.#process.stdin.write(`${[...this.#running].join(" ")}\n`);
+  }
+}
+
+export function isRunning(child: Child | undefined): child is Child & { pid: number } {
+  return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+/** Ends what a {@link Keeper} has started, also if it hangs, and resolves when it is gone; again: does nothing. */
+export async function end(child: Child | undefined, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (!isRunning(child)) return;
+  const exited = once(child, "exit");
+  signalGroup(child.pid, signal);
+  signalGroup(child.pid, "SIGCONT");
+  const timer = setTimeout(() => signalGroup(child.pid, "SIGKILL"), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+}
+
+/** Signals what a {@link Keeper} has started, and all that it has forked, which would outlive it otherwise. */
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It is gone already.
   }
 }
 
