@@ -1,57 +1,76 @@
-import type { Duplex } from "node:stream";
-import { Redis, ReplyError, type RedisOptions } from "ioredis";
-import { describe, invalid } from "../arguments.js";
-import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
-import { invalidOption, resolveOptions } from "../options.js";
-import { disconnect } from "./disconnect.js";
-import { Keys, PREFIX_PATTERN } from "./keys.js";
+import type { Cluster, Redis } from "ioredis";
+import { resolveOptions } from "../options.js";
+import { ClusterLink } from "./cluster-link.js";
+import { withPatience } from "./disconnect.js";
+import type { Keys } from "./keys.js";
+import { type Layout, PartitionedLayout, WholeLayout } from "./layout.js";
+import type { Link } from "./link.js";
 import { probe } from "./prober.js";
 import type { Script } from "./script.js";
-import { SilenceWatch } from "./silence-watch.js";
-import { Subscriptions } from "./subscriptions.js";
-
-/** How to reach Redis: a URL (`redis://:password@host:port/db`, `rediss://` for TLS), ioredis options, or an ioredis client. */
-export type RedisSource = string | RedisOptions | Redis;
+import { SendQueue } from "./send-queue.js";
+import { ServerLink } from "./server-link.js";
+import { checkPrefix, checkSource, databaseOf, isClient, isClusterClient, isClusterSource } from "./source.js";
+import type { RedisClusterSource, RedisSource } from "./source.js";
+import { toStoreError, unavailable } from "./store-error.js";
+import type { Subscriptions } from "./subscriptions.js";
+import { Turns } from "./turns.js";
 
 export interface RedisClusterOptions {
   /** What every key and pub/sub channel begins with: letters, digits and `_ . : @ / -`. @default "gc" */
   prefix?: string;
 }
 
-/** How long a new connection may take, in milliseconds. */
-const CONNECT_TIMEOUT_MS = 5000;
-/** After how long without an answer a connection counts as dead that is just being made, or is for subscriptions, in milliseconds. */
-const SOCKET_TIMEOUT_MS = 3000;
-/** The longest pause between two attempts to connect again, in milliseconds. */
-const MAX_RETRY_MS = 250;
+type ServerSource = Exclude<RedisSource, RedisClusterSource | Cluster>;
+
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
 /** The same, of what costs Redis several microseconds each. */
 export const COSTLY_BATCH = 125;
 
+/** The commands with one key: a cluster sends each to the server of that. */
+export type KeyCommands = Pick<
+  Redis,
+  | "hgetall"
+  | "sadd"
+  | "scard"
+  | "smembers"
+  | "smismember"
+  | "srandmember"
+  | "srem"
+  | "sscan"
+  | "sscanBuffer"
+  | "type"
+  | "unlink"
+>;
+
 /**
- * One process's connections to Redis: one for commands, one for subscriptions. It fails fast: while Redis is out of reach,
- * every command rejects at once, where it only hangs within 1 s; none is queued, and none is sent a second time.
+ * One process's connections to Redis. It fails fast: while Redis is out of reach, every command rejects at once, where it only hangs
+ * within 1 s; none is queued, and none is sent a second time.
+ *
+ * What is sent to a standalone Redis keeps its order. In a cluster, that holds for what is {@link write written} to one partition.
  */
 export class RedisConnection {
-  readonly keys: Keys;
+  readonly layout: Layout;
+  readonly isClustered: boolean;
   readonly #source: RedisSource;
-  #client: Redis | undefined;
-  #subscriptions: Subscriptions | undefined;
-  /** An injected client is its owner's to break, and who gives a time limit of its own has it. */
-  #silence: SilenceWatch | undefined;
-  readonly #deferred: (() => Promise<unknown>)[] = [];
-  /** How much of what was deferred has been sent and is not answered: of this connection, not of one before it. */
-  #sent = { underWay: 0 };
+  readonly #clusterSource: RedisClusterSource | Cluster | undefined;
+  #link: Link | undefined;
+  readonly #queues = new Map<Keys, SendQueue>();
+  /** What is written to each partition of a cluster, one after the other: what is redirected must not be overtaken. */
+  readonly #turns = new Turns<Keys>();
   /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
-  readonly #onLoss = (): void => this.flush();
+  readonly #onLoss = (): void => this.#flush();
   #users = 0;
   #opening: Promise<void> | undefined;
 
   constructor(source: RedisSource, options: RedisClusterOptions = {}) {
     const { prefix } = resolveOptions("redis", options, { prefix: checkPrefix });
     this.#source = checkSource(source);
-    this.keys = new Keys(prefix, databaseOf(this.#source));
+    this.#clusterSource = clusterSourceOf(this.#source);
+    this.isClustered = this.#clusterSource !== undefined;
+    this.layout = this.isClustered
+      ? new PartitionedLayout(prefix)
+      : new WholeLayout(prefix, databaseOf(this.#source as ServerSource));
   }
 
   /** Connects, unless that is done. Each `open` needs a {@link close}. */
@@ -71,232 +90,110 @@ export class RedisConnection {
     // One stop too many must not count against those who start next.
     if (this.#users === 0 || --this.#users > 0) return;
     // What has been called for comes before the end.
-    this.flush();
-    this.#sent = { underWay: 0 };
-    this.#client?.off("close", this.#onLoss);
+    for (const queue of this.#queues.values()) queue.reset();
+    const link = this.#link;
+    link?.client.off("close", this.#onLoss);
     this.#opening = undefined;
-    this.#silence?.stop();
-    const [client, subscriptions] = [this.#client, this.#subscriptions];
-    this.#client = this.#subscriptions = undefined;
-    await subscriptions?.close();
-    if (client && client !== this.#source) await disconnect(client);
+    if (this.isClustered) await withPatience(this.#turns.idle());
+    if (this.#link === link) this.#link = undefined;
+    await link?.close();
   }
 
   get subscriptions(): Subscriptions {
-    if (!this.#subscriptions) throw unavailable("it is not connected");
-    return this.#subscriptions;
+    if (!this.#link) throw unavailable("it is not connected");
+    return this.#link.subscriptions;
   }
 
-  /** Runs a command. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
-  async command<T>(run: (client: Redis) => Promise<T>): Promise<T> {
-    this.flush();
-    const client = this.#client;
-    if (client?.status !== "ready") throw unavailable(`the connection is ${client?.status ?? "closed"}`);
-    corkForTick(client.stream);
+  /** Gathers what is to be sent to a partition. What is called for there by other ways comes after what it has gathered before. */
+  queueOf(keys: Keys): SendQueue {
+    let queue = this.#queues.get(keys);
+    if (!queue) this.#queues.set(keys, (queue = new SendQueue(() => this.#link?.client.status === "ready")));
+    return queue;
+  }
+
+  /** Runs commands with one key each. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
+  command<T>(run: (client: KeyCommands) => Promise<T>): Promise<T> {
+    return this.#send(({ client }) => run(client as Redis));
+  }
+
+  /** Runs a script that only reads, or whose calls may come in any order. @throws as {@link command} */
+  run<T>(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
+    return this.#send(({ client }) => {
+      const { command, lua } = this.isClustered ? script.clustered : script;
+      const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<T>>;
+      if (!commands[command]) client.defineCommand(command, { lua });
+      return commands[command]!(keys.length, ...keys, ...args);
+    });
+  }
+
+  /** Runs a script that touches one partition, after what was written to that before. @throws as {@link command} */
+  write<T>(partition: Keys, script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
+    if (!this.isClustered) return this.run(script, keys, args);
+    return this.#turns.take(partition, () => this.read(partition, script, keys, args));
+  }
+
+  /** Runs a script that touches one partition. @throws as {@link command} */
+  read<T>(partition: Keys, script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
+    // Of a slot that is on its way to another server a key that is not there makes the call come later: by then all keys are there.
+    const declared = this.isClustered && script.findsKeys ? [...keys, partition.nothing] : keys;
+    return this.run(script, declared, args);
+  }
+
+  /** Publishes a message. Resolves how many have got it. @throws as {@link command} */
+  publish(channel: string, message: string): Promise<number> {
+    return this.#send(
+      ({ client }) =>
+        (this.isClustered ? client.spublish(channel, message) : client.publish(channel, message)) as Promise<number>,
+    );
+  }
+
+  /** Resolves once all that was sent to a standalone Redis before has been answered. */
+  async catchUp(): Promise<void> {
+    if (!this.isClustered) await this.#send(({ client }) => client.ping());
+  }
+
+  /** The clients of the servers that have keys now. */
+  get servers(): readonly Redis[] {
+    return this.#link?.servers() ?? [];
+  }
+
+  /** Asks one of the {@link servers}. @throws as {@link command} */
+  ask<T>(server: Redis, question: (server: Redis) => Promise<T>): Promise<T> {
+    return this.#send(() => question(server));
+  }
+
+  async #send<T>(send: (link: Link) => Promise<T>): Promise<T> {
+    // In a cluster only what is written has to keep its order.
+    if (!this.isClustered) this.#flush();
+    const link = this.#link;
+    if (link?.client.status !== "ready") throw unavailable(`the connection is ${link?.client.status ?? "closed"}`);
+    link.cork();
     try {
-      return await run(client);
+      return await send(link);
     } catch (error) {
       throw toStoreError(error);
     }
   }
 
-  /**
-   * Calls `send`, which resolves when it is answered, at the end of this tick, or, if what was deferred before
-   * is not answered then, as soon as that is: so, the busier Redis is, the more goes to it at once. A command that comes first
-   * lets it go before: what is sent keeps its order. While Redis is out of reach nothing waits.
-   */
-  defer(send: () => Promise<unknown>): void {
-    this.#deferred.push(send);
-    const waits = this.#sent.underWay > 0 && this.#client?.status === "ready";
-    if (!waits && this.#deferred.length === 1) process.nextTick(() => this.flush());
-  }
-
-  /** Whether nothing was deferred after `send`: what is called for now may still go with it without losing its place. */
-  isLast(send: () => Promise<unknown>): boolean {
-    return this.#deferred.at(-1) === send;
-  }
-
-  /** Sends what was deferred: what is called for from now on comes after it. */
-  flush(): void {
-    if (this.#deferred.length === 0) return;
-    const sent = this.#sent;
-    for (const send of this.#deferred.splice(0)) {
-      sent.underWay++;
-      void send().finally(() => {
-        // Whoever is told of an answer and calls for the next thing at once is to go with it.
-        if (--sent.underWay === 0) process.nextTick(() => this.flush());
-      });
-    }
-  }
-
-  /** Runs a script. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
-  run<T>(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
-    return this.command((client) => {
-      const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<T>>;
-      if (!commands[script.command]) client.defineCommand(script.command, { lua: script.lua });
-      return commands[script.command]!(keys.length, ...keys, ...args);
-    });
+  #flush(): void {
+    for (const queue of this.#queues.values()) queue.flush();
   }
 
   async #open(): Promise<void> {
-    const client = isClient(this.#source) ? this.#source : createClient(this.#source);
-    this.#client = client;
-    await ready(client);
-    client.on("close", this.#onLoss);
-    if (client !== this.#source && !hasTimeLimit(this.#source)) this.#silence = new SilenceWatch(client);
-    const subscriber = client.duplicate({
-      autoResubscribe: false,
-      enableOfflineQueue: true,
-      lazyConnect: true,
-      maxRetriesPerRequest: null,
-      retryStrategy,
-      socketTimeout: SOCKET_TIMEOUT_MS,
-    });
-    this.#subscriptions = new Subscriptions(subscriber, (args) => this.run(probe, [], args));
-    await this.#subscriptions.open();
+    const link = this.#createLink();
+    this.#link = link;
+    await link.open();
+    link.client.on("close", this.#onLoss);
+  }
+
+  #createLink(): Link {
+    if (this.#clusterSource) return new ClusterLink(this.#clusterSource);
+    return new ServerLink(this.#source as ServerSource, (args) => this.run(probe, [], args));
   }
 }
 
-/** Lets all the commands of one tick leave in one system call; the promises that they are waited for by run first. */
-function corkForTick(stream: Duplex): void {
-  if (stream.writableCorked > 0) return;
-  stream.cork();
-  process.nextTick(() => stream.uncork());
-}
-
-function createClient(source: string | RedisOptions): Redis {
-  const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SOCKET_TIMEOUT_MS,
-    // ioredis waits this long even for a stream that is closed already, and keeps the process alive meanwhile.
-    disconnectTimeout: 100,
-    ...(typeof source === "object" ? source : {}),
-    replyMapping: "legacy",
-    // Callers decide whether to try again: a command that was sent twice could deliver twice.
-    autoResendUnfulfilledCommands: false,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    lazyConnect: true,
-    retryStrategy,
-  };
-  const client = typeof source === "string" ? new Redis(source, options) : new Redis(options);
-  // Every command rejects by itself; without a listener ioredis prints what it meets between commands.
-  client.on("error", () => {});
-  return client;
-}
-
-function hasTimeLimit(source: RedisSource): boolean {
-  return typeof source === "object" && !isClient(source) && source.socketTimeout !== undefined;
-}
-
-/** Not all processes at the same time. */
-function retryStrategy(attempt: number): number {
-  return Math.min(20 * 2 ** Math.min(attempt, 10), MAX_RETRY_MS) * (0.5 + Math.random() / 2);
-}
-
-/** Waits until a client is ready for commands; an injected one may be so already. */
-async function ready(client: Redis): Promise<void> {
-  if (client.status === "ready") return;
-  let lastError: unknown;
-  const onError = (error: unknown): void => {
-    lastError = error;
-  };
-  client.on("error", onError);
-  let timer: NodeJS.Timeout | undefined;
-  let onEnd: (() => void) | undefined;
-  let onReady: (() => void) | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      onReady = resolve;
-      onEnd = () => reject(unavailable("the client has ended", lastError));
-      client.once("ready", onReady);
-      client.once("end", onEnd);
-      timer = setTimeout(
-        () => reject(unavailable(`no connection within ${CONNECT_TIMEOUT_MS} ms`, lastError)),
-        CONNECT_TIMEOUT_MS,
-      );
-      if (client.status === "wait" || client.status === "end") {
-        client
-          .connect()
-          .catch((error: unknown) => reject(unavailable("the connection was refused", lastError ?? error)));
-      }
-    });
-  } finally {
-    clearTimeout(timer);
-    client.off("error", onError);
-    if (onReady) client.off("ready", onReady);
-    if (onEnd) client.off("end", onEnd);
-  }
-}
-
-function checkPrefix(option: string, prefix: unknown = "gc"): string {
-  if (typeof prefix !== "string" || !PREFIX_PATTERN.test(prefix)) {
-    throw invalid(
-      option,
-      prefix,
-      "1 to 128 letters, digits or _ . : @ / -, without a part such as :u or :servers that keys have",
-    );
-  }
-  return prefix;
-}
-
-function checkSource(source: unknown): RedisSource {
-  if (typeof source === "string") {
-    if (!/^rediss?:\/\//.test(source) || !URL.canParse(source) || !Number.isInteger(databaseOf(source))) {
-      const shown = source.replace(/\/\/.*@/s, "//***@");
-      throw invalidOption("redis", "url", shown, "a URL such as redis://127.0.0.1:6379/0");
-    }
-    return source;
-  }
-  if (typeof source !== "object" || source === null) {
-    throw invalidOption("redis", "connection", source, "a URL, ioredis options or an ioredis client");
-  }
-  if ("isCluster" in source && source.isCluster) {
-    throw invalidOption(
-      "redis",
-      "connection",
-      "an ioredis Cluster",
-      "a standalone client: Redis Cluster is not supported yet",
-    );
-  }
-  const options = isClient(source) ? source.options : (source as RedisOptions);
-  if (options.keyPrefix) {
-    throw invalidOption("redis", "keyPrefix", options.keyPrefix, "left out: give { prefix } to redis() instead");
-  }
-  return source;
-}
-
-function isClient(source: unknown): source is Redis {
-  return typeof source === "object" && source !== null && "duplicate" in source && "defineCommand" in source;
-}
-
-function databaseOf(source: RedisSource): number {
-  if (typeof source !== "string") return (isClient(source) ? source.options : source).db ?? 0;
-  const { pathname, searchParams } = new URL(source);
-  return Number(pathname.slice(1) || searchParams.get("db") || 0);
-}
-
-function unavailable(reason: string, cause?: unknown): GlobalChannelError {
-  const detail = cause instanceof Error && cause.message ? `: ${cause.message}` : "";
-  return new GlobalChannelError("GC_STORE_UNAVAILABLE", `Redis cannot be reached: ${reason}${detail}`, { cause });
-}
-
-/** Replies that say: not now. */
-const TEMPORARY_REPLY = /^(LOADING|BUSY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN|READONLY|OOM|NOREPLICAS|MISCONF)\b/;
-
-/** What Redis has answered in the place of a result. */
-export function replyError(reply: string, cause?: unknown): GlobalChannelError {
-  // Redis 6 says first in which line of a script it was.
-  const message = reply.replace(/^@user_script: ?\d+: -?/, "").trim();
-  const temporary = TEMPORARY_REPLY.test(message);
-  return new GlobalChannelError("GC_STORE_ERROR", `Redis answered: ${message}`, { cause, temporary });
-}
-
-function toStoreError(cause: unknown): GlobalChannelError {
-  if (isGlobalChannelError(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : describe(cause);
-  if ((cause instanceof Error && cause.name === "ReplyError") || cause instanceof ReplyError) {
-    return replyError(message, cause);
-  }
-  return unavailable("the connection was lost", cause);
+function clusterSourceOf(source: RedisSource): RedisClusterSource | Cluster | undefined {
+  if (typeof source === "string") return undefined;
+  if (isClient(source)) return isClusterClient(source) ? source : undefined;
+  return isClusterSource(source) ? source : undefined;
 }

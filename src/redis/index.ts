@@ -2,13 +2,15 @@ import { RedisChannelManager } from "../managers/redis/manager.js";
 import { RedisServerRegistry } from "../registries/redis/registry.js";
 import { RedisTransport } from "../transports/redis/transport.js";
 import type { Cluster } from "../types.js";
-import { RedisConnection, type RedisClusterOptions, type RedisSource } from "./connection.js";
+import { RedisConnection, type RedisClusterOptions } from "./connection.js";
 import { RedisFusedPush } from "./fused-push.js";
+import type { RedisSource } from "./source.js";
 
 export { RedisChannelManager } from "../managers/redis/manager.js";
 export { RedisServerRegistry } from "../registries/redis/registry.js";
 export { RedisTransport } from "../transports/redis/transport.js";
-export { RedisConnection, type RedisClusterOptions, type RedisSource } from "./connection.js";
+export { RedisConnection, type RedisClusterOptions } from "./connection.js";
+export type { RedisClusterSource, RedisSource } from "./source.js";
 export { migrate, type MigrationOptions, type MigrationProgress, type MigrationReport } from "./migrate.js";
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Every key and pub/sub channel of layout version 1. All keys of one channel share the hash tag `{channel}`.
+ * Every key and pub/sub channel of layout version 1, of one partition (see `layout.ts`): of a standalone Redis, where all keys of one
+ * channel share the hash tag `{channel}`; or of a Redis Cluster, where the prefix ends with the hash tag of the partition.
  *
  * Names are escaped so that no two (name, sid) pairs share a key: there is no `}` within `{…}`, so that a channel's name ends
  * where the tag does; and a sid or uid comes last, so that colons of its own make nothing ambiguous.
@@ -106,9 +107,9 @@ export class Keys {
     return key.startsWith(this.#prefix) && KEY_PATTERN.test(key.slice(this.#prefix.length));
   }
 
-  /** SCAN pattern that every key matches, and those of longer prefixes too. */
-  get all(): string {
-    return `${this.#prefix}:*`;
+  /** No key: nothing is ever there. */
+  get nothing(): string {
+    return `${this.#prefix}:nothing`;
   }
 }
 

@@ -1,11 +1,13 @@
+import type { Redis } from "ioredis";
 import { checkName, describe, invalid } from "../arguments.js";
 import { chunks } from "../batches.js";
 import { isGlobalChannelError } from "../errors.js";
 import { RedisChannelManager } from "../managers/redis/manager.js";
 import { aFunction, optional, resolveOptions } from "../options.js";
-import { BATCH, RedisConnection, type RedisSource } from "./connection.js";
+import { BATCH, RedisConnection } from "./connection.js";
 import { DistinctCount } from "./distinct-count.js";
 import { OldKeys, readName } from "./old-keys.js";
+import type { RedisSource } from "./source.js";
 
 export interface MigrationOptions {
   /** Where both the old keys and ours are: a URL, ioredis options or an ioredis client, which is not closed. */
@@ -77,7 +79,7 @@ export async function migrate(options: MigrationOptions): Promise<MigrationRepor
   });
   const connection = new RedisConnection(redis, { prefix });
   const oldKeys = new OldKeys(from);
-  oldKeys.checkApart(prefix, connection.keys);
+  oldKeys.checkApart(prefix, connection.layout);
   signal?.throwIfAborted();
   await connection.open();
   try {
@@ -146,11 +148,15 @@ class Migration {
   }
 
   async *#findSets(): AsyncGenerator<OldSet> {
+    for (const server of this.#connection.servers) yield* this.#findSetsAt(server);
+  }
+
+  async *#findSetsAt(server: Redis): AsyncGenerator<OldSet> {
     let cursor = "0";
     do {
       const from = cursor;
       this.#signal.throwIfAborted();
-      const [next, keys] = await this.#connection.command((client) =>
+      const [next, keys] = await this.#connection.ask(server, (client) =>
         client.scanBuffer(from, "MATCH", this.#oldKeys.pattern, "COUNT", BATCH),
       );
       // Not by SCAN's own TYPE, which would say nothing of what it leaves out.
@@ -205,7 +211,7 @@ class Migration {
   /** An add that changes nothing would raise the version of the set, so that its frontend would have to read it again. */
   async #addMissing(name: string, sid: string, uids: readonly string[]): Promise<void> {
     const isThere = await this.#connection.command((client) =>
-      client.smismember(this.#connection.keys.members(name, sid), ...uids),
+      client.smismember(this.#connection.layout.of(name).members(name, sid), ...uids),
     );
     const missing = uids.filter((_uid, index) => isThere[index] === 0);
     this.#progress.members += uids.length;

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { checkName, describe, invalid } from "../arguments.js";
 import { invalidOption } from "../options.js";
-import type { Keys } from "./keys.js";
+import type { Layout } from "./layout.js";
 
 /**
  * The keys of pomelo-globalchannel-plugin: `<from>:<name>:<sid>`, each a set of the uids at that frontend. Nothing is escaped:
@@ -31,7 +31,7 @@ export class OldKeys {
    * Refuses a prefix of ours that does not go together with this one.
    * @throws `GC_INVALID_OPTION`
    */
-  checkApart(prefix: string, keys: Keys): void {
+  checkApart(prefix: string, layout: Layout): void {
     // Ours would be among the old ones, and nothing tells them apart: `P:srv:x` and `P:{room}:m:x` are also the sets of old
     // channels named `srv` and `{room}:m`. And old servers with `cleanOnStartUp` delete all that begins with their prefix,
     // even without a colon after it.
@@ -44,7 +44,7 @@ export class OldKeys {
       );
     }
     // Ours would be among the old ones here too: with our prefix `gc`, keys may begin with `gc:on:` or `gc:{room}:`.
-    if (this.from.startsWith(`${prefix}:{`) || keys.isOwn(`${this.from}:`)) {
+    if (this.from.startsWith(`${prefix}:{`) || layout.isOwn(`${this.from}:`)) {
       const allowed = `one that no key with the prefix ${describe(prefix)} begins with`;
       throw invalidOption("migrate", "from", this.from, allowed);
     }

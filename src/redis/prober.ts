@@ -23,6 +23,8 @@ export const probe = defineScript("probe", /* lua */ `for i = 2, #ARGV do redis.
 interface ProberOptions {
   /** The subscriptions that probes can come by now. */
   standing: () => readonly Subscription[];
+  /** Which of them the next probe is to come by. @default all */
+  choose?: (standing: readonly Subscription[]) => readonly Subscription[];
   /** Sends a probe in a command of its own. */
   publish: (probe: Probe) => Promise<unknown>;
   /** Resolves whether Redis has answered by the connection of the subscriptions, which ends where it does not. */
@@ -66,13 +68,15 @@ export class Prober {
    * @param send makes the command, with the probe that it is to publish, which may be nothing
    */
   carry<T>(send: (probe: Probe) => Promise<T>): Promise<T> {
+    const { choose = (all) => all } = this.#options;
     const standing = this.#options.standing();
     if (standing.length === 0 || this.#isUnderWay || performance.now() - this.#lastAt < CARRY_MS) return send([]);
     this.#isUnderWay = true;
     this.#lastAt = performance.now();
     const text = probeText(`${this.#id}.${++this.#count}`);
-    for (const subscription of standing) subscription.expect(text);
-    const sending = send([text, ...standing.map(({ probedAt }) => probedAt)]);
+    const probed = choose(standing);
+    for (const subscription of probed) subscription.expect(text);
+    const sending = send([text, ...probed.map(({ probedAt }) => probedAt)]);
     void this.#follow(text, sending).finally(() => (this.#isUnderWay = false));
     return sending;
   }

@@ -1,11 +1,14 @@
+import { GlobalChannelError } from "../errors.js";
+import type { Unsubscribe } from "../types.js";
+
 /** What a subscriber gets. */
 export interface SubscriptionListener {
   /** A message, and the pub/sub channel that it came by. */
   message(message: string, channel: string): void;
-  /** The subscription is lost: what comes from now on may be later than what is missed. */
-  lost?(): void;
+  /** The subscription to these channels, of those that it listens to, is lost: what comes from now on may be later than what is missed. */
+  lost?(channels: readonly string[]): void;
   /** It is made again: messages may have been missed. */
-  gap?(): void;
+  gap?(channels: readonly string[]): void;
 }
 
 /**
@@ -45,7 +48,6 @@ export class Subscription {
   lose(): void {
     this.#stands = false;
     this.#awaited = undefined;
-    for (const listener of this.listeners) listener.lost?.();
   }
 
   /** This probe is to come by it. */
@@ -66,4 +68,41 @@ export class Subscription {
     }
     for (const listener of this.listeners) listener.message(message, channel);
   }
+}
+
+/** Tells each listener once, of all the channels that concern it. */
+export function tellListeners(event: "lost" | "gap", subscriptions: Iterable<Subscription>): void {
+  const channelsOf = new Map<SubscriptionListener, string[]>();
+  for (const { listeners, probedAt } of subscriptions) {
+    for (const listener of listeners) {
+      const channels = channelsOf.get(listener);
+      if (channels) channels.push(probedAt);
+      else channelsOf.set(listener, [probedAt]);
+    }
+  }
+  for (const [listener, channels] of channelsOf) listener[event]?.(channels);
+}
+
+/** One end for all of them; where one cannot be had, the others are ended. */
+export async function allOrNone(subscribing: readonly Promise<Unsubscribe>[]): Promise<Unsubscribe> {
+  const unsubscribeAll = async (): Promise<void> => {
+    const done = await Promise.allSettled(subscribing);
+    await Promise.all(done.map((each) => each.status === "fulfilled" && each.value()));
+  };
+  try {
+    await Promise.all(subscribing);
+  } catch (error) {
+    await unsubscribeAll();
+    throw error;
+  }
+  return unsubscribeAll;
+}
+
+/** What is told of subscriptions that have died while their connection lived. */
+export function deadSubscriptions(dead: readonly Subscription[]): GlobalChannelError {
+  const names = dead.map(({ probedAt }) => probedAt).join(", ");
+  return new GlobalChannelError(
+    "GC_STORE_UNAVAILABLE",
+    `Redis answers but sends no messages of ${names}: the subscriptions are made again, on a new connection`,
+  );
 }

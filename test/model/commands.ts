@@ -31,6 +31,7 @@ export const commands: fc.Arbitrary<Command>[] = [
     command(`connect ${user} ${server}`, async (model, world) => {
       world.connect(user, server);
       model.open(at(user, server));
+      await settled(model, world);
     }),
   ),
 
@@ -171,7 +172,7 @@ async function checkPush(
   assert.deepEqual(world.receivers(message, UIDS).toSorted(), reached.toSorted());
 }
 
-/** Waits for what follows a call without being waited for: departures, read repair, and the events of all. */
+/** Waits for what follows a call without being waited for: sessions, departures, read repair, and the events of all. */
 async function settled(model: Model, world: World): Promise<void> {
   const giveUpAt = performance.now() + 10_000;
   while (!(await isSettled(model, world)) && performance.now() < giveUpAt) await sleep(1);
@@ -181,7 +182,9 @@ async function isSettled(model: Model, world: World): Promise<boolean> {
   const isTold = NAMES.every((channel) => isDeepStrictEqual(world.heardOf(channel), model.members(channel)));
   if (!isTold) return false;
   const counts = await Promise.all(NAMES.map((channel) => world.service.count(channel)));
-  return counts.every((count, index) => count === model.members(NAMES[index]!).size);
+  if (!counts.every((count, index) => count === model.members(NAMES[index]!).size)) return false;
+  const sids = await Promise.all(UIDS.map((user) => world.service.getSids(user)));
+  return sids.every((all, index) => isDeepStrictEqual(all.toSorted(), model.sidsOf(UIDS[index]!).toSorted()));
 }
 
 /** Everything that can be asked has the model's answer. */

@@ -3,6 +3,7 @@ import test from "ava";
 import * as fc from "fast-check";
 import { memory, type Cluster } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
+import { startRedisCluster } from "../support/redis-cluster.js";
 import { startRedis } from "../support/redis-server.js";
 import { agree, commands, SIDS } from "./commands.js";
 import { Model } from "./model.js";
@@ -35,4 +36,11 @@ test("on Redis, any sequence of calls, sessions and restarts is what the model s
   t.teardown(() => server.stop());
 
   await t.notThrowsAsync(holds(() => redis(server.url, { prefix: randomUUID() }), 60));
+});
+
+test("on a Redis Cluster, any sequence of calls, sessions and restarts is what the model says", async (t) => {
+  const servers = await startRedisCluster({ replicas: 0 });
+  t.teardown(() => servers.stop());
+
+  await t.notThrowsAsync(holds(() => redis({ cluster: servers.startupNodes }, { prefix: randomUUID() }), 30));
 });

@@ -26,7 +26,7 @@ async function setUp(t: import("ava").ExecutionContext, prefix: string) {
   await manager.watch("s1", { change: (change) => changes.push(change) });
   const client = new Redis(server.url);
   t.teardown(() => client.disconnect());
-  return { manager, changes, client, keys: connection.keys };
+  return { manager, changes, client, keys: connection.layout.of("") };
 }
 
 test.serial("the changes of many sets in one tick are one script call, and one message to each frontend", async (t) => {

@@ -115,7 +115,9 @@ test("an injected client is used, and is left as it was", async (t) => {
 
 test("what cannot work is refused at once, and no password is shown", (t) => {
   const client = new Redis({ lazyConnect: true, keyPrefix: "x:" });
-  const cluster = new Cluster([{ host: "127.0.0.1", port: 1 }], { lazyConnect: true });
+  const node = { host: "127.0.0.1", port: 1 };
+  const replicas = new Cluster([node], { lazyConnect: true, scaleReads: "slave" });
+  const prefixed = new Cluster([node], { lazyConnect: true, redisOptions: { keyPrefix: "x:" } });
   const refused: [unknown, unknown?][] = [
     [undefined],
     [6379],
@@ -124,7 +126,14 @@ test("what cannot work is refused at once, and no password is shown", (t) => {
     ["redis://user:hunter2@"],
     [{ keyPrefix: "x:" }],
     [client],
-    [cluster],
+    [replicas],
+    [prefixed],
+    [{ cluster: [] }],
+    [{ cluster: node }],
+    [{ cluster: [node], redisOptions: { db: 1 } }],
+    [{ cluster: [node], scaleReads: "all" }],
+    [{ sentinels: [node] }],
+    [{ sentinels: [node], name: "main", role: "slave" }],
     [{}, { prefix: "" }],
     [{}, { prefix: "{x}" }],
     [{}, { prefix: "a*" }],
@@ -137,5 +146,6 @@ test("what cannot work is refused at once, and no password is shown", (t) => {
     t.like(error, { code: "GC_INVALID_OPTION" });
     t.notRegex(error.message, /hunter2/);
   }
-  cluster.disconnect();
+  replicas.disconnect();
+  prefixed.disconnect();
 });

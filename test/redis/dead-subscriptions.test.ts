@@ -4,6 +4,7 @@ import { Redis } from "ioredis";
 import { Frontend, type Cluster, type GlobalChannelError, GlobalChannelService } from "../../src/index.js";
 import { RedisChannelManager, RedisConnection, RedisServerRegistry, RedisTransport } from "../../src/redis/index.js";
 import { Keys } from "../../src/redis/keys.js";
+import type { Subscriptions } from "../../src/redis/subscriptions.js";
 import { eventually } from "../cluster/cluster.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { calls } from "../support/redis-calls.js";
@@ -144,7 +145,7 @@ test("without probes an inbox that Redis has forgotten stays dead", async (t) =>
   (await frontend("s2", clusterAt(other.url))).connect("bob");
   await backend.add("room-1", "ann", "s1");
   await backend.add("room-2", "bob", "s2");
-  cluster.connection.subscriptions.prober.carry = (send) => send([]);
+  cluster.connection.subscriptions.carryProbe = (send) => send([]);
 
   await proxy.unsubscribe("UNSUBSCRIBE", keys.inbox("s1"));
   // That of another frontend, lost later, has been repaired twice: time enough.
@@ -162,10 +163,10 @@ test.serial("an event loop that is blocked while a probe is on its way gives no 
   await frontend("s1", cluster);
   const deaths = errorsOf(t, cluster.connection.subscriptions);
   const before = await subscribers(client);
-  const { prober } = cluster.connection.subscriptions;
-  const carry = prober.carry.bind(prober);
+  const { subscriptions } = cluster.connection;
+  const carry: Subscriptions["carryProbe"] = subscriptions.carryProbe.bind(subscriptions);
   let blocked = 0;
-  prober.carry = (send) =>
+  subscriptions.carryProbe = (send) =>
     carry((probe) => {
       // What is sent is answered, and the probe comes, while nobody can look.
       if (probe.length > 0 && blocked++ === 0) setImmediate(block, HANG_MS);

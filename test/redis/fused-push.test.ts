@@ -26,7 +26,7 @@ test("a frontend gets those pushes of a message whose channels have members ther
     t.teardown(() => frontend.stop());
     connector.connect(`user-${sid}`);
   }
-  const { keys } = new RedisConnection(server.url, { prefix: "one" });
+  const keys = new RedisConnection(server.url, { prefix: "one" }).layout.of("");
   const places = { room: ["s1", "s2"], hall: ["s1"], yard: ["s2"] };
   const members = Object.entries(places).flatMap(([name, sids]) =>
     sids.map((sid) => ({ name, uid: `user-${sid}`, sid })),

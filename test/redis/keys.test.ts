@@ -222,7 +222,7 @@ test("the layout is that of version 1", (t) => {
       inbox: keys.inbox("日{本}"),
       inboxPrefix: keys.inboxPrefix,
       replies: keys.replies("caller"),
-      all: keys.all,
+      nothing: keys.nothing,
     },
     {
       servers: "gc:servers",
@@ -243,7 +243,7 @@ test("the layout is that of version 1", (t) => {
       inbox: "gc:in:3:日%7B本%7D",
       inboxPrefix: "gc:in:3:",
       replies: "gc:re:3:caller",
-      all: "gc:*",
+      nothing: "gc:nothing",
     },
   );
 });

@@ -20,7 +20,8 @@ async function open(t: ExecutionContext, prefix: string) {
   await manager.start();
   t.teardown(() => manager.stop());
   const { subscriptions } = connection;
-  return { connection, manager, subscriptions, prober: subscriptions.prober, errors: errorsOf(t, subscriptions) };
+  const prober = { carry: <T>(send: (probe: Probe) => Promise<T>) => subscriptions.carryProbe(send) };
+  return { connection, manager, subscriptions, prober, errors: errorsOf(t, subscriptions) };
 }
 
 test("probes of every process reach no listener, and who does not know them takes them for a change of nothing", async (t) => {
@@ -130,11 +131,11 @@ test.serial("a probe that waits behind messages which take long to handle is not
     handled++;
   };
   let gaps = 0;
-  await subscriptions.subscribe("busy", { message, gap: () => gaps++ });
+  await subscriptions.subscribe(["busy"], { message, gap: () => gaps++ });
   // More than is read from a socket before timers have their turn.
   const large = "x".repeat(3_000_000);
 
-  const sent = [1, 2, 3].map(() => connection.command((client) => client.publish("busy", large)));
+  const sent = [1, 2, 3].map(() => connection.publish("busy", large));
   await prober.carry((probe) => connection.run(probeScript, [], probe));
   await Promise.all(sent);
 

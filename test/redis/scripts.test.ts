@@ -2,17 +2,20 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import { FAREWELLS } from "../../src/managers/redis/farewells.js";
 import * as managerScripts from "../../src/managers/redis/scripts.js";
-import { LEASES, NOW } from "../../src/redis/leases.js";
+import * as sessionScripts from "../../src/managers/redis/session-scripts.js";
+import { IS_HELD, LEASES, NOW } from "../../src/redis/leases.js";
 import { probe } from "../../src/redis/prober.js";
-import type { Script } from "../../src/redis/script.js";
+import { type Script, TELL } from "../../src/redis/script.js";
 import * as registryScripts from "../../src/registries/redis/scripts.js";
 
 // The header of a script is the only place that says what its KEYS and ARGV are: callers go by it.
 
 const FILES: Record<string, readonly Script[]> = {
   "managers/redis/scripts.ts": Object.values(managerScripts),
+  "managers/redis/session-scripts.ts": Object.values(sessionScripts),
   "registries/redis/scripts.ts": Object.values(registryScripts),
   "redis/fused-push.ts": [],
+  "redis/leases.ts": [],
   "redis/prober.ts": [probe],
 };
 
@@ -34,7 +37,8 @@ function scriptsOf(source: string): SourceScript[] {
     [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
   );
   // From other files.
-  for (const [fragment, text] of Object.entries({ NOW, LEASES, FAREWELLS })) fragments.set(fragment, text);
+  for (const [fragment, text] of Object.entries({ NOW, LEASES, IS_HELD, FAREWELLS, TELL }))
+    fragments.set(fragment, text);
   const expand = (template: string): string =>
     template.replaceAll(/\$\{(\w+)\}/g, (_match, fragment: string) => {
       const lua = fragments.get(fragment);

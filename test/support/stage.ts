@@ -18,6 +18,7 @@ import { redis } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
 import { mysqlTest, useMysql, type TestDatabase } from "./mysql-tests.js";
 import { RecordingConnector } from "./recording-connector.js";
+import { startRedisCluster, type RedisCluster } from "./redis-cluster.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
 /** A frontend without sockets. */
@@ -28,16 +29,19 @@ export interface StagedFrontend {
 
 /** One cluster for one test, all of which ends with it. */
 export class Stage {
-  readonly kind: "memory" | "redis" | "mysql";
+  readonly kind: "memory" | "redis" | "redis-cluster" | "mysql";
   /** How to reach the same cluster: as another process would, where that is possible. */
   readonly cluster: () => Cluster;
-  /** Where its Redis is, or undefined if there is none. */
+  /** Where its Redis is, or undefined if it has none, or several. */
   readonly url: string | undefined;
   readonly #t: ExecutionContext;
   readonly #prefix = randomUUID();
 
   /** @param store where the members are: in memory if there is none; a MySQL is one for the members alone */
-  constructor(t: ExecutionContext, store?: { redis: RedisServer } | { mysql: TestDatabase }) {
+  constructor(
+    t: ExecutionContext,
+    store?: { redis: RedisServer } | { redisCluster: RedisCluster } | { mysql: TestDatabase },
+  ) {
     this.#t = t;
     const shared = memory();
     if (!store) {
@@ -47,6 +51,9 @@ export class Stage {
       this.kind = "redis";
       this.url = store.redis.url;
       this.cluster = () => redis(store.redis.url, { prefix: this.#prefix });
+    } else if ("redisCluster" in store) {
+      this.kind = "redis-cluster";
+      this.cluster = () => redis({ cluster: store.redisCluster.startupNodes }, { prefix: this.#prefix });
     } else {
       this.kind = "mysql";
       const source = { uri: store.mysql.url, connectionLimit: 2 };
@@ -117,7 +124,10 @@ type Body = (t: ExecutionContext, stage: Stage) => Promise<void>;
 
 type Declare = (title: string, body: Body) => void;
 
-/** Declares tests that run in memory, on a real Redis and, where there is one, on a real MySQL, one server each for the file. */
+/**
+ * Declares tests that run in memory, on a real Redis, on a real Redis Cluster and, where there is one, on a real MySQL, one each for
+ * the file.
+ */
 export function onEveryStage(): Declare & {
   /** No other test of the file runs meanwhile: for what is about time. */
   alone: Declare;
@@ -125,13 +135,19 @@ export function onEveryStage(): Declare & {
   onRedisAlone: Declare;
 } {
   let server: RedisServer;
+  let redisCluster: RedisCluster;
   const mysql = useMysql();
   test.before(async () => {
     server = await startRedis();
+    redisCluster = await startRedisCluster({ replicas: 0 });
   });
-  test.after.always(() => server?.stop());
+  test.after.always(async () => {
+    await redisCluster?.stop();
+    await server?.stop();
+  });
   const inMemory = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t));
   const onRedis = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redis: server }));
+  const onRedisCluster = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redisCluster }));
   const onMysql = (body: Body) => async (t: ExecutionContext) => {
     const database = await mysql.createDatabase();
     // Torn down in the opposite order: this after all that uses it.
@@ -141,12 +157,14 @@ export function onEveryStage(): Declare & {
   const declare: Declare = (title, body) => {
     test(`in memory: ${title}`, inMemory(body));
     test(`on Redis: ${title}`, onRedis(body));
+    test(`on a Redis Cluster: ${title}`, onRedisCluster(body));
     mysqlTest(`on MySQL: ${title}`, onMysql(body));
   };
   const onRedisAlone: Declare = (title, body) => test.serial(`on Redis: ${title}`, onRedis(body));
   const alone: Declare = (title, body) => {
     test.serial(`in memory: ${title}`, inMemory(body));
     onRedisAlone(title, body);
+    test.serial(`on a Redis Cluster: ${title}`, onRedisCluster(body));
     mysqlTest(`on MySQL: ${title}`, onMysql(body));
   };
   return Object.assign(declare, { alone, onRedisAlone });

@@ -4,10 +4,12 @@ import {
   AGAIN,
   ASK,
   decodeAsk,
+  decodeBundle,
   decodeReplies,
   decodeRequests,
   DONE,
   encodeAsk,
+  encodeBundle,
   encodeDone,
   encodeFusedPush,
   encodeRequest,
@@ -252,4 +254,40 @@ test("pushes of one message come back as they were, whether their headers are al
       );
     }),
   );
+});
+
+test("messages in a bundle come out as they were, in their order", (t) => {
+  const anyText = fc.string({ unit: "binary" }).filter((text) => !text.startsWith("&"));
+  const property = fc.property(fc.array(anyText, { minLength: 1, maxLength: 20 }), (texts) => {
+    const bundle = encodeBundle(texts);
+    t.is(signOf(bundle), "&");
+    t.deepEqual(decodeBundle(bundle), texts);
+  });
+  t.notThrows(() => fc.assert(property));
+});
+
+test("a bundle that is cut off, too long, within another or no bundle is refused", (t) => {
+  const bundle = encodeBundle(["one", "two"]);
+  const nested = encodeBundle([bundle]);
+  for (const wrong of [
+    bundle.slice(0, -1),
+    `${bundle}x`,
+    nested,
+    "&",
+    "&\n",
+    "& \n",
+    "&3",
+    "&-1\nab",
+    "&1e1\n0123456789",
+  ]) {
+    t.throws(() => decodeBundle(wrong), { instanceOf: SyntaxError }, wrong);
+  }
+  const property = fc.property(fc.string({ unit: "binary" }), (text) => {
+    try {
+      return decodeBundle(`&${text}`).join("").length <= text.length;
+    } catch (error) {
+      return error instanceof SyntaxError;
+    }
+  });
+  t.notThrows(() => fc.assert(property, { numRuns: 1000 }));
 });

@@ -3,8 +3,11 @@ import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
 import { reportError } from "../../diagnostics.js";
 import { atEdge } from "../../member-sets.js";
-import { BATCH, COSTLY_BATCH, type RedisConnection, replyError } from "../../redis/connection.js";
-import { escape, unescape } from "../../redis/keys.js";
+import { BATCH, COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
+import { escape, type Keys, unescape } from "../../redis/keys.js";
+import { byPartition } from "../../redis/layout.js";
+import { readHolder } from "../../redis/leases.js";
+import { replyError } from "../../redis/store-error.js";
 import type { SubscriptionListener } from "../../redis/subscription.js";
 import type {
   ChangeListener,
@@ -19,9 +22,12 @@ import type {
   Version,
 } from "../../types.js";
 import { newEpoch } from "../../version.js";
+import { PendingChanges, type SetChange, type SetChanges } from "./pending-changes.js";
+import { PendingSessions } from "./pending-sessions.js";
+import { scanSet } from "./scan-set.js";
 import * as scripts from "./scripts.js";
-import { PendingChanges, type SetChanges } from "./pending-changes.js";
-import { PendingSessions, type SessionChange } from "./pending-sessions.js";
+import { sessions as readSessions } from "./session-scripts.js";
+import { createSessions, type Sessions } from "./sessions.js";
 
 /**
  * How long it is kept who was told to leave, and that a channel was destroyed: for that long a frontend that has not heard of it
@@ -36,19 +42,16 @@ const MAX_ALONG = 5000;
 export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_BUT_USER_INDEX;
   readonly #connection: RedisConnection;
-  readonly #changes: PendingChanges;
-  readonly #sessions: PendingSessions;
+  readonly #changes = new Map<Keys, PendingChanges>();
+  readonly #sessions: Sessions;
+  readonly #sessionChanges: PendingSessions;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
-    this.#changes = new PendingChanges({
-      queue: connection,
-      send: (sets) => this.#send(sets),
-      maxUids: COSTLY_BATCH,
-    });
-    this.#sessions = new PendingSessions({
-      queue: connection,
-      send: (frontend, changes) => this.#sendSessions(frontend, changes),
+    const sessions = (this.#sessions = createSessions(connection));
+    this.#sessionChanges = new PendingSessions({
+      queueOf: (sid) => connection.queueOf(connection.layout.of(sid)),
+      send: (frontend, changes) => sessions.change(frontend, changes),
     });
   }
 
@@ -62,43 +65,75 @@ export class RedisChannelManager implements ChannelManager {
 
   /** Removes every key with this prefix, in steps; what others write meanwhile may stay. */
   async clean(): Promise<void> {
-    let cursor = "0";
-    do {
-      const [next, keys] = await this.#connection.command((client) =>
-        client.scan(cursor, "MATCH", this.#connection.keys.all, "COUNT", COSTLY_BATCH),
-      );
-      const own = keys.filter((key) => this.#connection.keys.isOwn(key));
-      if (own.length > 0) await this.#connection.command((client) => client.unlink(...own));
-      cursor = next;
-    } while (cursor !== "0");
+    const { layout, servers } = this.#connection;
+    for (const server of servers) {
+      let cursor = "0";
+      do {
+        const from = cursor;
+        const [next, keys] = await this.#connection.ask(server, (client) =>
+          client.scan(from, "MATCH", layout.all, "COUNT", COSTLY_BATCH),
+        );
+        const own = keys.filter((key) => layout.isOwn(key));
+        await this.#connection.command((client) => Promise.all(own.map((key) => client.unlink(key))));
+        cursor = next;
+      } while (cursor !== "0");
+    }
   }
 
   /** The adds to one set that go to Redis together are one change of it. */
   add(name: string, uid: string, sid: string): Promise<boolean> {
-    return this.#changes.one("join", name, sid, uid);
+    return this.#changesOf(name).one("join", name, sid, uid);
   }
 
   /** The leaves from one set that go to Redis together are one change of it. */
   leave(name: string, uid: string, sid: string): Promise<boolean> {
-    return this.#changes.one("leave", name, sid, uid);
+    return this.#changesOf(name).one("leave", name, sid, uid);
   }
 
   addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
-    return this.#changes.many("join", memberships, reason);
+    return this.#changeMany("join", memberships, reason);
   }
 
   leaveMany(memberships: readonly Membership[], reason: LeaveReason = "leave"): Promise<number> {
-    return this.#changes.many("leave", memberships, reason);
+    return this.#changeMany("leave", memberships, reason);
   }
 
   leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
     const memberships = uids.map((uid) => ({ name, uid, sid }));
-    return this.#changes.many("leave", memberships, "disconnect", version);
+    return this.#changesOf(name).many("leave", memberships, "disconnect", version);
+  }
+
+  async #changeMany(
+    type: SetChange["type"],
+    memberships: readonly Membership[],
+    reason: SetChange["reason"],
+  ): Promise<number> {
+    const groups = byPartition(this.#connection.layout, memberships, ({ name }) => name);
+    const counts = await Promise.all([...groups].map(([keys, some]) => this.#changesIn(keys).many(type, some, reason)));
+    return sum(counts);
+  }
+
+  #changesOf(name: string): PendingChanges {
+    return this.#changesIn(this.#connection.layout.of(name));
+  }
+
+  #changesIn(keys: Keys): PendingChanges {
+    let changes = this.#changes.get(keys);
+    if (!changes) {
+      changes = new PendingChanges({
+        queue: this.#connection.queueOf(keys),
+        send: (sets) => this.#send(keys, sets),
+        maxUids: COSTLY_BATCH,
+      });
+      this.#changes.set(keys, changes);
+    }
+    return changes;
   }
 
   async destroyChannel(name: string): Promise<number> {
-    const { keys } = this.#connection;
-    const [members, ...untold] = await this.#connection.run<[number, ...string[]]>(
+    const keys = this.#connection.layout.of(name);
+    const [members, ...untold] = await this.#connection.write<[number, ...string[]]>(
+      keys,
       scripts.destroy,
       [keys.sets(name), keys.sids],
       [
@@ -118,11 +153,12 @@ export class RedisChannelManager implements ChannelManager {
 
   /** Tells of some former members of a channel that was destroyed. */
   #tellSome(name: string, sid: string): Promise<number> {
-    const { keys } = this.#connection;
-    return this.#connection.run<number>(
+    const keys = this.#connection.layout.of(name);
+    return this.#connection.write<number>(
+      keys,
       scripts.drain,
       [keys.untold(name, sid)],
-      [keys.changes(sid), JSON.stringify(name), COSTLY_BATCH],
+      [keys.changesPrefix, escape(sid), JSON.stringify(name), COSTLY_BATCH],
     );
   }
 
@@ -132,8 +168,13 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   async findMember(name: string, uid: string): Promise<string[]> {
-    const { keys } = this.#connection;
-    const sids = await this.#connection.run<string[]>(scripts.find, [keys.sets(name)], [uid, keys.membersPrefix(name)]);
+    const keys = this.#connection.layout.of(name);
+    const sids = await this.#connection.read<string[]>(
+      keys,
+      scripts.find,
+      [keys.sets(name)],
+      [uid, keys.membersPrefix(name)],
+    );
     return sids.map(unescape);
   }
 
@@ -144,7 +185,7 @@ export class RedisChannelManager implements ChannelManager {
     limit: number,
   ): Promise<{ uids: string[]; cursor: string }> {
     if (!/^\d{0,19}$/.test(cursor)) throw invalid("cursor", cursor, "'' or the cursor of the page before");
-    const key = this.#connection.keys.members(name, sid);
+    const key = this.#connection.layout.of(name).members(name, sid);
     const uids: string[] = [];
     let next = cursor || "0";
     do {
@@ -158,13 +199,14 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   async getMemberSets(name: string, copies?: ReadonlyMap<string, Version | undefined>): Promise<MemberSetInfo[]> {
-    const { keys } = this.#connection;
+    const keys = this.#connection.layout.of(name);
     if (!copies) {
       const sets = await this.#connection.command((client) => client.hgetall(keys.sets(name)));
       return Object.entries(sets).map(([sid, entry]) => ({ sid: unescape(sid), ...parseEntry(entry) }));
     }
     const wanted = [...copies].flatMap(([sid, version]) => [escape(sid), version ?? ""]);
-    const sets = await this.#connection.run<(string | string[])[]>(
+    const sets = await this.#connection.read<(string | string[])[]>(
+      keys,
       scripts.readChanged,
       [keys.sets(name)],
       [keys.membersPrefix(name), MAX_ALONG, ...wanted],
@@ -176,113 +218,122 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   async readMemberSet(name: string, sid: string): Promise<{ version: Version | undefined; uids: string[] }> {
-    const { keys } = this.#connection;
-    const [entry, uids] = await this.#connection.run<[string | null, string[] | null]>(
+    const keys = this.#connection.layout.of(name);
+    const [entry, uids] = await this.#connection.read<[string | null, string[] | null]>(
+      keys,
       scripts.read,
       [keys.sets(name), keys.members(name, sid)],
       [escape(sid), BATCH],
     );
     // The version was read before the first page: a change made while pages are read has a later one.
     const version = entry === null ? undefined : parseEntry(entry).version;
-    return { version, uids: uids ?? (await this.#scanSet(keys.members(name, sid))) };
+    return { version, uids: uids ?? (await scanSet(this.#connection, keys.members(name, sid))) };
   }
 
-  getChannelsBySid(sid: string): Promise<string[]> {
-    return this.#scanSet(this.#connection.keys.channelsAt(sid));
+  async getChannelsBySid(sid: string): Promise<string[]> {
+    const names = await Promise.all(
+      this.#connection.layout.partitions.map((keys) => scanSet(this.#connection, keys.channelsAt(sid))),
+    );
+    return names.flat();
   }
 
   watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
-    return this.#connection.subscriptions.subscribe(this.#connection.keys.changes(sid), this.#listen(listener));
+    const { subscriptions, layout } = this.#connection;
+    const channels = layout.partitions.map((keys) => keys.changes(sid));
+    const told = this.#listen(listener);
+    return subscriptions.subscribe(channels, { ...told, message: (changes) => told.message(changes, escape(sid)) });
   }
 
   watchAll(listener: ChangeListener): Promise<Unsubscribe> {
-    const { subscriptions, keys } = this.#connection;
-    return subscriptions.subscribePattern(keys.allChanges, keys.noChanges, this.#listen(listener));
+    const { subscriptions, layout } = this.#connection;
+    return subscriptions.subscribeToChanges(layout.partitions, this.#listen(listener));
   }
 
   connect(uid: string, sid: string, incarnation: string): Promise<void> {
-    return this.#sessions.change({ sid, incarnation }, { type: "connect", uid });
+    return this.#sessionChanges.change({ sid, incarnation }, { type: "connect", uid });
   }
 
   disconnect(uid: string, sid: string, incarnation: string): Promise<void> {
-    return this.#sessions.change({ sid, incarnation }, { type: "disconnect", uid });
+    return this.#sessionChanges.change({ sid, incarnation }, { type: "disconnect", uid });
   }
 
   async getSessions(uids: readonly string[]): Promise<FrontendId[][]> {
-    const { keys } = this.#connection;
-    const replies = await Promise.all(
-      chunks(uids, BATCH).map((chunk) =>
-        this.#connection.run<string[][]>(
-          scripts.sessions,
-          chunk.map((uid) => keys.user(uid)),
-          [],
-        ),
-      ),
-    );
-    return replies.flat().map((places) =>
-      pairs(places).map(([sid, incarnation]) => ({
-        sid: unescape(sid),
-        incarnation: decodeURIComponent(incarnation),
-      })),
-    );
+    const { layout } = this.#connection;
+    const found = new Map<string, FrontendId[]>();
+    const read = async (keys: Keys, some: readonly string[]): Promise<void> => {
+      const users = some.map((uid) => keys.user(uid));
+      const replies = await this.#connection.read<string[][]>(keys, readSessions, users, []);
+      for (const [index, places] of replies.entries()) found.set(some[index]!, parsePlaces(places));
+    };
+    const groups = byPartition(layout, uids, (uid) => uid);
+    await Promise.all([...groups].flatMap(([keys, all]) => chunks(all, BATCH).map((some) => read(keys, some))));
+    return uids.map((uid) => found.get(uid)!);
   }
 
   countUsers(sids: readonly string[]): Promise<number[]> {
+    const { layout } = this.#connection;
     return Promise.all(
-      sids.map((sid) => this.#connection.command((client) => client.scard(this.#connection.keys.usersAt(sid)))),
+      sids.map((sid) => this.#connection.command((client) => client.scard(layout.of(sid).usersAt(sid)))),
     );
   }
 
   async getServers(): Promise<string[]> {
-    const sids = await this.#connection.command((client) => client.smembers(this.#connection.keys.sids));
-    return sids.map(unescape);
+    const sids = await Promise.all(
+      this.#connection.layout.partitions.map((keys) =>
+        this.#connection.command((client) => client.smembers(keys.sids)),
+      ),
+    );
+    return [...new Set(sids.flat())].map(unescape);
   }
 
-  async evict({ sid, incarnation }: FrontendId, reason: LeaveReason): Promise<number> {
-    const { keys } = this.#connection;
+  async evict(frontend: FrontendId, reason: LeaveReason): Promise<number> {
     // Before the members: as long as some are left, whoever looks for what a dead reaper has left undone finds this sid.
-    await this.#forgetSessions(sid, incarnation);
+    await this.#sessions.forget(frontend);
     let evicted = 0;
-    for (;;) {
-      const names = await this.#connection.command((client) => client.srandmember(keys.channelsAt(sid), BATCH));
-      if (names.length === 0) break;
-      const counts = await Promise.all(
-        names.map((name) =>
-          this.#connection.run<number>(
-            scripts.evict,
-            [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids, keys.servers],
-            [
-              escape(sid),
-              name,
-              newEpoch(),
-              keys.changes(sid),
-              JSON.stringify(name),
-              reason,
-              COSTLY_BATCH,
-              encodeURIComponent(incarnation),
-            ],
-          ),
-        ),
+    let partitions = [...this.#connection.layout.partitions];
+    while (partitions.length > 0 && !(await this.#isHeldElsewhere(frontend))) {
+      const left = await Promise.all(
+        partitions.map(async (keys) => {
+          const counts = await this.#evictSome(keys, frontend, reason);
+          evicted += sum(counts.filter((count) => count > 0));
+          return counts.length > 0 && !counts.includes(-1);
+        }),
       );
-      evicted += counts.reduce((total, count) => total + Math.max(count, 0), 0);
-      if (counts.includes(-1)) break;
+      partitions = partitions.filter((_keys, index) => left[index]);
     }
     return evicted;
   }
 
-  async #forgetSessions(sid: string, incarnation: string): Promise<void> {
-    const { keys } = this.#connection;
-    for (const uids of chunks(await this.#scanSet(keys.usersAt(sid)), COSTLY_BATCH)) {
-      await this.#connection.run(
-        scripts.forgetSessions,
-        [keys.usersAt(sid), keys.servers, ...uids.map((uid) => keys.user(uid))],
-        [escape(sid), encodeURIComponent(incarnation), ...uids],
-      );
-    }
+  /** In a cluster no script that changes members sees the leases: it is looked before each round. */
+  async #isHeldElsewhere({ sid, incarnation }: FrontendId): Promise<boolean> {
+    return this.#connection.isClustered && (await readHolder(this.#connection, sid, incarnation)) !== undefined;
   }
 
-  async #send(sets: readonly SetChanges[]): Promise<(string | Error)[]> {
-    const { keys } = this.#connection;
+  /** Resolves how many members of some channels it took out, or -1 where the frontend is alive; nothing if there are none. */
+  async #evictSome(keys: Keys, { sid, incarnation }: FrontendId, reason: LeaveReason): Promise<number[]> {
+    const names = await this.#connection.command((client) => client.srandmember(keys.channelsAt(sid), BATCH));
+    return Promise.all(
+      names.map((name) =>
+        this.#connection.write<number>(
+          keys,
+          scripts.evict,
+          [keys.sets(name), keys.members(name, sid), keys.channelsAt(sid), keys.sids, keys.servers],
+          [
+            escape(sid),
+            name,
+            newEpoch(),
+            keys.changesPrefix,
+            JSON.stringify(name),
+            reason,
+            COSTLY_BATCH,
+            encodeURIComponent(incarnation),
+          ],
+        ),
+      ),
+    );
+  }
+
+  async #send(keys: Keys, sets: readonly SetChanges[]): Promise<(string | Error)[]> {
     const setKeys = [keys.sids];
     const args: (string | number)[] = [keys.changesPrefix, FAREWELL_SECONDS];
     for (const { name, sid, changes } of sets) {
@@ -293,44 +344,14 @@ export class RedisChannelManager implements ChannelManager {
       }
       args.push(JSON.stringify(set));
     }
-    const results = await this.#connection.run<string[]>(scripts.change, setKeys, args);
+    const results = await this.#connection.write<string[]>(keys, scripts.change, setKeys, args);
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
 
-  async #sendSessions(
-    { sid, incarnation }: FrontendId,
-    changes: readonly SessionChange[],
-  ): Promise<(Error | undefined)[]> {
-    const { keys } = this.#connection;
-    const failures = await this.#connection.run<string[]>(
-      scripts.changeSessions,
-      [keys.usersAt(sid), keys.servers, ...changes.map(({ uid }) => keys.user(uid))],
-      [
-        escape(sid),
-        encodeURIComponent(incarnation),
-        ...changes.map(({ type, uid }) => (type === "connect" ? "+" : "-") + uid),
-      ],
-    );
-    return failures.map((failure) => (failure === "" ? undefined : replyError(failure)));
-  }
-
-  /** Everything in a set, each once, in steps that Redis does not feel. */
-  async #scanSet(key: string): Promise<string[]> {
-    const found = new Set<string>();
-    let cursor = "0";
-    do {
-      const [next, values] = await this.#connection.command((client) => client.sscan(key, cursor, "COUNT", BATCH));
-      for (const value of values) found.add(value);
-      cursor = next;
-    } while (cursor !== "0");
-    return [...found];
-  }
-
   #listen(listener: ChangeListener): SubscriptionListener {
-    const prefixLength = this.#connection.keys.changesPrefix.length;
     return {
-      message: (message, channel) => {
-        const sid = unescape(channel.slice(prefixLength));
+      message: (message, escapedSid) => {
+        const sid = unescape(escapedSid);
         for (const line of message.split("\n")) {
           try {
             tell(listener, line, sid);
@@ -376,4 +397,15 @@ function pairs<T>(flat: readonly T[]): [T, T][] {
   const result: [T, T][] = [];
   for (let index = 0; index < flat.length; index += 2) result.push([flat[index]!, flat[index + 1]!]);
   return result;
+}
+
+function parsePlaces(places: readonly string[]): FrontendId[] {
+  return pairs(places).map(([sid, incarnation]) => ({
+    sid: unescape(sid),
+    incarnation: decodeURIComponent(incarnation),
+  }));
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -1,9 +1,9 @@
 import { BySet } from "../../member-sets.js";
-import type { RedisConnection } from "../../redis/connection.js";
+import type { SendQueue } from "../../redis/send-queue.js";
 import type { JoinReason, LeaveReason, Membership, Version } from "../../types.js";
 
 /** One change of a member set. */
-interface SetChange {
+export interface SetChange {
   type: "join" | "leave";
   reason: JoinReason | LeaveReason;
   /** Nothing is changed while the set is at another version. */
@@ -46,7 +46,7 @@ interface Batch {
 
 interface PendingChangesOptions {
   /** Says when to send. */
-  queue: Pick<RedisConnection, "defer" | "isLast">;
+  queue: SendQueue;
   /** Makes the changes of sets that are different ones. Resolves the outcomes, set by set. */
   send(sets: readonly SetChanges[]): Promise<readonly Outcome[]>;
   /** How many uids go into one change, unless it has an expected version. */

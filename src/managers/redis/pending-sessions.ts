@@ -1,5 +1,6 @@
 import { chunks } from "../../batches.js";
-import { COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
+import { COSTLY_BATCH } from "../../redis/connection.js";
+import type { SendQueue } from "../../redis/send-queue.js";
 import type { FrontendId } from "../../types.js";
 
 /** Whether a user has sessions at a frontend. */
@@ -22,8 +23,8 @@ interface Batch {
 }
 
 interface PendingSessionsOptions {
-  /** Says when to send. */
-  queue: Pick<RedisConnection, "defer" | "isLast">;
+  /** Says when to send what concerns a frontend. */
+  queueOf: (sid: string) => SendQueue;
   /** Resolves for each change why it failed, if it has. */
   send(frontend: FrontendId, changes: readonly SessionChange[]): Promise<readonly (Error | undefined)[]>;
 }
@@ -47,7 +48,7 @@ export class PendingSessions {
   }
 
   #batchFor(frontend: FrontendId): Batch {
-    const { queue } = this.#options;
+    const queue = this.#options.queueOf(frontend.sid);
     const { sid, incarnation } = this.#batch?.frontend ?? {};
     if (
       !this.#batch ||

@@ -1,5 +1,5 @@
-import { LEASES } from "../../redis/leases.js";
-import { defineScript } from "../../redis/script.js";
+import { IS_HELD } from "../../redis/leases.js";
+import { defineScript, TELL } from "../../redis/script.js";
 import { FAREWELLS } from "./farewells.js";
 
 /*
@@ -20,25 +20,25 @@ local function changeLine(head, kind, version, reason, uids, isEdge)
 end
 `;
 
-/** Lua: `publish(pubsub, head, type, version, reason, uids, isEdge)`. */
-const PUBLISH = /* lua */ `${CHANGE_LINE}
-local function publish(pubsub, ...) redis.call('PUBLISH', pubsub, changeLine(...)) end
+/** Lua: `publish(prefix, sid, head, type, version, reason, uids, isEdge)`, with the prefix of the pub/sub channels of changes. */
+const PUBLISH = /* lua */ `${TELL}${CHANGE_LINE}
+local function publish(prefix, sid, ...) tell(prefix, sid, changeLine(...)) end
 `;
 
-/** Lua: the same, but the changes at each sid go in one message, with `publishAll()`. */
-const PUBLISH_TOGETHER = /* lua */ `${CHANGE_LINE}
+/** Lua: `publish(sid, ...)`; the changes at each sid go in one message, with `publishAll(prefix)`. */
+const PUBLISH_TOGETHER = /* lua */ `${TELL}${CHANGE_LINE}
 local messages = {}
-local function publish(pubsub, ...)
-  local lines = messages[pubsub]
+local function publish(sid, ...)
+  local lines = messages[sid]
   if not lines then
     lines = {}
-    messages[pubsub] = lines
-    messages[#messages + 1] = pubsub
+    messages[sid] = lines
+    messages[#messages + 1] = sid
   end
   lines[#lines + 1] = changeLine(...)
 end
-local function publishAll()
-  for _, pubsub in ipairs(messages) do redis.call('PUBLISH', pubsub, table.concat(messages[pubsub], string.char(10))) end
+local function publishAll(prefix)
+  for _, sid in ipairs(messages) do tell(prefix, sid, table.concat(messages[sid], string.char(10))) end
 end
 `;
 
@@ -58,16 +58,6 @@ const FORGET = /* lua */ `
 local function forget(channels, sids, sid, name)
   redis.call('SREM', channels, name)
   if redis.call('EXISTS', channels) == 0 then redis.call('SREM', sids, sid) end
-end
-`;
-
-/** Lua: `isHeld(servers, sid, incarnation)`: whether evicting that incarnation's members would hurt a live frontend. */
-const IS_HELD = /* lua */ `${LEASES}
-local function isHeld(servers, sid, incarnation)
-  local lease = redis.call('HGET', servers, sid)
-  if not lease then return false end
-  local deadline, isLive, holder = parseLease(lease)
-  return holder ~= incarnation or (isLive and deadline > now())
 end
 `;
 
@@ -125,7 +115,7 @@ local function changeSet(sets, members, channels, set)
       results[#results + 1] = digits
       if reason == 'join' then
         local late = noteJoined(sets, members, sid, uids)
-        if #late > 0 then publish(ARGV[1] .. sid, head, 'leave', 'null', 'destroyed', late) end
+        if #late > 0 then publish(sid, head, 'leave', 'null', 'destroyed', late) end
       end
       if (isJoin and #uids > 0) or #changed > 0 then
         local isBegun = not epoch
@@ -135,11 +125,11 @@ local function changeSet(sets, members, channels, set)
         count = count + (isJoin and #changed or -#changed)
         -- The set's own entry, if it had one, is still there: it is written last.
         local isEdge = (isBegun or count == 0) and redis.call('HLEN', sets) == (hadEntry and 1 or 0)
-        publish(ARGV[1] .. sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
+        publish(sid, head, kind, '"' .. version .. '"', reason, changed, isEdge)
         if count == 0 then epoch = nil end
       end
       if reason == 'leave' and #changed < #uids then absent = absentOf(uids, digits) end
-      if #absent > 0 then publish(ARGV[1] .. sid, head, 'absent', 'null', reason, absent) end
+      if #absent > 0 then publish(sid, head, 'absent', 'null', reason, absent) end
       if reason == 'leave' then noteGone(sets, sid, uids, ARGV[2]) end
     end
   end
@@ -168,14 +158,15 @@ for i = 3, #ARGV do
     all[#all + 1] = isDone and results[change] or '!' .. (type(results) == 'table' and results.err or tostring(results))
   end
 end
-publishAll()
+publishAll(ARGV[1])
 return all`,
+  { findsKeys: true },
 );
 
 /**
  * Takes some members of a set out, whoever they are, unless the frontend is alive.
  * KEYS: 1 sets of the channel, 2 members, 3 channels at the sid, 4 sids, 5 servers
- * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 pub/sub channel, 5 head, 6 reason, 7 limit,
+ * ARGV: 1 sid (escaped), 2 name, 3 new epoch, 4 prefix of pub/sub channels, 5 head, 6 reason, 7 limit,
  *       8 incarnation (percent-encoded)
  * Returns how many left, or -1 if the frontend is alive or another incarnation has the sid.
  */
@@ -194,7 +185,7 @@ if #gone > 0 then
   local version = epoch and versionOf(epoch, counter + 1) or versionOf(ARGV[3], 1)
   if left > 0 then redis.call('HSET', KEYS[1], ARGV[1], string.format('%s.%d', version, left)) end
   local isEdge = left == 0 and redis.call('EXISTS', KEYS[1]) == 0
-  publish(ARGV[4], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone, isEdge)
+  publish(ARGV[4], ARGV[1], ARGV[5], 'leave', '"' .. version .. '"', ARGV[6], gone, isEdge)
 end
 return #gone`,
 );
@@ -216,7 +207,7 @@ redis.call('DEL', KEYS[1])
 noteDestroyed(KEYS[1], ARGV[7])
 for i, sid in ipairs(sids) do
   forget(ARGV[5] .. sid, KEYS[2], sid, ARGV[1])
-  publish(ARGV[6] .. sid, ARGV[2], 'clear', 'null', 'destroyed', {}, i == #sids)
+  publish(ARGV[6], sid, ARGV[2], 'clear', 'null', 'destroyed', {}, i == #sids)
 end
 local result = {0}
 for _, sid in ipairs(sids) do
@@ -233,24 +224,25 @@ for _, sid in ipairs(sids) do
     result[#result + 1] = sid
   elseif count > 0 then
     room = room - count
-    publish(ARGV[6] .. sid, ARGV[2], 'leave', 'null', 'destroyed', redis.call('SMEMBERS', members))
+    publish(ARGV[6], sid, ARGV[2], 'leave', 'null', 'destroyed', redis.call('SMEMBERS', members))
     redis.call('DEL', members)
   end
 end
 return result`,
+  { findsKeys: true },
 );
 
 /**
  * Tells of some of the former members of a destroyed channel that they have left.
  * KEYS: 1 who is still to be told
- * ARGV: 1 pub/sub channel, 2 head, 3 limit
+ * ARGV: 1 prefix of pub/sub channels, 2 sid (escaped), 3 head, 4 limit
  * Returns how many.
  */
 export const drain = defineScript(
   "drain",
   /* lua */ `${PUBLISH}
-local gone = redis.call('SPOP', KEYS[1], ARGV[3])
-if #gone > 0 then publish(ARGV[1], ARGV[2], 'leave', 'null', 'destroyed', gone) end
+local gone = redis.call('SPOP', KEYS[1], ARGV[4])
+if #gone > 0 then publish(ARGV[1], ARGV[2], ARGV[3], 'leave', 'null', 'destroyed', gone) end
 return #gone`,
 );
 
@@ -268,6 +260,7 @@ for _, sid in ipairs(redis.call('HKEYS', KEYS[1])) do
   if redis.call('SISMEMBER', ARGV[2] .. sid, ARGV[1]) == 1 then found[#found + 1] = sid end
 end
 return found`,
+  { findsKeys: true },
 );
 
 /**
@@ -296,6 +289,7 @@ for i = 1, #sets, 2 do
   end
 end
 return sets`,
+  { findsKeys: true },
 );
 
 /**
@@ -310,64 +304,4 @@ export const read = defineScript(
 local entry = redis.call('HGET', KEYS[1], ARGV[1])
 if redis.call('SCARD', KEYS[2]) > tonumber(ARGV[2]) then return {entry, false} end
 return {entry, redis.call('SMEMBERS', KEYS[2])}`,
-);
-
-/**
- * Notes of users that they have sessions at an incarnation of a frontend, unless another one holds the sid, or have none any more.
- * KEYS: 1 users at the sid, 2 servers, 3... users
- * ARGV: 1 sid (escaped), 2 incarnation (percent-encoded), 3... for each user `+`, or `-`, and its uid
- * Returns for each why it failed, or ''.
- */
-export const changeSessions = defineScript(
-  "changeSessions",
-  /* lua */ `${LEASES}
-local _, _, holder = parseLease(redis.call('HGET', KEYS[2], ARGV[1]) or '')
-local function change(user, sign, uid)
-  if sign == 43 then
-    if holder and holder ~= ARGV[2] then return end
-    redis.call('HSET', user, ARGV[1], ARGV[2])
-    redis.call('SADD', KEYS[1], uid)
-  elseif redis.call('HGET', user, ARGV[1]) == ARGV[2] then
-    redis.call('HDEL', user, ARGV[1])
-    redis.call('SREM', KEYS[1], uid)
-  end
-end
-local failures = {}
-for i = 3, #KEYS do
-  local isDone, failure = pcall(change, KEYS[i], string.byte(ARGV[i]), string.sub(ARGV[i], 2))
-  failures[#failures + 1] = isDone and '' or (type(failure) == 'table' and failure.err or tostring(failure))
-end
-return failures`,
-);
-
-/**
- * Reads where users have sessions.
- * KEYS: 1... users
- * ARGV: none
- * Returns for each user {sid (escaped), incarnation (percent-encoded), sid, incarnation, ...}.
- */
-export const sessions = defineScript(
-  "sessions",
-  /* lua */ `
-local places = {}
-for i, user in ipairs(KEYS) do places[i] = redis.call('HGETALL', user) end
-return places`,
-);
-
-/**
- * Forgets the sessions of some users at a frontend, except those of the incarnation that is alive there.
- * KEYS: 1 users at the sid, 2 servers, 3... users
- * ARGV: 1 sid (escaped), 2 incarnation that is evicted (percent-encoded), 3... uids, in the order of the users
- */
-export const forgetSessions = defineScript(
-  "forgetSessions",
-  /* lua */ `${IS_HELD}
-local lease = isHeld(KEYS[2], ARGV[1], ARGV[2]) and redis.call('HGET', KEYS[2], ARGV[1])
-local _, _, holder = parseLease(lease or '')
-for i = 3, #KEYS do
-  if redis.call('HGET', KEYS[i], ARGV[1]) ~= holder or not holder then
-    redis.call('HDEL', KEYS[i], ARGV[1])
-    redis.call('SREM', KEYS[1], ARGV[i])
-  end
-end`,
 );

@@ -33,7 +33,7 @@ export class RedisServerRegistry implements ServerRegistry {
   async renew(frontend: FrontendInfo, leaseMs: number): Promise<LeaseState> {
     const { incarnation } = frontend;
     const heardOf = this.#terms.get(incarnation) ?? "reserved";
-    const [state, term] = await this.#connection.subscriptions.prober.carry((probe) =>
+    const [state, term] = await this.#connection.subscriptions.carryProbe((probe) =>
       this.#run<[LeaseState, string?]>(scripts.renew, frontend, [
         leaseMs,
         describeFrontend(frontend),
@@ -64,7 +64,7 @@ export class RedisServerRegistry implements ServerRegistry {
   }
 
   async #list(...filter: (string | number)[]): Promise<FrontendInfo[]> {
-    const flat = await this.#connection.run<string[]>(scripts.list, [this.#connection.keys.servers], filter);
+    const flat = await this.#connection.run<string[]>(scripts.list, [this.#connection.layout.servers], filter);
     const frontends: FrontendInfo[] = [];
     for (let index = 0; index < flat.length; index += 3) {
       frontends.push({
@@ -79,7 +79,7 @@ export class RedisServerRegistry implements ServerRegistry {
   #run<T>(script: Script, { sid, incarnation }: FrontendId, rest: readonly (string | number)[]): Promise<T> {
     return this.#connection.run<T>(
       script,
-      [this.#connection.keys.servers],
+      [this.#connection.layout.servers],
       [escape(sid), encodeURIComponent(incarnation), ...rest],
     );
   }

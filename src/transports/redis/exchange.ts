@@ -11,8 +11,10 @@ export interface ExchangeListener {
 /** One request, to one frontend or to several, and the wait for their replies until the deadline. */
 export class Exchange {
   readonly startedAt = performance.now();
+  /** What frontends know it by, from when it is sent. */
+  id: number | undefined;
   readonly #timeoutMs: number;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (exchange: Exchange) => void;
   readonly #onSendingTimeout: ((error: GlobalChannelError) => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   /** Who is still expected to reply, from {@link expect} on. */
@@ -26,7 +28,11 @@ export class Exchange {
   #isOver = false;
 
   /** @param onSendingTimeout gets `GC_TIMEOUT` if the deadline comes first: whether the request was sent is not known then */
-  constructor(timeoutMs: number, onEnd: () => void, onSendingTimeout?: (error: GlobalChannelError) => void) {
+  constructor(
+    timeoutMs: number,
+    onEnd: (exchange: Exchange) => void,
+    onSendingTimeout?: (error: GlobalChannelError) => void,
+  ) {
     this.#timeoutMs = timeoutMs;
     this.#onEnd = onEnd;
     this.#onSendingTimeout = onSendingTimeout;
@@ -124,6 +130,6 @@ export class Exchange {
 
   #end(): void {
     clearTimeout(this.#timer);
-    this.#onEnd();
+    this.#onEnd(this);
   }
 }

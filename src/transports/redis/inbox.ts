@@ -3,7 +3,17 @@ import { GlobalChannelError, isTemporary } from "../../errors.js";
 import type { FrontendRequest, RequestHandler } from "../../types.js";
 import { CallerMemory } from "./caller-memory.js";
 import type { Replies } from "./replies.js";
-import { AGAIN, ASK, decodeAsk, decodeRequests, DONE, type Outcome, signOf, wantsAnswer } from "./wire.js";
+import {
+  AGAIN,
+  ASK,
+  decodeAsk,
+  decodeBundle,
+  decodeRequests,
+  DONE,
+  type Outcome,
+  signOf,
+  wantsAnswer,
+} from "./wire.js";
 
 /** How many callers are kept in mind. */
 const MAX_CALLERS = 1024;
@@ -41,6 +51,7 @@ export class Inbox {
       else if (sign === ASK) this.#answer(decodeAsk(text));
       else if (sign === AGAIN) decodeRequests(text, (from, id, request) => this.#receiveAgain(from, id, request));
       else if (sign === DONE) this.#release(decodeAsk(text).from);
+      else for (const message of decodeBundle(text)) this.message(message);
     } catch (error) {
       // Nobody of ours wrote this: there is no one to answer.
       reportError(this, error);

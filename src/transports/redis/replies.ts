@@ -27,7 +27,7 @@ export class Replies {
         const message = writer.end();
         // A reply that is lost is asked for again by its caller, or leaves it not knowing, which is what its report says.
         this.#connection
-          .command((client) => client.publish(this.#connection.keys.replies(to), message))
+          .publish(this.#connection.layout.of(to).replies(to), message)
           .catch((error: unknown) => reportError(this, error));
       }
     }

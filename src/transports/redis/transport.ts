@@ -5,6 +5,7 @@ import type { RedisConnection } from "../../redis/connection.js";
 import type { FrontendRequest, ReplyTo, RequestHandler, RpcTransport, Unsubscribe } from "../../types.js";
 import { Exchange } from "./exchange.js";
 import { Inbox } from "./inbox.js";
+import { Outboxes } from "./outboxes.js";
 import { Replies } from "./replies.js";
 import { Unanswered } from "./unanswered.js";
 import { decodeReplies, encodeRequest, type ReplyReader, withoutAnswer } from "./wire.js";
@@ -27,6 +28,7 @@ export class RedisTransport implements RpcTransport {
     mayHaveMissed: (sid) => this.#unanswered.ask(sid),
     missed: (sid, ids) => void this.#unanswered.sendAgain(sid, ids),
   };
+  readonly #outboxes: Outboxes;
   readonly #inboxes = new Map<string, Set<Inbox>>();
   #lastId = 0;
   #unsubscribe: Unsubscribe | undefined;
@@ -34,10 +36,12 @@ export class RedisTransport implements RpcTransport {
   constructor(connection: RedisConnection) {
     this.#connection = connection;
     this.#replies = new Replies(connection);
+    this.#outboxes = new Outboxes(connection);
     this.#unanswered = new Unanswered({
       connection,
       from: this.id,
       exchanges: this.#exchanges,
+      sendTo: (sid, text) => this.sendTo(sid, text),
       report: (error) => reportError(this, error),
     });
   }
@@ -45,8 +49,8 @@ export class RedisTransport implements RpcTransport {
   async start(): Promise<void> {
     await this.#connection.open();
     try {
-      const { subscriptions, keys } = this.#connection;
-      this.#unsubscribe = await subscriptions.subscribe(keys.replies(this.id), {
+      const { subscriptions, layout } = this.#connection;
+      this.#unsubscribe = await subscriptions.subscribe([layout.of(this.id).replies(this.id)], {
         message: (message) => this.#settle(message),
         gap: () => {
           reportGap(this, "replies");
@@ -72,14 +76,15 @@ export class RedisTransport implements RpcTransport {
     request: R,
     options: { timeoutMs: number },
   ): Promise<ReplyTo<R>> {
-    const { id, exchange } = this.openExchange(options.timeoutMs);
+    const exchange = this.openExchange(options.timeoutMs);
+    const id = this.enter(exchange);
     return new Promise((resolve, reject) => {
       exchange.expect(
         new Set([sid]),
         { answered: (_sid, reply) => resolve(reply as ReplyTo<R>), failed: (_sid, error) => reject(error) },
         () => request,
       );
-      this.#publish(sid, encodeRequest(this.id, id, request)).then(
+      this.sendTo(sid, encodeRequest(this.id, id, request)).then(
         (receivers) => receivers === 0 && this.unreached(exchange, sid),
         (error: Error) => exchange.fail(sid, error),
       );
@@ -87,13 +92,13 @@ export class RedisTransport implements RpcTransport {
   }
 
   async send(sid: string, request: FrontendRequest): Promise<void> {
-    const receivers = await this.#publish(sid, encodeRequest(this.id, withoutAnswer(this.nextId()), request));
+    const receivers = await this.sendTo(sid, encodeRequest(this.id, withoutAnswer(++this.#lastId), request));
     if (receivers === 0) throw unreachable(sid);
   }
 
   async serve(sid: string, handler: RequestHandler): Promise<Unsubscribe> {
     const inbox = new Inbox(sid, handler, this.#replies);
-    const unsubscribe = await this.#connection.subscriptions.subscribe(this.#connection.keys.inbox(sid), {
+    const unsubscribe = await this.#connection.subscriptions.subscribe([this.#inboxOf(sid)], {
       message: (message) => inbox.message(message),
       lost: () => inbox.lost(),
       gap: () => {
@@ -113,19 +118,28 @@ export class RedisTransport implements RpcTransport {
 
   async fence(sid: string): Promise<void> {
     const inboxes = [...(this.#inboxes.get(sid) ?? [])];
-    await this.#connection.subscriptions.catchUp();
+    await this.#connection.subscriptions.catchUp(this.#inboxOf(sid));
     for (const inbox of inboxes) inbox.forget();
   }
 
-  /** Begins a request that the caller of this method sends itself. See {@link Exchange}. */
-  openExchange(
-    timeoutMs: number,
-    onSendingTimeout?: (error: GlobalChannelError) => void,
-  ): { id: number; exchange: Exchange } {
-    const id = this.nextId();
-    const exchange = new Exchange(timeoutMs, () => this.#exchanges.delete(id), onSendingTimeout);
+  /** Begins a request that the caller of this method sends itself, once it has {@link enter entered} it. See {@link Exchange}. */
+  openExchange(timeoutMs: number, onSendingTimeout?: (error: GlobalChannelError) => void): Exchange {
+    return new Exchange(timeoutMs, ({ id }) => void (id && this.#exchanges.delete(id)), onSendingTimeout);
+  }
+
+  /** A request is sent now. Returns its id: they rise in the order in which requests are sent. */
+  enter(exchange: Exchange): number {
+    const id = (exchange.id = ++this.#lastId);
     this.#exchanges.set(id, exchange);
-    return { id, exchange };
+    return id;
+  }
+
+  /** Sends a message to a frontend, in the order of the calls. Resolves how many have got it. */
+  sendTo(sid: string, message: string): Promise<number> {
+    const inbox = this.#inboxOf(sid);
+    return this.#connection.isClustered
+      ? this.#outboxes.send(inbox, message)
+      : this.#connection.publish(inbox, message);
   }
 
   /** A request has not reached a frontend, which may have lost its connection: waits for it while it holds its lease. */
@@ -133,13 +147,8 @@ export class RedisTransport implements RpcTransport {
     this.#unanswered.unreached(exchange, sid);
   }
 
-  /** Of a request. */
-  nextId(): number {
-    return ++this.#lastId;
-  }
-
-  #publish(sid: string, message: string): Promise<number> {
-    return this.#connection.command((client) => client.publish(this.#connection.keys.inbox(sid), message));
+  #inboxOf(sid: string): string {
+    return this.#connection.layout.of(sid).inbox(sid);
   }
 
   #settle(message: string): void {

@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { GlobalChannelError, unreachable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
-import { escape } from "../../redis/keys.js";
-import { isLiveLease } from "../../redis/leases.js";
+import { isAlive } from "../../redis/leases.js";
 import type { Exchange } from "./exchange.js";
 import { AGAIN, encodeAsk, encodeDone, encodeRequest } from "./wire.js";
 
@@ -12,6 +11,8 @@ interface UnansweredOptions {
   from: string;
   /** In the order of the calls. */
   exchanges: ReadonlyMap<number, Exchange>;
+  /** Resolves how many have got the message. */
+  sendTo: (sid: string, message: string) => Promise<number>;
   report: (error: unknown) => void;
 }
 
@@ -98,9 +99,9 @@ export class Unanswered {
       const text = encodeRequest(from, id, exchange.requestTo(sid), AGAIN);
       room -= text.length;
       exchange.markReached(sid);
-      sending.push(this.#publish(sid, text));
+      sending.push(this.#options.sendTo(sid, text));
     }
-    sending.push(this.#publish(sid, encodeDone(from)));
+    sending.push(this.#options.sendTo(sid, encodeDone(from)));
     await Promise.all(sending).catch(report);
   }
 
@@ -159,12 +160,12 @@ export class Unanswered {
   }
 
   async #ask(sid: string): Promise<void> {
-    const { from, exchanges } = this.#options;
+    const { connection, from, exchanges } = this.#options;
     await this.#learnWhoIsExpected();
     // Those that are being sent, too: they come before this at Redis, and may be lost where the frontend is back in between.
     const waiting = [...exchanges].filter(([, exchange]) => exchange.mayWaitFor(sid));
     const ids = waiting.map(([id]) => id);
-    if ((await this.#publish(sid, encodeAsk(from, ids))) > 0 || (await this.#isLive(sid))) return;
+    if ((await this.#options.sendTo(sid, encodeAsk(from, ids))) > 0 || (await isAlive(connection, sid))) return;
     for (const [, exchange] of waiting) {
       if (exchange.isUnreached(sid)) exchange.fail(sid, unreachable(sid));
     }
@@ -172,22 +173,8 @@ export class Unanswered {
 
   /** Of what was sent before this it is known afterwards to which frontends it has gone. */
   async #learnWhoIsExpected(): Promise<void> {
-    await this.#options.connection.command((client) => client.ping());
+    await this.#options.connection.catchUp();
     await nextTurn();
-  }
-
-  /** Whether Redis has a live lease of this frontend. A transport that is used with another registry finds none. */
-  async #isLive(sid: string): Promise<boolean> {
-    const { keys } = this.#options.connection;
-    const [lease, time] = await this.#options.connection.command((client) =>
-      Promise.all([client.hget(keys.servers, escape(sid)), client.time()]),
-    );
-    return lease !== null && isLiveLease(lease, time);
-  }
-
-  #publish(sid: string, text: string): Promise<number> {
-    const { connection } = this.#options;
-    return connection.command((client) => client.publish(connection.keys.inbox(sid), text));
   }
 }
 

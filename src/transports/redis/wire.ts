@@ -14,6 +14,7 @@ import type { ChannelPush, FrontendReplies, FrontendReply, FrontendRequest, Vers
  *
  * A message whose first line is a sign is about requests that were made before, of the caller in the second line: `?` asks what
  * has become of those with the ids in the third line; `+` brings one of them once more; `.` says that there are no more of them.
+ * One that begins with `&` is several messages.
  */
 
 /** The id of a request that is to get no answer. */
@@ -29,11 +30,13 @@ export function wantsAnswer(id: number): boolean {
 export const ASK = "?";
 export const AGAIN = "+";
 export const DONE = ".";
+const BUNDLE = "&";
+const SIGNS = [ASK, AGAIN, DONE, BUNDLE] as const;
 
-/** The sign of a message about earlier requests; undefined: it has new ones. */
-export function signOf(text: string): typeof ASK | typeof AGAIN | typeof DONE | undefined {
+/** The sign of a message; undefined: it has new requests. */
+export function signOf(text: string): (typeof SIGNS)[number] | undefined {
   const sign = text.charAt(0);
-  return sign === ASK || sign === AGAIN || sign === DONE ? sign : undefined;
+  return SIGNS.find((one) => one === sign);
 }
 
 /** What became of a request. */
@@ -177,6 +180,33 @@ export function encodeFusedPush(
   for (const name of names) request.push(JSON.stringify(name));
   if (except.length > 0) request.push(JSON.stringify(except));
   return `${id} ${channels.join(",")} ${request.join("\t")}\n${body}`;
+}
+
+/** A message with fused pushes. */
+export function encodeFusedPushes(entries: readonly string[], from: string, texts: readonly string[]): string {
+  return `${entries.join(" ")}\n${from}\n${texts.join("\n")}`;
+}
+
+/** Several messages as one; the texts follow each other, their lengths are in the first line. */
+export function encodeBundle(texts: readonly string[]): string {
+  return `${BUNDLE}${texts.map(({ length }) => length).join(" ")}\n${texts.join("")}`;
+}
+
+/** The messages in one that has several. @throws where the text is none */
+export function decodeBundle(text: string): string[] {
+  let start = find("\n", text, 0) + 1;
+  const texts = text
+    .slice(1, start - 1)
+    .split(" ")
+    .map((length) => {
+      const end = start + Number(length);
+      if (!/^\d+$/.test(length) || end > text.length) throw new SyntaxError(NO_REQUESTS);
+      const part = text.slice(start, end);
+      start = end;
+      return part;
+    });
+  if (start !== text.length || texts.some((part) => part.startsWith(BUNDLE))) throw new SyntaxError(NO_REQUESTS);
+  return texts;
 }
 
 /** Calls `handle` with each request. @throws where the text is none */

@@ -1,10 +1,10 @@
 /** Lets callers prepare at the same time, and act in the order in which they came, for each key apart. */
-export class Turnstile {
+export class Turnstile<K = string> {
   /** The last one of each key who has not acted yet. */
-  readonly #last = new Map<string, Promise<unknown>>();
+  readonly #last = new Map<K, Promise<unknown>>();
 
   /** Whether nobody would have to be waited for. */
-  isFree(keys: readonly string[]): boolean {
+  isFree(keys: readonly K[]): boolean {
     return this.#last.size === 0 || !keys.some((key) => this.#last.has(key));
   }
 
@@ -12,7 +12,7 @@ export class Turnstile {
    * Resolves what `act` returns, which is called once `prepared` has resolved and everyone who came before with one of these
    * keys has acted or failed.
    */
-  async pass<T, R>(keys: readonly string[], prepared: Promise<T>, act: (value: T) => R): Promise<R> {
+  async pass<T, R>(keys: readonly K[], prepared: Promise<T>, act: (value: T) => R): Promise<R> {
     const waiting = keys.flatMap((key) => this.#last.get(key) ?? []);
     const before = waiting.length > 1 ? Promise.all(waiting) : waiting[0];
     let acted!: () => void;

@@ -1,0 +1,91 @@
+import { chunks } from "../../batches.js";
+import { COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
+import { escape, type Keys } from "../../redis/keys.js";
+import { byPartition } from "../../redis/layout.js";
+import { readHolder } from "../../redis/leases.js";
+import { Turns } from "../../redis/turns.js";
+import type { FrontendId } from "../../types.js";
+import type { SessionChange } from "./pending-sessions.js";
+import { scanSet } from "./scan-set.js";
+import * as scripts from "./session-scripts.js";
+import type { Sessions } from "./sessions.js";
+
+/**
+ * In a cluster, where a user is in another partition than the frontend. Who has a session is in the set of the frontend's users
+ * before and after it is said of the user: so who looks there for what a dead frontend has left finds all of it.
+ */
+export class ClusterSessions implements Sessions {
+  readonly #connection: RedisConnection;
+  /** The changes at a frontend come one after the other, as each takes several steps. */
+  readonly #turns = new Turns<string>();
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  change(frontend: FrontendId, changes: readonly SessionChange[]): Promise<readonly (Error | undefined)[]> {
+    return this.#turns.take(frontend.sid, () => this.#changeNow(frontend, changes));
+  }
+
+  async #changeNow(
+    { sid, incarnation }: FrontendId,
+    changes: readonly SessionChange[],
+  ): Promise<(Error | undefined)[]> {
+    const usersAt = this.#connection.layout.of(sid).usersAt(sid);
+    const connecting = changes.filter(({ type }) => type === "connect").map(({ uid }) => uid);
+    if (connecting.length > 0) await this.#connection.command((client) => client.sadd(usersAt, ...connecting));
+    const failures = new Map<SessionChange, Error>();
+    /** As of the last change of each user. */
+    const has = new Map<string, boolean>();
+    await this.#inEachPartition(changes, async (keys, some) => {
+      try {
+        const digits = await this.#connection.write<string>(
+          keys,
+          scripts.changeUsers,
+          some.map(({ uid }) => keys.user(uid)),
+          [
+            escape(sid),
+            encodeURIComponent(incarnation),
+            some.map(({ type }) => (type === "connect" ? "+" : "-")).join(""),
+          ],
+        );
+        for (const [index, { uid }] of some.entries()) has.set(uid, digits[index] === "1");
+      } catch (error) {
+        for (const change of some) failures.set(change, error as Error);
+      }
+    });
+    const gone = [...has].filter(([, isThere]) => !isThere).map(([uid]) => uid);
+    if (gone.length > 0) await this.#connection.command((client) => client.srem(usersAt, ...gone));
+    return changes.map((change) => failures.get(change));
+  }
+
+  async forget({ sid, incarnation }: FrontendId): Promise<void> {
+    const usersAt = this.#connection.layout.of(sid).usersAt(sid);
+    const uids = await scanSet(this.#connection, usersAt);
+    for (const some of chunks(uids, COSTLY_BATCH)) {
+      const holder = await readHolder(this.#connection, sid, incarnation);
+      const gone: string[] = [];
+      await this.#inEachPartition(
+        some.map((uid) => ({ uid })),
+        async (keys, users) => {
+          const digits = await this.#connection.write<string>(
+            keys,
+            scripts.forgetUsers,
+            users.map(({ uid }) => keys.user(uid)),
+            [escape(sid), holder === undefined ? "" : encodeURIComponent(holder)],
+          );
+          for (const [index, { uid }] of users.entries()) if (digits[index] === "0") gone.push(uid);
+        },
+      );
+      if (gone.length > 0) await this.#connection.command((client) => client.srem(usersAt, ...gone));
+    }
+  }
+
+  async #inEachPartition<T extends { uid: string }>(
+    items: readonly T[],
+    act: (keys: Keys, some: readonly T[]) => Promise<void>,
+  ): Promise<void> {
+    const groups = byPartition(this.#connection.layout, items, ({ uid }) => uid);
+    await Promise.all([...groups].map(([keys, some]) => act(keys, some)));
+  }
+}

@@ -1,0 +1,70 @@
+import type { Cluster, Redis } from "ioredis";
+import { GlobalChannelError } from "../errors.js";
+import { corkForTick } from "./cork.js";
+import { withPatience } from "./disconnect.js";
+import { type Link, ready } from "./link.js";
+import { ShardedSubscriptions } from "./sharded-subscriptions.js";
+import { SilenceWatch } from "./silence-watch.js";
+import { createClusterClient, hasTimeLimit, isClient, type RedisClusterSource } from "./source.js";
+
+/** A Redis Cluster: for each of its primaries a connection for commands, and one for the subscriptions that are there. */
+export class ClusterLink implements Link {
+  readonly client: Cluster;
+  readonly subscriptions: ShardedSubscriptions;
+  readonly #source: RedisClusterSource | Cluster;
+  readonly #silences = new Map<Redis, SilenceWatch>();
+  readonly #watchSilence = (node: Redis): void => void this.#silences.set(node, new SilenceWatch(node));
+  readonly #unwatchSilence = (node: Redis): void => {
+    this.#silences.get(node)?.stop();
+    this.#silences.delete(node);
+  };
+
+  constructor(source: RedisClusterSource | Cluster) {
+    this.#source = source;
+    this.client = isClient(source) ? source : createClusterClient(source);
+    this.subscriptions = new ShardedSubscriptions(this.client);
+  }
+
+  async open(): Promise<void> {
+    // An injected client is its owner's to break, and who gives a time limit of its own has it.
+    if (this.client !== this.#source && !hasTimeLimit(this.#source)) {
+      this.client.on("+node", this.#watchSilence);
+      this.client.on("-node", this.#unwatchSilence);
+    }
+    await ready(this.client);
+    await this.#checkVersion();
+    this.subscriptions.open();
+  }
+
+  async close(): Promise<void> {
+    await this.subscriptions.close();
+    this.client.off("+node", this.#watchSilence);
+    this.client.off("-node", this.#unwatchSilence);
+    for (const node of this.#silences.keys()) this.#unwatchSilence(node);
+    if (this.client === this.#source) return;
+    if (this.client.status === "ready") await withPatience(this.client.quit());
+    this.client.disconnect();
+  }
+
+  cork(): void {
+    for (const { status, stream } of this.servers()) if (status === "ready") corkForTick(stream);
+  }
+
+  servers(): readonly Redis[] {
+    return this.client.nodes("master");
+  }
+
+  /** @throws `GC_UNSUPPORTED` */
+  async #checkVersion(): Promise<void> {
+    const info = await this.client.info("server");
+    const version = /^redis_version:(\d+)\.(\S+)/m.exec(info);
+    if (!version || Number(version[1]) >= MIN_VERSION) return;
+    throw new GlobalChannelError(
+      "GC_UNSUPPORTED",
+      `a Redis Cluster must be of version ${MIN_VERSION}.0 or newer, which has sharded pub/sub; this is ${version[1]}.${version[2]}`,
+    );
+  }
+}
+
+/** The first major version with sharded pub/sub: https://redis.io/docs/latest/develop/pubsub/#sharded-pubsub */
+const MIN_VERSION = 7;

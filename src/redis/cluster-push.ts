@@ -1,0 +1,71 @@
+import type { RedisTransport } from "../transports/redis/transport.js";
+import { encodeFusedPushes } from "../transports/redis/wire.js";
+import { Turnstile } from "../turnstile.js";
+import type { RedisConnection } from "./connection.js";
+import { type Keys, unescape } from "./keys.js";
+import { byPartition } from "./layout.js";
+import { LiveFrontends } from "./live-frontends.js";
+import { type EncodedPush, NONE, type Place, type SendPushes } from "./push-batches.js";
+
+/**
+ * Pushes on a Redis Cluster, where no script sees both the channels' sets and the inboxes: the sets are read in one round trip, and
+ * the messages sent in the next.
+ */
+export class ClusterPush {
+  readonly #connection: RedisConnection;
+  readonly #transport: RedisTransport;
+  readonly #frontends: LiveFrontends;
+  /** Reads of different batches may take different times. */
+  readonly #turnstile = new Turnstile<Keys>();
+
+  constructor(connection: RedisConnection, transport: RedisTransport) {
+    this.#connection = connection;
+    this.#transport = transport;
+    this.#frontends = new LiveFrontends(connection);
+  }
+
+  /** What was called for before, to a channel of the same partitions, is sent before. */
+  send(...[stype, names, encode]: Parameters<SendPushes>): Promise<Place[]> {
+    const partitions = [...byPartition(this.#connection.layout, names, (name) => name).keys()];
+    return this.#turnstile.pass(partitions, this.#read(stype, names), ({ bySid, live }) => {
+      const pushes = encode();
+      return live.map((sid) => {
+        const entries = bySid.get(sid)!;
+        const message = encodeFusedPushes(entries, this.#transport.id, textsFor(entries, pushes));
+        return { sid, entries, receivers: this.#transport.sendTo(sid, message) };
+      });
+    });
+  }
+
+  async #read(stype: string, names: readonly string[]): Promise<{ bySid: Map<string, string[]>; live: string[] }> {
+    const { layout } = this.#connection;
+    const [sets] = await Promise.all([
+      Promise.all(
+        names.map((name) => this.#connection.command((client) => client.hgetall(layout.of(name).sets(name)))),
+      ),
+      // At the same time: mostly it holds all who are asked for below.
+      this.#frontends.know(),
+    ]);
+    const bySid = entriesBySid(sets);
+    return { bySid, live: await this.#frontends.ofType(stype, [...bySid.keys()]) };
+  }
+}
+
+/** Of each frontend its entry in each set. */
+function entriesBySid(sets: readonly Record<string, string>[]): Map<string, string[]> {
+  const bySid = new Map<string, string[]>();
+  for (const [index, set] of sets.entries()) {
+    for (const [escapedSid, entry] of Object.entries(set)) {
+      const sid = unescape(escapedSid);
+      let entries = bySid.get(sid);
+      if (!entries) bySid.set(sid, (entries = sets.map(() => NONE)));
+      entries[index] = entry;
+    }
+  }
+  return bySid;
+}
+
+/** The pushes to channels that have members there. */
+function textsFor(entries: readonly string[], pushes: readonly EncodedPush[]): string[] {
+  return pushes.filter(({ channels }) => channels.some((channel) => entries[channel] !== NONE)).map(({ text }) => text);
+}

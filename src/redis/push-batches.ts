@@ -1,0 +1,232 @@
+import { Bound } from "../bound.js";
+import { unreachable } from "../errors.js";
+import type { Exchange } from "../transports/redis/exchange.js";
+import type { RedisTransport } from "../transports/redis/transport.js";
+import { encodeFusedPush, versionOf, withoutAnswer } from "../transports/redis/wire.js";
+import type { ChannelPush, FrontendRequest, PushedFrontend, ReplyListener, SentPush } from "../types.js";
+import type { SendQueue } from "./send-queue.js";
+
+/** To how many channels a push may go. */
+export const MAX_NAMES = 100;
+/**
+ * How many pushes, how many channels in all of them, and how many characters of their bodies, go together: keeps what Redis does in
+ * one step below a few milliseconds. So does the limit of channels times frontends, as far as the last batches have told how many
+ * those are.
+ */
+const MAX_BATCH = 100;
+const MAX_BATCH_LENGTH = 262_144;
+const MAX_ENTRIES = 1000;
+/**
+ * How much may wait for Redis, in characters: of each push its body, and about what it takes besides. A push that is given up at its
+ * deadline still waits with those that it went with.
+ */
+const MAX_WAITING_LENGTH = 128 * 1024 * 1024;
+const OVERHEAD = 500;
+
+/** A push as frontends get it, and which of the names of its batch are its channels, as indices. */
+export interface EncodedPush {
+  readonly text: string;
+  readonly channels: readonly number[];
+}
+
+/** A frontend that a message was sent to. */
+export interface Place {
+  sid: string;
+  /** How many have got the message: none, where nobody listens. */
+  receivers: number | Promise<number>;
+  /** Its entries in the sets of the channels, in the order of the names; `-`: there is none. */
+  entries: readonly string[];
+}
+
+/**
+ * Sends pushes to the live frontends of a type that have members of these channels, one message to each.
+ * @param encode gives the pushes, once, when they are sent at once
+ */
+export type SendPushes = (stype: string, names: readonly string[], encode: () => EncodedPush[]) => Promise<Place[]>;
+
+/** A push that is to be sent. */
+interface QueuedPush {
+  push: ChannelPush;
+  exchange: Exchange;
+  resolve: (sent: SentPush) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Pushes to one type of frontends that go together. */
+interface Batch {
+  stype: string;
+  send: () => Promise<void>;
+  pushes: QueuedPush[];
+  names: Set<string>;
+  length: number;
+}
+
+/** How much waits, of a process. */
+export function boundOfWaiting(source: object): Bound {
+  return new Bound({
+    source,
+    queue: "redis",
+    limit: MAX_WAITING_LENGTH,
+    what: "pushes that wait for Redis, in characters",
+  });
+}
+
+interface PushBatchesOptions {
+  queue: SendQueue;
+  transport: RedisTransport;
+  waiting: Bound;
+  send: SendPushes;
+}
+
+/**
+ * Gathers the pushes that are called for within a tick, or while others are under way, and sends them together, in the order of the
+ * calls.
+ */
+export class PushBatches {
+  readonly #options: PushBatchesOptions;
+  #batch: Batch | undefined;
+  /** How many a message goes to: the most of late, since some channels are at few. */
+  #frontends = 1;
+
+  constructor(options: PushBatchesOptions) {
+    this.#options = options;
+  }
+
+  push(push: ChannelPush): Promise<SentPush> {
+    const { transport, waiting } = this.#options;
+    return new Promise((resolve, reject) => {
+      waiting.check(push.body.length + OVERHEAD);
+      const exchange = transport.openExchange(push.timeoutMs, reject);
+      this.#enqueue({ push, exchange, resolve, reject });
+    });
+  }
+
+  #enqueue(queued: QueuedPush): void {
+    const { queue, waiting } = this.#options;
+    const { stype, names, body } = queued.push;
+    let batch = this.#batch;
+    if (batch?.stype !== stype || !queue.isLast(batch.send) || !this.#hasRoom(batch, names)) {
+      batch = this.#batch = this.#openBatch(stype);
+    }
+    batch.pushes.push(queued);
+    for (const name of names) batch.names.add(name);
+    batch.length += body.length;
+    waiting.add(body.length + OVERHEAD);
+    if (batch.pushes.length >= MAX_BATCH || batch.length >= MAX_BATCH_LENGTH) queue.flush();
+  }
+
+  #hasRoom(batch: Batch, names: readonly string[]): boolean {
+    const more = names.filter((name) => !batch.names.has(name)).length;
+    return more === 0 || batch.names.size + more <= Math.min(MAX_NAMES, MAX_ENTRIES / this.#frontends);
+  }
+
+  #openBatch(stype: string): Batch {
+    const batch: Batch = { stype, send: () => this.#sendBatch(batch), pushes: [], names: new Set(), length: 0 };
+    this.#options.queue.defer(batch.send);
+    return batch;
+  }
+
+  /** Resolves when Redis has answered. */
+  async #sendBatch(batch: Batch): Promise<void> {
+    const { transport, waiting, send } = this.#options;
+    const indices = new Map<string, number>();
+    const waitingPushes = batch.pushes.filter(({ exchange }) => !exchange.isOver);
+    const channelsOf = new Map(
+      waitingPushes.map((queued) => [queued, queued.push.names.map((name) => indexOf(indices, name))]),
+    );
+    const encode = (): EncodedPush[] =>
+      // What has waited too long has failed: nothing of it is sent.
+      [...channelsOf]
+        .filter(([{ exchange }]) => !exchange.isOver)
+        .map(([{ push, exchange }, channels]) => {
+          const id = transport.enter(exchange);
+          return { text: encodeFusedPush(push.ack ? id : withoutAnswer(id), channels, push), channels };
+        });
+    try {
+      if (waitingPushes.length === 0) return;
+      const places = await send(batch.stype, [...indices.keys()], encode);
+      this.#frontends = Math.max(1, places.length, this.#frontends - 1);
+      for (const [{ push, exchange, resolve }, channels] of channelsOf) {
+        resolve(this.#sentTo(places, channels, push, exchange));
+      }
+    } catch (error) {
+      for (const { exchange, reject } of waitingPushes) {
+        exchange.cancel();
+        reject(error);
+      }
+    } finally {
+      waiting.remove(batch.length + batch.pushes.length * OVERHEAD);
+    }
+  }
+
+  /** A push to those of the frontends that it is for. */
+  #sentTo(places: readonly Place[], channels: readonly number[], push: ChannelPush, exchange: Exchange): SentPush {
+    // To some the message brought other pushes.
+    const own = places.filter(({ entries }) => channels.some((channel) => entries[channel] !== NONE));
+    if (!push.ack || own.length === 0) exchange.cancel();
+    return {
+      parts: own.map(({ sid, entries }): PushedFrontend => ({ sid, count: countOf(entries, channels) })),
+      listen: (listener) => {
+        if (push.ack && own.length > 0) {
+          const asked = new Set(own.map(({ sid }) => sid));
+          exchange.expect(asked, listener, (sid) => requestTo(sid, own, channels, push));
+        }
+        for (const { sid, receivers } of own) this.#tellSent(sid, receivers, push, exchange, listener);
+      },
+    };
+  }
+
+  #tellSent(
+    sid: string,
+    receivers: Place["receivers"],
+    { ack }: ChannelPush,
+    exchange: Exchange,
+    listener: ReplyListener,
+  ): void {
+    if (typeof receivers !== "number") {
+      receivers.then(
+        (known) => this.#tellSent(sid, known, { ack } as ChannelPush, exchange, listener),
+        (error: Error) => (ack ? exchange.fail(sid, error) : listener.failed(sid, error)),
+      );
+    } else if (ack) {
+      if (receivers === 0) this.#options.transport.unreached(exchange, sid);
+    } else if (receivers > 0) {
+      listener.sent(sid);
+    } else {
+      listener.failed(sid, unreachable(sid));
+    }
+  }
+}
+
+/** The entry of a frontend without members. */
+export const NONE = "-";
+
+/** The place of a name among those that are known, maybe the next one. */
+function indexOf(indices: Map<string, number>, name: string): number {
+  let index = indices.get(name);
+  if (index === undefined) indices.set(name, (index = indices.size));
+  return index;
+}
+
+/** How many members the channels have at a frontend. */
+function countOf(entries: readonly string[], channels: readonly number[]): number {
+  return channels.reduce((sum, channel) => {
+    const entry = entries[channel]!;
+    return entry === NONE ? sum : sum + Number(entry.slice(entry.lastIndexOf(".") + 1));
+  }, 0);
+}
+
+/** What a push has sent to a frontend. */
+function requestTo(
+  at: string,
+  places: readonly Place[],
+  channels: readonly number[],
+  { names, route, body, except }: ChannelPush,
+): FrontendRequest {
+  const { entries } = places.find(({ sid }) => sid === at)!;
+  const there = names
+    .map((name, index) => ({ name, entry: entries[channels[index]!]! }))
+    .filter(({ entry }) => entry !== NONE);
+  const target = { channels: there.map(({ name, entry }) => ({ name, version: versionOf(entry) })) };
+  return { type: "push", target, route, body, ...(except.length > 0 && { except }) };
+}

@@ -1,0 +1,52 @@
+import type { Redis, RedisOptions } from "ioredis";
+import { corkForTick } from "./cork.js";
+import { disconnect } from "./disconnect.js";
+import { type Link, ready } from "./link.js";
+import type { Probe } from "./prober.js";
+import { ServerSubscriptions } from "./server-subscriptions.js";
+import { SilenceWatch } from "./silence-watch.js";
+import { createServerClient, hasTimeLimit, isClient, retryStrategy, SOCKET_TIMEOUT_MS } from "./source.js";
+
+/** One Redis, or the primary that Sentinel names: a connection for commands and one for subscriptions. */
+export class ServerLink implements Link {
+  readonly client: Redis;
+  readonly subscriptions: ServerSubscriptions;
+  readonly #source: string | RedisOptions | Redis;
+  /** An injected client is its owner's to break, and who gives a time limit of its own has it. */
+  #silence: SilenceWatch | undefined;
+
+  /** @param publish sends a probe of the subscriptions */
+  constructor(source: string | RedisOptions | Redis, publish: (probe: Probe) => Promise<unknown>) {
+    this.#source = source;
+    this.client = isClient(source) ? source : createServerClient(source);
+    const subscriber = this.client.duplicate({
+      autoResubscribe: false,
+      enableOfflineQueue: true,
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      retryStrategy,
+      socketTimeout: SOCKET_TIMEOUT_MS,
+    });
+    this.subscriptions = new ServerSubscriptions(subscriber, publish);
+  }
+
+  async open(): Promise<void> {
+    await ready(this.client);
+    if (this.client !== this.#source && !hasTimeLimit(this.#source)) this.#silence = new SilenceWatch(this.client);
+    await this.subscriptions.open();
+  }
+
+  async close(): Promise<void> {
+    this.#silence?.stop();
+    await this.subscriptions.close();
+    if (this.client !== this.#source) await disconnect(this.client);
+  }
+
+  cork(): void {
+    corkForTick(this.client.stream);
+  }
+
+  servers(): readonly Redis[] {
+    return [this.client];
+  }
+}
