@@ -1,7 +1,11 @@
-import type { ChannelManager, JoinReason, LeaveReason, Membership } from "./types.js";
+import type { ChannelManager, JoinReason, LeaveReason, Membership, RestoredMembership } from "./types.js";
 
 /** Adds many members: in one call where the manager has `bulk`, else in one each. Resolves how many were not members. */
-export function addMany(manager: ChannelManager, memberships: Membership[], reason: JoinReason): Promise<number> {
+export function addMany(
+  manager: ChannelManager,
+  memberships: RestoredMembership[],
+  reason: JoinReason,
+): Promise<number> {
   if (memberships.length === 0) return Promise.resolve(0);
   if (manager.capabilities?.bulk && manager.addMany) return Promise.resolve(manager.addMany(memberships, reason));
   return countTrue(memberships, ({ name, uid, sid }) => manager.add(name, uid, sid));

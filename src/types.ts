@@ -28,6 +28,12 @@ export interface Membership extends Member {
   name: string;
 }
 
+/** A membership that a frontend restores. */
+export interface RestoredMembership extends Membership {
+  /** How long ago, in milliseconds, the frontend heard that the user had left, if it has; it has heard since that it is back. */
+  leftMsAgo?: number;
+}
+
 /** Why a member joined: somebody added it, or its frontend registered it again after the store had lost it. */
 export type JoinReason = "join" | "restored";
 
@@ -96,11 +102,25 @@ export type MemberSetChange =
   /** The whole set is gone; `leave` changes without a version tell who was in it. */
   | { type: "clear"; name: string; sid: string; emptied?: true };
 
+/** What is in doubt of all that was learnt from changes. */
+export interface ChangeGap {
+  /** Whether it is about this channel. @default it is about all of them */
+  concerns?: (name: string) => boolean;
+  /**
+   * Whether the store may also have lost changes that it had made and told of, as one that has failed over to a replica. For stores
+   * that keep those out of a join with the reason `restored` who were told to leave meanwhile: members whom frontends know and the
+   * store does not are restored then (see {@link RestoredMembership}). @default false
+   */
+  mayHaveLost?: boolean;
+}
+
 /** What {@link ChannelManager.watch} tells. */
 export interface ChangeListener {
   change(change: MemberSetChange): void;
   /** Changes may have been missed (a connection was lost and is back); what was learnt from changes is stale. */
-  gap?(): void;
+  gap?(gap?: ChangeGap): void;
+  /** Changes are not told from now on, until a {@link gap} says that they are again. @default nothing is known before the gap */
+  interrupted?(gap?: ChangeGap): void;
   /**
    * These are no members, and nobody is to restore them: somebody has called `leave` for them, or they were to be restored and had been
    * taken out meanwhile. Told, in order with the changes, by stores that may lose data.
@@ -230,7 +250,7 @@ export interface ChannelManager {
    * `bulk`: {@link add} for many, in any mix of channels, in 1 round trip. Resolves how many were not members before. Each one
    * is atomic; those for one member set should be one change of it, or a few where they are very many.
    */
-  addMany?(memberships: readonly Membership[], reason?: JoinReason): Awaitable<number>;
+  addMany?(memberships: readonly RestoredMembership[], reason?: JoinReason): Awaitable<number>;
   /** `bulk`: {@link leave} for many, as {@link addMany}. Resolves how many were members. */
   leaveMany?(memberships: readonly Membership[], reason?: LeaveReason): Awaitable<number>;
 
@@ -267,8 +287,15 @@ export interface ChannelManager {
   /**
    * `versions`: takes `uids` out, but only while the set is still at `version`: an `add` of a member raises the version even
    * where it changes nothing else, so that nobody who was added again is taken out. Resolves how many left.
+   * @param reason @default "disconnect"
    */
-  leaveIfUnchanged?(name: string, sid: string, uids: readonly string[], version: Version): Awaitable<number>;
+  leaveIfUnchanged?(
+    name: string,
+    sid: string,
+    uids: readonly string[],
+    version: Version,
+    reason?: LeaveReason,
+  ): Awaitable<number>;
 
   /** `presence`: notes that `uid` has a session at this incarnation of `sid`. */
   connect?(uid: string, sid: string, incarnation: string): Awaitable<void>;

@@ -109,11 +109,12 @@ export class Frontend {
     if (manager.capabilities?.versions) {
       this.#mirror = new Mirror(manager as MirrorSource, sid, {
         change: (change) => this.#residents.noticeChange(change),
-        dropped: (name, uids) => this.#residents.suspect(name, uids),
+        dropped: (name, uids, mayBeLost) => this.#residents.noticeDropped(name, uids, mayBeLost),
+        undone: (name, uids) => this.#residents.noticeUndone(name, uids),
         absent: (name, uids) => this.#residents.ended(name, uids),
-        gap: () => {
+        gap: (gap) => {
           reportGap(this, "changes");
-          this.#residents.missed();
+          this.#residents.missed(gap);
           this.#lease.check();
         },
       });

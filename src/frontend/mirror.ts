@@ -1,14 +1,29 @@
 import { chunks } from "../batches.js";
-import type { ChangeListener, ChannelManager, Membership, MemberSetChange, Unsubscribe, Version } from "../types.js";
+import type {
+  ChangeGap,
+  ChangeListener,
+  ChannelManager,
+  Membership,
+  MemberSetChange,
+  Unsubscribe,
+  Version,
+} from "../types.js";
 import { isAtLeast, isFirst, nextVersion } from "../version.js";
+import { HeardLeaves } from "./heard-leaves.js";
 import { UserChannels } from "./user-channels.js";
 
 /** The part of a manager with the capability `versions` that a mirror needs. */
 export type MirrorSource = Required<Pick<ChannelManager, "readMemberSet" | "getChannelsBySid" | "watch">>;
 
-export interface MirrorListener extends Required<ChangeListener> {
-  /** These members are no longer in the store, and no change said that they left. */
-  dropped(name: string, uids: readonly string[]): void;
+export interface MirrorListener extends Required<Pick<ChangeListener, "change" | "absent">> {
+  gap(gap?: ChangeGap): void;
+  /**
+   * These members are no longer in the store, and no change said that they left.
+   * @param mayBeLost the store may have lost them, not only the frontend the change
+   */
+  dropped(name: string, uids: readonly string[], mayBeLost: boolean): void;
+  /** The store has lost that these have left: they are members again. */
+  undone(name: string, uids: readonly string[]): void;
 }
 
 /** What is known of one member set. */
@@ -17,6 +32,8 @@ interface Copy {
   uids: Set<string>;
   /** Whether a change was missed: the members are the best that is known, and must be read before they are used. */
   stale: boolean;
+  /** Whether the store may have lost what is here. */
+  mayBeLost?: boolean;
 }
 
 /** How many reads begin again because of missed changes before the read is given up. */
@@ -36,6 +53,7 @@ export class Mirror {
   readonly #listener: MirrorListener;
   readonly #copies = new Map<string, Copy>();
   readonly #channelsByUid = new UserChannels();
+  readonly #leaves = new HeardLeaves();
   /** Reads under way, with the changes that came meanwhile. */
   readonly #reads = new Map<
     string,
@@ -59,13 +77,15 @@ export class Mirror {
         this.#apply(change);
         this.#listener.change(change);
       },
-      gap: () => {
-        for (const copy of this.#copies.values()) copy.stale = true;
-        for (const read of this.#reads.values()) read.missed = true;
+      // The store may be asked before changes are told again: what is here is not to be used until then.
+      interrupted: (gap) => this.#doubt(gap),
+      gap: (gap) => {
+        this.#doubt(gap);
         this.#misses++;
-        this.#listener.gap();
+        this.#listener.gap(gap);
       },
       absent: (name, uids) => {
+        this.#leaves.left(name, uids, undefined);
         this.#drop(name, uids);
         this.#listener.absent(name, uids);
       },
@@ -101,6 +121,16 @@ export class Mirror {
 
   has(name: string, uid: string): boolean {
     return this.#copies.get(name)?.uids.has(uid) ?? false;
+  }
+
+  /** Of one who is a member: how long ago it was heard that it had left, if it was of late, in milliseconds. */
+  leftMsAgo(name: string, uid: string): number | undefined {
+    return this.#leaves.leftMsAgo(name, uid);
+  }
+
+  /** Whether the last change that was heard of a user is that it has left. */
+  hasLeft(name: string, uid: string): boolean {
+    return this.#leaves.hasLeft(name, uid);
   }
 
   /** How many users are members of any channel here, as far as is known. */
@@ -145,6 +175,15 @@ export class Mirror {
     this.#missesCaughtUp = misses;
   }
 
+  #doubt({ concerns = () => true, mayHaveLost = false }: ChangeGap = {}): void {
+    for (const [name, copy] of this.#copies) {
+      if (!concerns(name)) continue;
+      copy.stale = true;
+      copy.mayBeLost ||= mayHaveLost;
+    }
+    for (const [name, read] of this.#reads) read.missed ||= concerns(name);
+  }
+
   #apply(change: MemberSetChange): void {
     const { name } = change;
     const read = this.#reads.get(name);
@@ -154,6 +193,7 @@ export class Mirror {
       read.changes.length = 0;
     }
     const copy = this.#copies.get(name);
+    this.#hear(change, copy);
     if (change.type === "clear") {
       this.#remove(name, copy?.uids ?? []);
     } else if (isVersioned(change)) {
@@ -162,6 +202,17 @@ export class Mirror {
         this.#install(name, { version: change.version, uids: new Set(change.uids), stale: false });
       if (next === "followed" && copy) this.#amend(name, copy, change);
       if (next === "missed") this.#guess(name, copy, change);
+    }
+  }
+
+  #hear(change: MemberSetChange, copy: Copy | undefined): void {
+    if (change.type === "clear") {
+      this.#leaves.ended(change.name);
+      if (copy) this.#leaves.left(change.name, copy.uids, nextVersion(copy.version));
+    } else if (change.type === "leave" && change.reason === "leave") {
+      this.#leaves.left(change.name, change.uids, change.version);
+    } else if (change.type === "join" && change.reason === "join") {
+      this.#leaves.joined(change.name, change.uids);
     }
   }
 
@@ -225,12 +276,18 @@ export class Mirror {
 
   /** Puts a copy in the place of the one that is here. */
   #install(name: string, copy: Copy | undefined): void {
-    const dropped = [...(this.#copies.get(name)?.uids ?? [])].filter((uid) => !copy?.uids.has(uid));
+    const before = this.#copies.get(name);
+    const dropped = [...(before?.uids ?? [])].filter((uid) => !copy?.uids.has(uid));
     this.#remove(name, dropped);
-    if (dropped.length > 0) this.#listener.dropped(name, dropped);
+    if (dropped.length > 0) this.#listener.dropped(name, dropped, before?.mayBeLost ?? false);
     if (!copy) return;
     this.#copies.set(name, copy);
-    for (const uid of copy.uids) this.#channelsByUid.add(uid, name);
+    const undone: string[] = [];
+    for (const uid of copy.uids) {
+      this.#channelsByUid.add(uid, name);
+      if (!before?.uids.has(uid) && this.#leaves.isBeforeLeave(name, uid, copy.version)) undone.push(uid);
+    }
+    if (undone.length > 0) this.#listener.undone(name, undone);
   }
 
   #remove(name: string, uids: Iterable<string>): void {

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { chunks } from "../batches.js";
 import { leaveMany } from "../bulk.js";
-import type { ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
+import type { ChangeGap, ChannelManager, FrontendInfo, LeaseState, LeaveReason, MemberSetChange } from "../types.js";
 import type { Lease } from "./lease.js";
 import type { Mirror } from "./mirror.js";
 import { BATCH, MEMORY_MS, Restoration } from "./restoration.js";
@@ -16,6 +17,10 @@ interface ResidentsOptions {
   lease: Pick<Lease, "isValid">;
   report: (error: unknown) => void;
 }
+
+/** How often, and how soon again, it is tried to take out who has left, while others change the set. */
+const LEAVE_ATTEMPTS = 20;
+const LEAVE_AGAIN_MS = 50;
 
 /** Channels of which it is not known whether a user has left them. */
 interface Doubt {
@@ -39,6 +44,8 @@ export class Residents {
   readonly #sessions = new UserSessions();
   /** Users whose last write to the store failed. */
   readonly #unsettled = new Set<string>();
+  /** Users whose first session has opened, and when. */
+  readonly #arrived = new Map<string, number>();
   /** Users whose last session has closed, and when. */
   readonly #departed = new Map<string, number>();
   /** Users of whom it is not known whether they have left these channels. */
@@ -46,6 +53,8 @@ export class Residents {
   /** Users who were back before their leave was done: the change that tells of it brings them back, unless it is missed. */
   readonly #returned = new UserChannels();
   #hasMissed = false;
+  /** Users who have left these channels, and whom the store has lost that of. */
+  readonly #undone = new UserChannels();
   readonly #restoration: Restoration;
   #wasTakenForDead = false;
   #evictsAll = false;
@@ -57,7 +66,13 @@ export class Residents {
     this.#autoLeave = autoLeave;
     this.#lease = lease;
     this.#report = report;
-    this.#restoration = new Restoration({ manager, sid: frontend.sid, lease, report });
+    this.#restoration = new Restoration({
+      manager,
+      sid: frontend.sid,
+      lease,
+      leftMsAgo: (name, uid) => mirror?.leftMsAgo(name, uid),
+      report,
+    });
   }
 
   /** Whether a user may be a member here: those without a session may not, unless they leave only when they are told to. */
@@ -68,12 +83,14 @@ export class Residents {
   opened(uid: string): void {
     if (!this.#sessions.open(uid) || this.#evictsAll) return;
     this.#departed.delete(uid);
+    this.#arrived.set(uid, performance.now());
     void this.#settle(uid);
   }
 
   closed(uid: string): void {
     if (!this.#sessions.close(uid) || this.#evictsAll) return;
     this.#returned.deleteAll(uid);
+    this.#arrived.delete(uid);
     if (this.#autoLeave) this.#departed.set(uid, performance.now());
     void this.#settle(uid);
   }
@@ -116,13 +133,49 @@ export class Residents {
   }
 
   /** Changes may have been missed. */
-  missed(): void {
+  missed({ mayHaveLost = false }: ChangeGap = {}): void {
     this.#hasMissed = true;
+    // So may what was written of late.
+    if (mayHaveLost) this.#unsettle([...this.#arrived.keys(), ...this.#departed.keys()]);
   }
 
-  /** Notes members who have vanished from the store though no change said that they left. */
-  suspect(name: string, uids: readonly string[]): void {
-    this.#restoration.suspect(name, uids);
+  /** Members have vanished from the store though no change said that they left. */
+  noticeDropped(name: string, uids: readonly string[], mayBeLost: boolean): void {
+    if (!mayBeLost) {
+      this.#restoration.suspect(name, uids);
+      return;
+    }
+    for (const uid of uids) if (this.mayStay(uid)) this.#restoration.lose(name, uid);
+    this.#restoration.runSoon();
+  }
+
+  /** The store has lost that these have left: they leave again. */
+  noticeUndone(name: string, uids: readonly string[]): void {
+    for (const uid of uids) this.#undone.add(uid, name);
+    if (this.#lease.isValid) this.#leaveAgain().catch(this.#report);
+  }
+
+  async #leaveAgain(): Promise<void> {
+    const uidsOf = new Map<string, string[]>();
+    for (const { name, uid } of this.#undone.all()) {
+      this.#undone.delete(uid, name);
+      uidsOf.set(name, [...(uidsOf.get(name) ?? []), uid]);
+    }
+    await Promise.all([...uidsOf].map(([name, uids]) => this.#takeOut(name, uids)));
+  }
+
+  /** Takes out who has left and has not joined since. */
+  async #takeOut(name: string, uids: readonly string[]): Promise<void> {
+    const mirror = this.#mirror!;
+    for (let attempt = 0; attempt < LEAVE_ATTEMPTS; attempt++) {
+      await mirror.catchUp();
+      const version = mirror.versionOf(name);
+      const back = uids.filter((uid) => mirror.has(name, uid) && mirror.hasLeft(name, uid));
+      if (back.length === 0) return;
+      // Others may change the set at the same time.
+      if (version && (await this.#manager.leaveIfUnchanged?.(name, this.#frontend.sid, back, version, "leave"))) return;
+      await sleep(LEAVE_AGAIN_MS);
+    }
   }
 
   #noticeLeave({ name, uids, reason }: Extract<MemberSetChange, { type: "leave" }>): void {
@@ -163,6 +216,7 @@ export class Residents {
     try {
       await this.#relearn();
       await this.#restoration.run();
+      await this.#leaveAgain();
     } finally {
       this.#forget();
     }
@@ -258,9 +312,11 @@ export class Residents {
 
   #forget(): void {
     const before = performance.now() - MEMORY_MS;
-    for (const [uid, at] of this.#departed) {
-      if (at > before) break;
-      this.#departed.delete(uid);
+    for (const changed of [this.#arrived, this.#departed]) {
+      for (const [uid, at] of changed) {
+        if (at > before) break;
+        changed.delete(uid);
+      }
     }
     this.#restoration.forget();
   }

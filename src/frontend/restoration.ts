@@ -8,6 +8,8 @@ interface RestorationOptions {
   manager: ChannelManager;
   sid: string;
   lease: Pick<Lease, "isValid">;
+  /** How long ago it was heard that one who is known as a member had left. */
+  leftMsAgo: (name: string, uid: string) => number | undefined;
   report: (error: unknown) => void;
 }
 
@@ -93,14 +95,19 @@ export class Restoration {
   }
 
   async #write(): Promise<void> {
-    const { manager, sid, lease } = this.#options;
+    const { manager, sid, lease, leftMsAgo } = this.#options;
     // What is lost from now on may need another run.
     this.#isDue = false;
     for (const some of chunks(this.#lost.all(), BATCH)) {
       // Another incarnation may have the sid.
       if (this.#isStopped || !lease.isValid) return;
       // Who has left meanwhile is no longer among the lost.
-      const batch = some.filter(({ uid, name }) => this.#lost.delete(uid, name)).map((one) => ({ ...one, sid }));
+      const batch = some
+        .filter(({ uid, name }) => this.#lost.delete(uid, name))
+        .map((one) => {
+          const msAgo = leftMsAgo(one.name, one.uid);
+          return { ...one, sid, ...(msAgo !== undefined && { leftMsAgo: msAgo }) };
+        });
       for (const { uid, name } of batch) this.#writing.add(uid, name);
       try {
         await addMany(manager, batch, "restored");

@@ -127,8 +127,14 @@ export class MemoryChannelManager implements ChannelManager {
     return this.#listeners.add(listener);
   }
 
-  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): number {
-    return this.#set(name, sid)?.version === version ? this.#leave(name, sid, uids, "disconnect") : 0;
+  leaveIfUnchanged(
+    name: string,
+    sid: string,
+    uids: readonly string[],
+    version: Version,
+    reason: LeaveReason = "disconnect",
+  ): number {
+    return this.#set(name, sid)?.version === version ? this.#leave(name, sid, uids, reason) : 0;
   }
 
   connect(uid: string, sid: string, incarnation: string): void {

@@ -31,6 +31,11 @@ export function retryStrategy(attempt: number): number {
   return Math.min(20 * 2 ** Math.min(attempt, 10), MAX_RETRY_MS) * (0.5 + Math.random() / 2);
 }
 
+/** Whether an error says that this server is no primary any more: Sentinel has named another one. */
+function isOfReplica({ message }: Error): boolean {
+  return message.startsWith("READONLY");
+}
+
 /** Callers decide whether to try again: a command that was sent twice could deliver twice. */
 const FAIL_FAST = {
   replyMapping: "legacy",
@@ -50,12 +55,11 @@ const TIMEOUTS = {
 export function createServerClient(source: string | RedisOptions): Redis {
   const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
     ...TIMEOUTS,
-    // A primary that has hung, or was cut off, is left as soon as the sentinels have named another one.
-    ...(typeof source === "object" && source.sentinels && { failoverDetector: true }),
     ...(typeof source === "object" ? source : {}),
     ...FAIL_FAST,
     enableOfflineQueue: false,
     retryStrategy,
+    reconnectOnError: isOfReplica,
   };
   const client = typeof source === "string" ? new Redis(source, options) : new Redis(options);
   return silenced(client);

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 import { Mirror, type MirrorSource } from "../../src/frontend/mirror.js";
-import type { ChangeListener, MemberSetChange, Version } from "../../src/types.js";
+import type { ChangeGap, ChangeListener, MemberSetChange, Version } from "../../src/types.js";
 import { nextVersion } from "../../src/version.js";
 
 const SID = "s1";
@@ -101,8 +101,17 @@ class Store implements MirrorSource {
     this.changes.splice(0, count);
   }
 
-  announceGap(): void {
-    this.#listener?.gap?.();
+  announceGap(gap?: ChangeGap): void {
+    this.#listener?.gap?.(gap);
+  }
+
+  interrupt(gap?: ChangeGap): void {
+    this.#listener?.interrupted?.(gap);
+  }
+
+  /** What no replica has: the store is as it was so many changes ago. */
+  goBack(name: string, changes: number): void {
+    this.#states.get(name)?.splice(-changes);
   }
 
   /** Handles the oldest reads that have not been handled. */
@@ -140,15 +149,19 @@ interface Told {
   changes: MemberSetChange[];
   gaps: number;
   dropped: [name: string, uids: readonly string[]][];
+  /** Of those, who may be lost. */
+  lost: [name: string, uids: readonly string[]][];
+  undone: [name: string, uids: readonly string[]][];
 }
 
 async function startMirror(): Promise<{ store: Store; mirror: Mirror; told: Told }> {
   const store = new Store();
-  const told: Told = { changes: [], gaps: 0, dropped: [] };
+  const told: Told = { changes: [], gaps: 0, dropped: [], lost: [], undone: [] };
   const mirror = new Mirror(store, SID, {
     change: (change) => told.changes.push(change),
     gap: () => told.gaps++,
-    dropped: (name, uids) => told.dropped.push([name, uids]),
+    dropped: (name, uids, mayBeLost) => (mayBeLost ? told.lost : told.dropped).push([name, uids]),
+    undone: (name, uids) => told.undone.push([name, uids]),
     absent: () => {},
   });
   await mirror.start();
@@ -590,4 +603,108 @@ test("a mirror that is stopped hears no more changes, and may be stopped again",
   store.deliver();
   t.deepEqual(told.changes, []);
   t.deepEqual(mirror.memberships(), []);
+});
+
+test("after a store has lost its last changes, who had joined may be lost, and who had left has to leave again", async (t) => {
+  const { store, mirror, told } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.leave("room", "bob");
+  store.add("room", "cy");
+  store.deliver();
+  store.goBack("room", 2);
+  store.announceGap({ mayHaveLost: true });
+
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+
+  t.deepEqual(told.lost, [["room", ["cy"]]]);
+  t.deepEqual(told.dropped, []);
+  t.deepEqual(told.undone, [["room", ["bob"]]]);
+});
+
+test("who was told to leave, and joined again in a later change, is not told to leave", async (t) => {
+  const { store, mirror, told } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.leave("room", "bob");
+  store.deliver();
+  store.add("room", "bob");
+  store.drop();
+  store.announceGap({ mayHaveLost: true });
+
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+
+  t.true(mirror.has("room", "bob"));
+  t.deepEqual(told.undone, []);
+});
+
+test("the members of a channel that had ended, and of one that its last member had left, leave again", async (t) => {
+  const { store, mirror, told } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.add("hall", "cy");
+  store.destroy("room");
+  store.leave("hall", "cy");
+  store.deliver();
+  for (const name of NAMES) store.goBack(name, 1);
+  store.announceGap({ mayHaveLost: true });
+
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+
+  t.deepEqual(told.undone.toSorted(), [
+    ["hall", ["cy"]],
+    ["room", ["ann", "bob"]],
+  ]);
+});
+
+test("a gap that concerns some channels leaves the others as they are", async (t) => {
+  const { store, mirror } = await startMirror();
+  for (const name of NAMES) store.add(name, "ann");
+  store.deliver();
+  store.announceGap({ concerns: (name) => name === "hall" });
+
+  t.deepEqual(here(t, mirror, "room", store.version("room")), ["ann"]);
+  t.is(mirror.versionOf("hall"), undefined);
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+  t.is(store.readCount, 1);
+});
+
+test("while changes are not told a push reads its members, also at a version that is known", async (t) => {
+  const { store, mirror } = await startMirror();
+  store.add("room", "ann");
+  store.deliver();
+  store.interrupt({ mayHaveLost: true });
+  // At the same version, after the store has lost the one that was told.
+  store.goBack("room", 1);
+  store.add("room", "bob");
+  store.drop();
+
+  const members = mirror.resolve("room", store.version("room"));
+  await store.answerAll();
+  t.deepEqual(sorted(await members), ["bob"]);
+});
+
+test("it is known for a while how long ago a member was told to leave, or its channel ended", async (t) => {
+  const { store, mirror } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.leave("room", "bob");
+  store.add("room", "bob");
+  store.add("hall", "cy");
+  store.destroy("hall");
+  store.add("hall", "di");
+  store.deliver();
+
+  t.is(mirror.leftMsAgo("room", "ann"), undefined);
+  for (const [name, uid] of [
+    ["room", "bob"],
+    ["hall", "di"],
+  ] as const) {
+    const msAgo = mirror.leftMsAgo(name, uid);
+    t.true(msAgo !== undefined && msAgo >= 0 && msAgo < 5000, `${name} ${uid} ${msAgo}`);
+  }
 });

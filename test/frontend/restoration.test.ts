@@ -21,7 +21,7 @@ function restore(during: (batch: readonly Membership[]) => void) {
     capabilities: store.capabilities,
     leaveMany: store.leaveMany.bind(store),
   });
-  const restoration = new Restoration({ manager, sid: "s1", lease, report: () => {} });
+  const restoration = new Restoration({ manager, sid: "s1", lease, leftMsAgo: () => undefined, report: () => {} });
   return { store, lease, calls, restoration };
 }
 

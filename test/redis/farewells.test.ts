@@ -27,6 +27,11 @@ async function start(t: ExecutionContext) {
     join: (...uids: string[]) => manager.addMany!(membersOf(...uids)),
     leave: (...uids: string[]) => manager.leaveMany!(membersOf(...uids), "leave"),
     restore: (...uids: string[]) => manager.addMany!(membersOf(...uids), "restored"),
+    restoreWhoLeft: (leftMsAgo: number | undefined, ...uids: string[]) =>
+      manager.addMany!(
+        membersOf(...uids).map((one) => ({ ...one, ...(leftMsAgo !== undefined && { leftMsAgo }) })),
+        "restored",
+      ),
     /** Notes from so long ago. */
     async age(seconds: number, ...notes: string[]) {
       const at = String((await now()) - seconds);
@@ -83,4 +88,15 @@ test("that a channel was destroyed is kept for a minute, and who has joined sinc
   t.deepEqual((await admin.zrange(FAREWELLS, "0", "-1")).toSorted(), ["!", "+s%201 ben", "+s%201 cid", "-s%201 cid"]);
   t.is(await restore("ann", "ben", "cid"), 0);
   t.true((await admin.ttl(FAREWELLS)) > 0);
+});
+
+test("a note of a leave that the frontend has heard of itself keeps nobody out who was back since; a later one does", async (t) => {
+  const { restoreWhoLeft, age, manager } = await start(t);
+  await age(30, "-s%201 ann", "-s%201 ben", "!");
+  await age(5, "-s%201 cid");
+
+  // ben's frontend has heard of no leave, and cid has left once more since the one that was heard of.
+  t.is(await restoreWhoLeft(30_000, "ann", "cid"), 1);
+  t.is(await restoreWhoLeft(undefined, "ben", "dan"), 0);
+  t.deepEqual(await manager.getMembersBySid(NAME, "s 1"), ["ann"]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Awaitable, Version } from "../../types.js";
-import { assertSameItems, numbered, sum } from "../expect.js";
+import { assertSameItems, eventually, numbered, sum } from "../expect.js";
+import { ChangeLog } from "./change-log.js";
 import { type ManagerWith, managerCase } from "./manager-case.js";
 
 /** Adds these to `room` at `s1` and resolves the version then. */
@@ -152,6 +153,26 @@ export const leaveIfUnchangedCases = [
       assert.equal(await manager.leaveIfUnchanged("room", "s1", ["ann"], other), 0, JSON.stringify(other));
     }
     assertSameItems(await manager.getMembersBySid("room", "s1"), ["ann", "ben"]);
+  }),
+
+  managerCase("leaveIfUnchanged, watch › is told with the reason that was given", ["versions"], async ({ open }) => {
+    const manager = await open();
+    const log = new ChangeLog();
+    await manager.watch("s1", log);
+    const version = await filled(manager, ["ann", "ben", "cal"]);
+
+    await manager.leaveIfUnchanged("room", "s1", ["ann"], version);
+    const { version: later } = await manager.readMemberSet("room", "s1");
+    await manager.leaveIfUnchanged("room", "s1", ["ben"], later ?? "", "leave");
+
+    await eventually(() => assert.equal(log.told("leave").length, 2));
+    assert.deepEqual(
+      log.told("leave").map(({ uid, reason }) => [uid, reason]),
+      [
+        ["ann", "disconnect"],
+        ["ben", "leave"],
+      ],
+    );
   }),
 
   managerCase(

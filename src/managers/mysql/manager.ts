@@ -153,8 +153,14 @@ export class MysqlChannelManager implements ChannelManager {
     return this.#requestMany(memberships, (set) => ({ type: "leave", ...set, reason }));
   }
 
-  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
-    return this.#request([{ type: "leave", name, sid, uids, reason: "disconnect", expected: version }]);
+  leaveIfUnchanged(
+    name: string,
+    sid: string,
+    uids: readonly string[],
+    version: Version,
+    reason: LeaveReason = "disconnect",
+  ): Promise<number> {
+    return this.#request([{ type: "leave", name, sid, uids, reason, expected: version }]);
   }
 
   destroyChannel(name: string): Promise<number> {

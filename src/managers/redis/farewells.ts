@@ -12,7 +12,8 @@ const MAX_TRIMMED = 2000;
  * `noteJoined(sets, members, sid, uids)`: they join. Returns those of whose leave, when the channel was destroyed, nobody has been
  * told yet (`untold`, see `destroy`): that comes first.
  * `noteDestroyed(sets, keepSeconds)`: the channel is destroyed; what was noted before is of no account.
- * `split(sets, sid, uids, keepSeconds)`: of those who are to be restored, who may be, and who may not.
+ * `split(sets, sid, uids, leftMsAgo, keepSeconds)`: of those who are to be restored, who may be, and who may not. What their frontend
+ * has heard of itself, and that they are back since, keeps nobody out: a store that has lost the last changes has lost that.
  */
 export const FAREWELLS = /* lua */ `
 local function farewellsOf(sets) return string.sub(sets, 1, ${-SETS_MARK.length - 1}) .. '${FAREWELLS_MARK}' end
@@ -69,16 +70,19 @@ local function noteDestroyed(sets, keepSeconds)
   redis.call('ZADD', farewells, seconds, '!')
   redis.call('EXPIRE', farewells, keepSeconds)
 end
-local function split(sets, sid, uids, keepSeconds)
+local function split(sets, sid, uids, leftMsAgo, keepSeconds)
   local farewells, may, mayNot = farewellsOf(sets), {}, {}
   if redis.call('EXISTS', farewells) == 0 then return uids, mayNot end
   readTime()
-  local function isKept(score) return score and tonumber(score) >= seconds - keepSeconds end
-  local isDestroyed = isKept(redis.call('ZSCORE', farewells, '!'))
-  for _, uid in ipairs(uids) do
+  local destroyed = redis.call('ZSCORE', farewells, '!')
+  for place, uid in ipairs(uids) do
+    local since = seconds - keepSeconds
+    -- The clocks of two servers differ a little.
+    if leftMsAgo[place] >= 0 then since = math.max(since, seconds - math.floor(leftMsAgo[place] / 1000) + 2) end
+    local function isKept(score) return score and tonumber(score) >= since end
     local who = sid .. ' ' .. uid
     local gone, joined = unpack(redis.call('ZMSCORE', farewells, '-' .. who, '+' .. who))
-    local into = not isKept(gone) and (joined or not isDestroyed) and may or mayNot
+    local into = not isKept(gone) and (joined or not isKept(destroyed)) and may or mayNot
     into[#into + 1] = uid
   end
   return may, mayNot

@@ -10,6 +10,7 @@ import { readHolder } from "../../redis/leases.js";
 import { replyError } from "../../redis/store-error.js";
 import type { SubscriptionListener } from "../../redis/subscription.js";
 import type {
+  ChangeGap,
   ChangeListener,
   ChannelManager,
   FrontendId,
@@ -18,6 +19,7 @@ import type {
   Membership,
   MemberSetChange,
   MemberSetInfo,
+  RestoredMembership,
   Unsubscribe,
   Version,
 } from "../../types.js";
@@ -90,7 +92,7 @@ export class RedisChannelManager implements ChannelManager {
     return this.#changesOf(name).one("leave", name, sid, uid);
   }
 
-  addMany(memberships: readonly Membership[], reason: JoinReason = "join"): Promise<number> {
+  addMany(memberships: readonly RestoredMembership[], reason: JoinReason = "join"): Promise<number> {
     return this.#changeMany("join", memberships, reason);
   }
 
@@ -98,14 +100,20 @@ export class RedisChannelManager implements ChannelManager {
     return this.#changeMany("leave", memberships, reason);
   }
 
-  leaveIfUnchanged(name: string, sid: string, uids: readonly string[], version: Version): Promise<number> {
+  leaveIfUnchanged(
+    name: string,
+    sid: string,
+    uids: readonly string[],
+    version: Version,
+    reason: LeaveReason = "disconnect",
+  ): Promise<number> {
     const memberships = uids.map((uid) => ({ name, uid, sid }));
-    return this.#changesOf(name).many("leave", memberships, "disconnect", version);
+    return this.#changesOf(name).many("leave", memberships, reason, version);
   }
 
   async #changeMany(
     type: SetChange["type"],
-    memberships: readonly Membership[],
+    memberships: readonly RestoredMembership[],
     reason: SetChange["reason"],
   ): Promise<number> {
     const groups = byPartition(this.#connection.layout, memberships, ({ name }) => name);
@@ -240,13 +248,14 @@ export class RedisChannelManager implements ChannelManager {
   watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
     const { subscriptions, layout } = this.#connection;
     const channels = layout.partitions.map((keys) => keys.changes(sid));
-    const told = this.#listen(listener);
+    const told = this.#listen(listener, (name) => layout.of(name).changes(sid));
     return subscriptions.subscribe(channels, { ...told, message: (changes) => told.message(changes, escape(sid)) });
   }
 
   watchAll(listener: ChangeListener): Promise<Unsubscribe> {
     const { subscriptions, layout } = this.#connection;
-    return subscriptions.subscribeToChanges(layout.partitions, this.#listen(listener));
+    const told = this.#listen(listener, (name) => layout.of(name).noChanges);
+    return subscriptions.subscribeToChanges(layout.partitions, told);
   }
 
   connect(uid: string, sid: string, incarnation: string): Promise<void> {
@@ -340,7 +349,8 @@ export class RedisChannelManager implements ChannelManager {
       setKeys.push(keys.sets(name), keys.members(name, sid), keys.channelsAt(sid));
       const set: unknown[] = [escape(sid), name];
       for (const { change } of changes) {
-        set.push([change.type, change.reason, change.uids, newEpoch(), change.expected ?? false]);
+        const { type, reason, uids, expected = false, leftMsAgo = false } = change;
+        set.push([type, reason, uids, newEpoch(), expected, leftMsAgo]);
       }
       args.push(JSON.stringify(set));
     }
@@ -348,7 +358,13 @@ export class RedisChannelManager implements ChannelManager {
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
 
-  #listen(listener: ChangeListener): SubscriptionListener {
+  /** @param channelOf the pub/sub channel by which changes of a channel come */
+  #listen(listener: ChangeListener, channelOf: (name: string) => string): SubscriptionListener {
+    const gapOf = (channels: readonly string[]): ChangeGap => {
+      const missed = new Set(channels);
+      // A Redis that was restarted, or whose replica has taken over, may have lost what it has told of.
+      return { concerns: (name) => missed.has(channelOf(name)), mayHaveLost: true };
+    };
     return {
       message: (message, escapedSid) => {
         const sid = unescape(escapedSid);
@@ -360,7 +376,8 @@ export class RedisChannelManager implements ChannelManager {
           }
         }
       },
-      gap: () => listener.gap?.(),
+      lost: (channels) => listener.interrupted?.(gapOf(channels)),
+      gap: (channels) => listener.gap?.(gapOf(channels)),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { BySet } from "../../member-sets.js";
 import type { SendQueue } from "../../redis/send-queue.js";
-import type { JoinReason, LeaveReason, Membership, Version } from "../../types.js";
+import type { JoinReason, LeaveReason, RestoredMembership, Version } from "../../types.js";
 
 /** One change of a member set. */
 export interface SetChange {
@@ -9,6 +9,8 @@ export interface SetChange {
   /** Nothing is changed while the set is at another version. */
   expected: Version | undefined;
   uids: string[];
+  /** Of each that is restored, how many milliseconds ago its frontend heard that it had left; -1: it has not. */
+  leftMsAgo?: number[];
 }
 
 /** What has become of a change: a digit for each uid, 1 if it changed anything for it; nothing if the set is at another version. */
@@ -99,7 +101,7 @@ export class PendingChanges {
    */
   many(
     type: SetChange["type"],
-    memberships: readonly Membership[],
+    memberships: readonly RestoredMembership[],
     reason: SetChange["reason"],
     expected?: Version,
   ): Promise<number> {
@@ -114,7 +116,7 @@ export class PendingChanges {
         else changed += ones(outcome);
         if (--left === 0) resolve(changed);
       };
-      for (const { name, sid, uid } of memberships) {
+      for (const { name, sid, uid, leftMsAgo = -1 } of memberships) {
         const set = this.#setOf(name, sid);
         // What comes later must not get into a change before this one.
         set.open = undefined;
@@ -126,6 +128,7 @@ export class PendingChanges {
           left++;
         }
         last.change.uids.push(uid);
+        if (reason === "restored") (last.change.leftMsAgo ??= []).push(Math.floor(leftMsAgo));
       }
       if (left === 0) resolve(0);
     });

@@ -69,7 +69,8 @@ end
  * KEYS: 1 sids, 2... for each set three: sets of the channel, members, channels at the sid
  * ARGV: 1 prefix of pub/sub channels, 2 for how long it is kept who is not to come back (seconds),
  *       3... sets as JSON: [sid (escaped), name, changes...], in the order of the changes; each is
- *       [type, reason, uids, new epoch, expected version or false]
+ *       [type, reason, uids, new epoch, expected version or false, of each who is restored how long ago its frontend heard that it
+ *       had left (ms, -1: it has not)]
  * Returns for each change, set by set, a digit for each uid, 1 if that changed anything for it, else 0; nothing if the set is at
  * another version; or `!` and why it failed.
  */
@@ -104,12 +105,12 @@ local function changeSet(sets, members, channels, set)
   local hadEntry, count = epoch ~= nil, redis.call('SCARD', members)
   local head, version, results = cjson.encode(name), nil, {}
   for i = 3, #set do
-    local kind, reason, uids, newEpoch, expected = unpack(set[i])
+    local kind, reason, uids, newEpoch, expected, leftMsAgo = unpack(set[i])
     if expected and not (epoch and versionOf(epoch, counter) == expected) then
       results[#results + 1] = ''
     else
       local isJoin, absent = kind == 'join', {}
-      if reason == 'restored' then uids, absent = split(sets, sid, uids, ARGV[2]) end
+      if reason == 'restored' then uids, absent = split(sets, sid, uids, leftMsAgo, ARGV[2]) end
       -- The first write: a Redis whose memory is full refuses joins by it.
       local digits, changed = apply(isJoin and 'SADD' or 'SREM', members, uids)
       results[#results + 1] = digits

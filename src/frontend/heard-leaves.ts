@@ -1,0 +1,73 @@
+import { setKey } from "../member-sets.js";
+import type { Version } from "../types.js";
+import { isAtLeast } from "../version.js";
+
+/** For how long a leave is kept in mind, in milliseconds: a little longer than stores keep who was told to leave. */
+const MEMORY_MS = 65_000;
+/** How many are. */
+const MAX_LEAVES = 100_000;
+
+interface HeardLeave {
+  at: number;
+  /** The version that it made; undefined where there was no member. */
+  version: Version | undefined;
+  isBack: boolean;
+}
+
+/**
+ * Who was told to leave of late, as far as a frontend has heard: a store that loses its last changes, as it fails over, knows nothing
+ * of it, or still knows of a leave that was made up for since.
+ */
+export class HeardLeaves {
+  /** The oldest first. */
+  readonly #leaves = new Map<string, HeardLeave>();
+  readonly #ends = new Map<string, HeardLeave>();
+
+  left(name: string, uids: Iterable<string>, version: Version | undefined): void {
+    for (const uid of uids) remember(this.#leaves, setKey(name, uid), version);
+  }
+
+  joined(name: string, uids: Iterable<string>): void {
+    if (this.#leaves.size === 0) return;
+    for (const uid of uids) {
+      const leave = this.#leaves.get(setKey(name, uid));
+      if (leave) leave.isBack = true;
+    }
+  }
+
+  /** Whether the last that was heard of a user is that it has left. */
+  hasLeft(name: string, uid: string): boolean {
+    return this.#leaves.get(setKey(name, uid))?.isBack === false;
+  }
+
+  /** The channel has ended for everyone. */
+  ended(name: string): void {
+    remember(this.#ends, name, undefined);
+  }
+
+  /** Of one who is a member now: how long ago it was last told to leave, or the channel ended, in milliseconds. */
+  leftMsAgo(name: string, uid: string): number | undefined {
+    const leave = this.#leaves.get(setKey(name, uid));
+    const end = this.#ends.get(name);
+    if (!leave && !end) return undefined;
+    return performance.now() - Math.max(leave?.at ?? -Infinity, end?.at ?? -Infinity);
+  }
+
+  /** Whether a version of the member set is one from before the user's leave. */
+  isBeforeLeave(name: string, uid: string, version: Version): boolean {
+    if (this.#leaves.size === 0) return false;
+    const left = this.#leaves.get(setKey(name, uid))?.version;
+    return left !== undefined && left !== version && isAtLeast(left, version);
+  }
+}
+
+function remember(leaves: Map<string, HeardLeave>, key: string, version: Version | undefined): void {
+  const now = performance.now();
+  // To its new place in the order.
+  leaves.delete(key);
+  leaves.set(key, { at: now, version, isBack: false });
+  for (const [oldest, { at }] of leaves) {
+    if (at > now - MEMORY_MS && leaves.size <= MAX_LEAVES) break;
+    leaves.delete(oldest);
+  }
+}
