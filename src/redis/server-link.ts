@@ -25,7 +25,7 @@ export class ServerLink implements Link {
       lazyConnect: true,
       maxRetriesPerRequest: null,
       retryStrategy,
-      socketTimeout: SOCKET_TIMEOUT_MS,
+      socketTimeout: this.client.options.socketTimeout ?? SOCKET_TIMEOUT_MS,
     });
     this.subscriptions = new ServerSubscriptions(subscriber, publish);
   }

@@ -4,8 +4,10 @@ import { type Probe, Prober } from "./prober.js";
 import { SOCKET_TIMEOUT_MS } from "./source.js";
 import type { Subscription } from "./subscription.js";
 
-/** How long the server that a slot has moved to may take to be known, in milliseconds. */
-const MOVE_MS = 2000;
+/** How often the server is asked whether it has all subscriptions still, in milliseconds. */
+const CHECK_MS = 5000;
+/** How soon again where subscriptions begin or end meanwhile. */
+const CHECK_AGAIN_MS = 500;
 
 interface ShardSubscriberOptions {
   /** The client for commands at the same server. */
@@ -14,9 +16,11 @@ interface ShardSubscriberOptions {
   standing: () => readonly Subscription[];
   publish: (probe: Probe) => Promise<unknown>;
   message: (channel: string, message: string) => void;
-  /** The server has ended a subscription, as its slot has moved; nobody says which one. */
-  moved: () => void;
-  /** These get no messages though the connection lives. */
+  /** The slots of these have moved: of each, where to. */
+  moved: (owners: ReadonlyMap<string, string>) => void;
+  /** Of these the server had ended some that it has again: nobody knows which. */
+  regained: (channels: readonly string[]) => void;
+  /** Some of these get no messages though the connection lives. */
   dead: (subscriptions: readonly Subscription[]) => void;
   closed: () => void;
 }
@@ -27,14 +31,15 @@ export class ShardSubscriber {
   readonly #client: Redis;
   readonly #prober: Prober;
   readonly #opened: Promise<void>;
-  /** How many subscriptions the server has ended and it is not known yet which. */
-  #unexplained = 0;
-  #patience: NodeJS.Timeout | undefined;
+  readonly #channels = new Set<string>();
+  /** A number that rises when a subscription begins or ends, and when that is done. */
+  #changes = 0;
+  #checks: NodeJS.Timeout | undefined;
   #probed = 0;
 
   constructor(options: ShardSubscriberOptions) {
     this.#options = options;
-    const { sibling, standing, publish, moved, dead, message, closed } = options;
+    const { sibling, standing, publish, dead, message, closed } = options;
     // Of this package's own ioredis: an injected one may be of a version that mixes replies up where the server ends subscriptions.
     const client = new Redis({
       ...sibling.options,
@@ -52,14 +57,10 @@ export class ShardSubscriber {
     this.#client = client;
     client.on("error", () => {});
     client.on("smessage", message);
-    client.on("moved", () => {
-      this.#unexplained++;
-      this.#patience ??= setTimeout(() => this.#giveUp(), MOVE_MS).unref();
-      moved();
-    });
+    client.on("moved", () => void this.#check());
     client.once("end", () => {
       this.#prober.stop();
-      clearTimeout(this.#patience);
+      clearInterval(this.#checks);
       closed();
     });
     this.#prober = new Prober({
@@ -70,32 +71,31 @@ export class ShardSubscriber {
       ask: () => this.#isAlive(),
       dead,
     });
-    this.#opened = client.connect().then(() => this.#prober.start());
+    this.#opened = this.#open();
     this.#opened.catch(() => {});
   }
 
   /** @throws what ioredis does: a ReplyError `MOVED` if the slot is elsewhere */
   async subscribe(channel: string): Promise<void> {
     await this.#opened;
+    this.#changes++;
     try {
       await this.#client.ssubscribe(channel);
-    } catch (error) {
-      // ioredis tells of it by `moved`, too.
-      if (isMoved(error)) this.explain();
-      throw error;
+      this.#channels.add(channel);
+    } finally {
+      this.#changes++;
     }
   }
 
   /** Ends a subscription, where the server has it still. */
-  unsubscribe(channel: string): Promise<unknown> {
-    return this.#client.status === "ready" ? this.#client.sunsubscribe(channel) : Promise.resolve();
-  }
-
-  /** It is known of one more subscription that its slot has moved. */
-  explain(): void {
-    if (this.#unexplained === 0 || --this.#unexplained > 0) return;
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+  async unsubscribe(channel: string): Promise<void> {
+    if (!this.#channels.delete(channel) || this.#client.status !== "ready") return;
+    this.#changes++;
+    try {
+      await this.#client.sunsubscribe(channel);
+    } finally {
+      this.#changes++;
+    }
   }
 
   /** Resolves once every message that was published before has been handed over, or is lost. */
@@ -111,7 +111,14 @@ export class ShardSubscriber {
 
   close(): Promise<void> {
     this.#prober.stop();
+    clearInterval(this.#checks);
     return disconnect(this.#client);
+  }
+
+  async #open(): Promise<void> {
+    await this.#client.connect();
+    this.#prober.start();
+    this.#checks = setInterval(() => void this.#check(), CHECK_MS).unref();
   }
 
   async #isAlive(): Promise<boolean> {
@@ -124,12 +131,38 @@ export class ShardSubscriber {
     );
   }
 
-  /** Which subscriptions the server has ended does not come out: all are made anew. */
-  #giveUp(): void {
-    this.#options.dead(this.#options.standing());
+  /** Asks the server how many subscriptions it has, for it ends those whose slots move, and looks which ones are missing. */
+  async #check(): Promise<void> {
+    if (this.#client.status !== "ready") return;
+    const before = this.#changes;
+    // Where it fails, so does the connection.
+    const info = await this.#client.client("INFO").catch(() => "");
+    const count = /\bssub=(\d+)/.exec(info)?.[1];
+    if (count === undefined || Number(count) === this.#channels.size) return;
+    // Those that have just begun or ended may be counted or not.
+    if (this.#changes === before) await this.#findMissing(this.#channels.size - Number(count));
+    else setTimeout(() => void this.#check(), CHECK_AGAIN_MS).unref();
+  }
+
+  /** Subscribes to all once more, which changes nothing where a subscription stands. */
+  async #findMissing(missing: number): Promise<void> {
+    const channels = [...this.#channels];
+    const owners = new Map<string, string>();
+    const trySubscribe = async (channel: string): Promise<void> => {
+      try {
+        await this.#client.ssubscribe(channel);
+      } catch (error) {
+        const owner = movedTo(error);
+        if (owner !== undefined) owners.set(channel, owner);
+      }
+    };
+    await Promise.all(channels.map(trySubscribe));
+    if (owners.size > 0) this.#options.moved(owners);
+    if (owners.size < missing) this.#options.regained(channels.filter((channel) => !owners.has(channel)));
   }
 }
 
-function isMoved(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("MOVED ");
+/** Where a slot is, as an error says: `MOVED 3999 127.0.0.1:6381`. */
+export function movedTo(error: unknown): string | undefined {
+  return error instanceof Error ? /^MOVED \d+ (\S+)$/.exec(error.message)?.[1] : undefined;
 }

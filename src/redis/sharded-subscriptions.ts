@@ -6,7 +6,7 @@ import type { Unsubscribe } from "../types.js";
 import { withPatience } from "./disconnect.js";
 import type { Keys } from "./keys.js";
 import type { Probe } from "./prober.js";
-import { ShardSubscriber } from "./shard-subscriber.js";
+import { movedTo, ShardSubscriber } from "./shard-subscriber.js";
 import { isReplyError, toStoreError, unavailable } from "./store-error.js";
 import {
   allOrNone,
@@ -25,6 +25,8 @@ const LOOK_MS = 5000;
 /** How long it is waited before a subscription is tried again, in milliseconds: the cluster may be choosing a new primary. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 500;
+/** How often in a row it is followed where the servers say that it is. */
+const MAX_HOPS = 5;
 /** How long one that Redis refuses, for another reason than that it is elsewhere. */
 const REFUSED_MS = 1000;
 
@@ -33,6 +35,8 @@ class ShardedChannel extends Subscription {
   readonly slot: number;
   /** The server that it is subscribed at. */
   at: string | undefined;
+  /** The server that is said to have its slot, until it has been asked. */
+  owner: string | undefined;
   /** Its way to the server that has its slot. */
   placing: Promise<void> | undefined;
   /** Whether it was subscribed before. */
@@ -52,7 +56,7 @@ export class ShardedSubscriptions implements Subscriptions {
   readonly #cluster: Cluster;
   readonly #channels = new Map<string, ShardedChannel>();
   readonly #subscribers = new Map<string, ShardSubscriber>();
-  readonly #follow = (): void => this.#followSlots();
+  readonly #onRefresh = (): void => this.#followSlots();
   /** Those that were made again, and whose listeners are to be told. */
   readonly #regained = new Set<ShardedChannel>();
   #looks: NodeJS.Timeout | undefined;
@@ -63,14 +67,14 @@ export class ShardedSubscriptions implements Subscriptions {
   }
 
   open(): void {
-    this.#cluster.on("refresh", this.#follow);
+    this.#cluster.on("refresh", this.#onRefresh);
     this.#looks = setInterval(() => void this.#refreshSlots(), LOOK_MS).unref();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#looks);
-    this.#cluster.off("refresh", this.#follow);
+    this.#cluster.off("refresh", this.#onRefresh);
     this.#channels.clear();
     await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.close()));
   }
@@ -135,6 +139,8 @@ export class ShardedSubscriptions implements Subscriptions {
         return;
       } catch (error) {
         if (this.#isClosed) break;
+        channel.owner = this.#cluster.options.natMap ? undefined : movedTo(error);
+        if (channel.owner !== undefined && attempt < MAX_HOPS) continue;
         const isRefused = isReplyError(error) && !MOVING.test(error.message);
         if (isRefused && !channel.wasPlaced) throw toStoreError(error);
         if (isRefused) reportError(this, error);
@@ -148,7 +154,8 @@ export class ShardedSubscriptions implements Subscriptions {
   }
 
   async #placeAtOwner(channel: ShardedChannel): Promise<void> {
-    const owner = this.#ownerOf(channel);
+    const owner = channel.owner ?? this.#ownerOf(channel);
+    channel.owner = undefined;
     if (owner === undefined) throw unavailable(`no server has slot ${channel.slot}`);
     const subscriber = this.#subscriberAt(owner);
     // Messages may come before the answer is handed over.
@@ -167,7 +174,7 @@ export class ShardedSubscriptions implements Subscriptions {
     if (channel.at !== owner || this.#subscribers.get(owner) !== subscriber)
       throw unavailable("the connection was lost");
     channel.confirm();
-    if (channel.wasPlaced) this.#tellGapSoon(channel);
+    if (channel.wasPlaced) this.#tellGapsSoon([channel]);
     channel.wasPlaced = true;
   }
 
@@ -185,7 +192,8 @@ export class ShardedSubscriptions implements Subscriptions {
         // Where it was before it may be told of for a while, too.
         if (subscription?.at === server) subscription.receive(message, channel);
       },
-      moved: () => void this.#refreshSlots(),
+      moved: (owners) => this.#moveTo(owners),
+      regained: (channels) => this.#tellGapsSoon(channels.flatMap((name) => this.#channels.get(name) ?? [])),
       dead: (dead) => {
         reportError(this, deadSubscriptions(dead));
         subscriber.destroy();
@@ -203,16 +211,47 @@ export class ShardedSubscriptions implements Subscriptions {
     this.#moveAll([...this.#channels.values()].filter(({ at }) => at === server));
   }
 
-  /** Follows the slots that have moved. */
-  #followSlots(): void {
-    const moved = [...this.#channels.values()].filter((channel) => {
-      const owner = this.#ownerOf(channel);
-      return channel.stands && owner !== undefined && owner !== channel.at;
-    });
-    for (const channel of moved) this.#subscribers.get(channel.at!)?.explain();
+  /** A server says where the slots of some are now. */
+  #moveTo(owners: ReadonlyMap<string, string>): void {
+    const moved = [...owners.keys()].flatMap((name) => this.#channels.get(name) ?? []).filter(({ stands }) => stands);
+    // What servers call each other is not what they are called from here then.
+    const isMapped = this.#cluster.options.natMap !== undefined;
+    for (const channel of moved) channel.owner = isMapped ? undefined : owners.get(channel.channel);
     for (const channel of moved) void this.#leave(channel);
     this.#moveAll(moved);
+    void this.#refreshSlots();
+  }
+
+  /** Follows the slots that have moved. */
+  #followSlots(): void {
+    for (const channel of this.#channels.values()) {
+      const owner = this.#ownerOf(channel);
+      if (channel.stands && owner !== undefined && owner !== channel.at) void this.#follow(channel, owner);
+    }
     this.#closeUnused();
+  }
+
+  /** Whoever was asked where the slots are may not know yet of a move: the server itself has to say that the slot is there. */
+  async #follow(channel: ShardedChannel, owner: string): Promise<void> {
+    const before = channel.at;
+    const isHere = await this.#isSubscribedAt(channel, owner);
+    if (!isHere || channel.at === owner) return;
+    if (channel.at === before && this.#isWanted(channel)) {
+      void this.#leave(channel);
+      channel.owner = owner;
+      this.#moveAll([channel]);
+    } else {
+      await this.#leave(channel, owner);
+    }
+  }
+
+  async #isSubscribedAt({ channel }: ShardedChannel, server: string): Promise<boolean> {
+    try {
+      await this.#subscriberAt(server).subscribe(channel);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** These are lost where they were. */
@@ -226,8 +265,8 @@ export class ShardedSubscriptions implements Subscriptions {
     for (const channel of lost) this.#place(channel).catch((error: unknown) => reportError(this, error));
   }
 
-  async #leave({ at, channel }: ShardedChannel): Promise<void> {
-    const subscriber = at === undefined ? undefined : this.#subscribers.get(at);
+  async #leave({ at, channel }: ShardedChannel, server = at): Promise<void> {
+    const subscriber = server === undefined ? undefined : this.#subscribers.get(server);
     if (subscriber) await withPatience(subscriber.unsubscribe(channel));
   }
 
@@ -241,10 +280,10 @@ export class ShardedSubscriptions implements Subscriptions {
     }
   }
 
-  #tellGapSoon(channel: ShardedChannel): void {
+  #tellGapsSoon(channels: readonly ShardedChannel[]): void {
     // Those of one server come at the same time.
     if (this.#regained.size === 0) setImmediate(() => this.#tellGaps());
-    this.#regained.add(channel);
+    for (const channel of channels) this.#regained.add(channel);
   }
 
   #tellGaps(): void {

@@ -20,6 +20,8 @@ export const CONNECT_TIMEOUT_MS = 5000;
 const NODE_CONNECT_TIMEOUT_MS = 1000;
 /** After how long without an answer a connection counts as dead that is just being made, or is for subscriptions, in milliseconds. */
 export const SOCKET_TIMEOUT_MS = 3000;
+/** The same where Sentinel may have named another primary by then. */
+const WATCHED_SOCKET_TIMEOUT_MS = 1000;
 /** The longest pause between two attempts to connect again, in milliseconds. */
 const MAX_RETRY_MS = 250;
 /** How often a command is sent again, 50 ms later, whose keys are on their way from one server of a cluster to another: for 5 s. */
@@ -55,6 +57,7 @@ const TIMEOUTS = {
 export function createServerClient(source: string | RedisOptions): Redis {
   const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
     ...TIMEOUTS,
+    ...(typeof source === "object" && source.sentinels && { socketTimeout: WATCHED_SOCKET_TIMEOUT_MS }),
     ...(typeof source === "object" ? source : {}),
     ...FAIL_FAST,
     enableOfflineQueue: false,

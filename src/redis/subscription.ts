@@ -98,11 +98,15 @@ export async function allOrNone(subscribing: readonly Promise<Unsubscribe>[]): P
   return unsubscribeAll;
 }
 
+/** How many are told by name. */
+const MAX_NAMES = 10;
+
 /** What is told of subscriptions that have died while their connection lived. */
 export function deadSubscriptions(dead: readonly Subscription[]): GlobalChannelError {
-  const names = dead.map(({ probedAt }) => probedAt).join(", ");
+  const names = dead.slice(0, MAX_NAMES).map(({ probedAt }) => probedAt);
+  if (dead.length > MAX_NAMES) names.push(`${dead.length - MAX_NAMES} others`);
   return new GlobalChannelError(
     "GC_STORE_UNAVAILABLE",
-    `Redis answers but sends no messages of ${names}: the subscriptions are made again, on a new connection`,
+    `Redis answers but sends no messages of ${names.join(", ")}: the subscriptions are made again, on a new connection`,
   );
 }
