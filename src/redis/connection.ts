@@ -2,6 +2,7 @@ import type { Cluster, Redis } from "ioredis";
 import { resolveOptions } from "../options.js";
 import { ClusterLink } from "./cluster-link.js";
 import { withPatience } from "./disconnect.js";
+import { warnOfEviction } from "./eviction-policy.js";
 import type { Keys } from "./keys.js";
 import { type Layout, PartitionedLayout, WholeLayout } from "./layout.js";
 import type { Link } from "./link.js";
@@ -184,6 +185,7 @@ export class RedisConnection {
     this.#link = link;
     await link.open();
     link.client.on("close", this.#onLoss);
+    await Promise.all(link.servers().map(warnOfEviction));
   }
 
   #createLink(): Link {

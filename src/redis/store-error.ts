@@ -4,7 +4,9 @@ import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 
 /** Redis cannot be asked, or its answer is lost. */
 export function unavailable(reason: string, cause?: unknown): GlobalChannelError {
-  const detail = cause instanceof Error && cause.message ? `: ${cause.message}` : "";
+  // Of a cluster the client says no more than that nobody could be asked.
+  const shown = (cause as { lastNodeError?: unknown } | undefined)?.lastNodeError ?? cause;
+  const detail = shown instanceof Error && shown.message ? `: ${shown.message}` : "";
   return new GlobalChannelError("GC_STORE_UNAVAILABLE", `Redis cannot be reached: ${reason}${detail}`, { cause });
 }
 

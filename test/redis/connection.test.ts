@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import { Cluster, Redis } from "ioredis";
 import { GlobalChannelService } from "../../src/index.js";
 import { redis, type RedisClusterOptions, type RedisSource } from "../../src/redis/index.js";
+import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
 import { startRedis } from "../support/redis-server.js";
 
 /** Writes and reads something through a service on this source. */
@@ -148,4 +149,62 @@ test("what cannot work is refused at once, and no password is shown", (t) => {
   }
   replicas.disconnect();
   prefixed.disconnect();
+});
+
+test("a Redis that may throw keys away is warned of at the start, once", async (t) => {
+  const server = await startRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
+  t.teardown(() => server.stop());
+  const warnings: Error[] = [];
+  const listener = (warning: Error): void =>
+    void (warning.message.includes(`:${server.port} `) && warnings.push(warning));
+  process.on("warning", listener);
+  t.teardown(() => process.off("warning", listener));
+
+  await works(t, server.url, { prefix: "one" });
+  await works(t, server.url, { prefix: "two" });
+  const sound = await startRedis();
+  t.teardown(() => sound.stop());
+  await works(t, sound.url);
+
+  t.is(warnings.length, 1);
+  t.like(warnings[0], { name: "GlobalChannelWarning", code: "GC_EVICTION_POLICY" });
+  t.regex(warnings[0]!.message, /allkeys-lru.*noeviction/);
+});
+
+/** Its password is `secret`. */
+async function startClusterWithPassword(t: ExecutionContext): Promise<RedisCluster> {
+  const servers = await startRedisCluster({ replicas: 0 });
+  t.teardown(() => servers.stop());
+  for (const node of servers.nodes) await node.call("CONFIG", "SET", "requirepass", "secret");
+  return servers;
+}
+
+test("a Redis Cluster may be given by its nodes, by options or by a client, which is left as it is", async (t) => {
+  const servers = await startClusterWithPassword(t);
+  const redisOptions = { password: "secret" };
+  const [{ host, port }] = servers.startupNodes as [{ host: string; port: number }];
+  const client = new Cluster(servers.startupNodes, { redisOptions });
+  t.teardown(() => client.disconnect());
+
+  await works(t, { cluster: servers.startupNodes, redisOptions }, { prefix: "nodes" });
+  await works(t, { cluster: [`redis://:secret@${host}:${port}`], redisOptions }, { prefix: "url" });
+  await works(t, client, { prefix: "client" });
+
+  t.is(client.status, "ready");
+  t.is(await client.set("still", "usable"), "OK");
+});
+
+test("a Redis Cluster that is not there, or refuses the password, is a clear error at start", async (t) => {
+  const servers = await startClusterWithPassword(t);
+  const startOn = (source: RedisSource) => new GlobalChannelService({ cluster: redis(source) }).start();
+
+  const refused = await t.throwsAsync(startOn({ cluster: servers.startupNodes, redisOptions: { password: "wrong" } }));
+  t.like(refused, { name: "GlobalChannelError", code: "GC_STORE_UNAVAILABLE" });
+  t.regex(refused.message, /WRONGPASS|NOAUTH/);
+  const gone = await t.throwsAsync(startOn({ cluster: [{ host: "127.0.0.1", port: 1 }] }));
+  t.like(gone, { code: "GC_STORE_UNAVAILABLE", temporary: true });
+  const standalone = await startRedis();
+  t.teardown(() => standalone.stop());
+  const none = await t.throwsAsync(startOn({ cluster: [{ host: standalone.host, port: standalone.port }] }));
+  t.regex(none.message, /cluster support disabled/i);
 });
