@@ -15,5 +15,5 @@ export async function warnOfEviction(server: Redis): Promise<void> {
     "Set it to noeviction.";
   if (warned.has(message)) return;
   warned.add(message);
-  process.emitWarning(message, { type: "GlobalChannelWarning", code: "GC_EVICTION_POLICY" });
+  process.emitWarning(message, { type: "GlobalChannelWarning", code: "EVICTION_POLICY" });
 }

@@ -167,7 +167,7 @@ test("a Redis that may throw keys away is warned of at the start, once", async (
   await works(t, sound.url);
 
   t.is(warnings.length, 1);
-  t.like(warnings[0], { name: "GlobalChannelWarning", code: "GC_EVICTION_POLICY" });
+  t.like(warnings[0], { name: "GlobalChannelWarning", code: "EVICTION_POLICY" });
   t.regex(warnings[0]!.message, /allkeys-lru.*noeviction/);
 });
 
