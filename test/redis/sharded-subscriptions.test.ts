@@ -28,8 +28,8 @@ async function open(t: ExecutionContext) {
   const losses: (readonly string[])[] = [];
   const listener = {
     message: (message: string) => void heard.push(message),
-    lost: (channels: readonly string[]) => void losses.push(channels),
-    gap: (channels: readonly string[]) => void gaps.push(channels),
+    lost: (names: readonly string[]) => void losses.push(names),
+    gap: (names: readonly string[]) => void gaps.push(names),
   };
   return { connection, subscriptions, listener, heard, gaps, losses, errors: errorsOf(t, subscriptions) };
 }
