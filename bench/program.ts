@@ -7,6 +7,7 @@ import { latency } from "./latency.js";
 import { managers } from "./managers.js";
 import { members } from "./members.js";
 import { pomelo } from "./pomelo.js";
+import { redisCluster } from "./redis-cluster.js";
 import { scale } from "./scale.js";
 import { sockets } from "./sockets.js";
 import { type Bench, runBench } from "./support/bench.js";
@@ -14,7 +15,10 @@ import { drawAgain } from "./support/draw.js";
 import { endProgress } from "./support/progress.js";
 import { wasInterrupted } from "./support/scope.js";
 
-const benches: readonly Bench[] = [fanout, latency, channels, scale, sockets, members, pomelo, managers, failures];
+const benches: readonly Bench[] = [
+  ...[fanout, latency, channels, scale, sockets],
+  ...[members, redisCluster, pomelo, managers, failures],
+];
 
 interface Given {
   quick?: boolean;

@@ -15,7 +15,7 @@ import { Churn } from "./churn.js";
 import type { Recording } from "./recorder.js";
 
 export interface BackendConfig {
-  /** Of Redis. */
+  /** Of Redis: of a Redis Cluster, as `redisAt` takes it, for this library only. */
   url: string;
   contender: ContenderName;
   sids: readonly string[];

@@ -19,16 +19,19 @@ import { costsBetween, readUsages } from "./usages.js";
 export class BenchCluster {
   readonly #scope: Scope;
   readonly #processes: ClusterProcesses;
+  /** What profiles say of its Redis, besides the contender. */
+  readonly #on: string;
   readonly #clients = new Map<ReceiverName, readonly NodeProcess<ClientsApi>[]>();
 
-  private constructor(scope: Scope, processes: ClusterProcesses) {
+  private constructor(scope: Scope, processes: ClusterProcesses, { primaries }: ClusterOptions) {
     this.#scope = scope;
     this.#processes = processes;
+    this.#on = primaries === undefined ? "" : ` on ${primaries} primaries`;
   }
 
   /** Everything ends with `scope`. */
   static async start(scope: Scope, options: ClusterOptions): Promise<BenchCluster> {
-    return new BenchCluster(scope, await startProcesses(scope, options));
+    return new BenchCluster(scope, await startProcesses(scope, options), options);
   }
 
   /**
@@ -78,7 +81,7 @@ export class BenchCluster {
     const { redis } = this.#processes;
     const before = await readUsages(participants, redis);
     let after = before;
-    const result = await profiled(profileOf(participants, run.channels, `${load.window}`), () =>
+    const result = await profiled(this.#profileOf(participants, run.channels, `${load.window}`), () =>
       applyRun(participants, run, async () => void (after = await readUsages(participants, redis))),
     );
     return { ...result, perPush: costsBetween(contender, before, after, result.calls) };
@@ -89,8 +92,18 @@ export class BenchCluster {
     const { rate } = run;
     const participants = this.#participants(contender);
     await applyRateRun(participants, { ...run, rate: { ...rate, durationMs: rate.durationMs / 5 } });
-    const profile = profileOf(participants, run.channels, `${rate.perSecond} a second`);
+    const profile = this.#profileOf(participants, run.channels, `${rate.perSecond} a second`);
     return profiled(profile, () => applyRateRun(participants, run));
+  }
+
+  /** With `--profile`: its backend, and one of the frontends, which all do the same. */
+  #profileOf({ contender, backend, frontends }: Participants, { count, members }: Channels, load: string): Profiled {
+    const channels = count > 1 ? `,${count} channels` : "";
+    return {
+      contender: `${contender}${this.#on}`,
+      cell: `S=${frontends.length},N=${members}${channels},${load}`,
+      processes: { backend, frontend: frontends[0]! },
+    };
   }
 
   #participants(contender: ContenderName): Participants {
@@ -98,18 +111,4 @@ export class BenchCluster {
     const clients = this.#clients.get(RECEIVER_OF[contender]);
     return { contender, backend: backends.get(contender)!, frontends, clients };
   }
-}
-
-/** With `--profile`: its backend, and one of the frontends, which all do the same. */
-function profileOf(
-  { contender, backend, frontends }: Participants,
-  { count, members }: Channels,
-  load: string,
-): Profiled {
-  const channels = count > 1 ? `,${count} channels` : "";
-  return {
-    contender,
-    cell: `S=${frontends.length},N=${members}${channels},${load}`,
-    processes: { backend, frontend: frontends[0]! },
-  };
 }

@@ -1,11 +1,11 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { chunks } from "../../src/batches.js";
 import type { NodeProcess } from "../../test/support/process.js";
-import { startRedis } from "../../test/support/redis-server.js";
 import type { ClientProtocol, ContenderName } from "../contenders/contender.js";
 import { RECEIVER_OF } from "../contenders/index.js";
 import { startChild } from "../support/child.js";
 import { sidsOf } from "../support/names.js";
+import { startRedisServers, type RedisServersOptions } from "../support/redis-servers.js";
 import type { Scope } from "../support/scope.js";
 import type { BackendApi } from "./backend-process.js";
 import type { ClientPlace } from "./client.js";
@@ -24,7 +24,7 @@ const CLIENT_PROCESSES = 2;
 /** How many processes begin at the same time. */
 const STARTING = 8;
 
-export interface ClusterOptions {
+export interface ClusterOptions extends Pick<RedisServersOptions, "primaries"> {
   frontends: number;
   clients: FrontendConfig["clients"];
   contenders: readonly ContenderName[];
@@ -32,7 +32,8 @@ export interface ClusterOptions {
 
 /** What each cluster has; clients come later, if at all. */
 export interface ClusterProcesses {
-  redis: Redis;
+  /** Clients of its servers. */
+  redis: readonly Redis[];
   sids: readonly string[];
   /** In the order of `sids`. */
   frontends: readonly NodeProcess<FrontendApi>[];
@@ -44,13 +45,9 @@ export interface ClusterProcesses {
 /** Starts them on a Redis of their own. Everything ends with `scope`. */
 export async function startProcesses(
   scope: Scope,
-  { frontends: count, clients, contenders }: ClusterOptions,
+  { frontends: count, clients, contenders, primaries }: ClusterOptions,
 ): Promise<ClusterProcesses> {
-  const server = await startRedis({ args: REDIS_ARGS });
-  scope.defer(() => server.stop());
-  const { url } = server;
-  const redis = new Redis(url);
-  scope.defer(() => redis.disconnect());
+  const { url, clients: redis } = await startRedisServers(scope, { primaries, args: REDIS_ARGS });
   const sids = sidsOf(count);
   const receivers = [...new Set(contenders.map((contender) => RECEIVER_OF[contender]))];
   const frontends: NodeProcess<FrontendApi>[] = [];

@@ -11,7 +11,10 @@ export interface Costs {
   backendBytesWritten: number;
   backendCpuMs: number;
   frontendsCpuMs: number;
+  /** Of all its servers. */
   redisCpuMs: number;
+  /** Of the server that has used most: of the only one, unless it is a Redis Cluster. */
+  busiestRedisCpuMs: number;
 }
 
 /** One run of one contender. */
@@ -71,6 +74,7 @@ export function summarize<C extends Cell>(cell: C, samples: readonly Sample[]): 
       backendCpuMs: cost("backendCpuMs"),
       frontendsCpuMs: cost("frontendsCpuMs"),
       redisCpuMs: cost("redisCpuMs"),
+      busiestRedisCpuMs: cost("busiestRedisCpuMs"),
       redisCalls: Object.fromEntries(
         Object.entries(redisCalls)
           .map(([command, calls]) => [command, Number(calls.toFixed(2))] as const)

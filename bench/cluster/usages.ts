@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { ContenderName } from "../contenders/contender.js";
 import { type ProcessUsage, processUsageBetween } from "../support/process-usage.js";
-import { readRedisUsage, type RedisUsage, redisUsageBetween } from "../support/redis-usage.js";
+import { readRedisUsages, type RedisUsage, serversUsageBetween } from "../support/redis-usage.js";
 import type { Participants } from "./participants.js";
 import type { Costs } from "./sample.js";
 
@@ -9,12 +9,13 @@ import type { Costs } from "./sample.js";
 export interface Usages {
   frontends: readonly ProcessUsage[];
   backend: ProcessUsage;
-  redis: RedisUsage;
+  /** Of each of its servers. */
+  redis: readonly RedisUsage[];
 }
 
-export async function readUsages({ backend, frontends }: Participants, redis: Redis): Promise<Usages> {
+export async function readUsages({ backend, frontends }: Participants, redis: readonly Redis[]): Promise<Usages> {
   const ofFrontends = await Promise.all(frontends.map((process) => process.call("usage")));
-  return { frontends: ofFrontends, backend: await backend.call("usage"), redis: await readRedisUsage(redis) };
+  return { frontends: ofFrontends, backend: await backend.call("usage"), redis: await readRedisUsages(redis) };
 }
 
 /** What each of so many pushes in between has cost. @throws where something was reported meanwhile */
@@ -22,7 +23,7 @@ export function costsBetween(contender: ContenderName, before: Usages, after: Us
   const frontends = after.frontends.map((usage, index) => processUsageBetween(before.frontends[index]!, usage));
   const backend = processUsageBetween(before.backend, after.backend);
   checkErrors(contender, [...frontends, backend]);
-  const redis = redisUsageBetween(before.redis, after.redis);
+  const redis = serversUsageBetween(before.redis, after.redis);
   const each = (amount: number): number => amount / pushes;
   return {
     redisCalls: Object.fromEntries(Object.entries(redis.calls).map(([name, calls]) => [name, each(calls)])),
@@ -33,6 +34,7 @@ export function costsBetween(contender: ContenderName, before: Usages, after: Us
     backendCpuMs: each(backend.cpuMs),
     frontendsCpuMs: each(frontends.reduce((sum, { cpuMs }) => sum + cpuMs, 0)),
     redisCpuMs: each(redis.cpuMs),
+    busiestRedisCpuMs: each(redis.busiestCpuMs),
   };
 }
 

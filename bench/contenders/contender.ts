@@ -47,7 +47,7 @@ export interface Receiver {
 }
 
 export interface ReceiverOptions {
-  /** Of Redis. */
+  /** Of Redis: of a Redis Cluster, as `redisAt` takes it, for this library only. */
   url: string;
   /** Where the members are, unless they are in Redis. */
   mysql?: string;

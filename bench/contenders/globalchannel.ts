@@ -1,8 +1,8 @@
 import { WebSocketConnector } from "globalchannel/websocket";
 import { type Connector, Frontend, GlobalChannelService } from "globalchannel";
-import { redis } from "globalchannel/redis";
 import { clusterAt } from "../support/cluster-at.js";
 import { STYPE } from "../support/names.js";
+import { redisAt } from "../support/redis-at.js";
 import { type Membership, type Receiver, type ReceiverOptions, type Sender, TIMEOUT_MS } from "./contender.js";
 import { numberAtEnd, ROUTE } from "./message.js";
 
@@ -17,7 +17,7 @@ export class GlobalChannelSender implements Sender {
   constructor(url: string, { ack = true } = {}) {
     this.#ack = ack;
     this.#service = new GlobalChannelService({
-      cluster: redis(url),
+      cluster: redisAt(url),
       timeoutMs: TIMEOUT_MS,
       // What is too much is measured, too.
       maxPendingPushes: 1_000_000,

@@ -2,13 +2,13 @@
 import { setImmediate as pause } from "node:timers/promises";
 import { chunks } from "../../src/batches.js";
 import { type Connector, type ConnectorHost, Frontend } from "globalchannel";
-import { redis } from "globalchannel/redis";
 import { serveParent } from "../../test/support/process.js";
 import { STYPE } from "../support/names.js";
 import { watchUsage } from "../support/process-usage.js";
+import { redisAt } from "../support/redis-at.js";
 
 export interface FrontendsConfig {
-  /** Of Redis. */
+  /** Of Redis, as `redisAt` takes it. */
   url: string;
   sids: readonly string[];
   leaseMs: number;
@@ -52,7 +52,7 @@ const usage = watchUsage();
 const frontends = new Map(
   sids.map((sid) => {
     const sessions = new Sessions();
-    const frontend = new Frontend({ sid, stype: STYPE, cluster: redis(url), connector: sessions, leaseMs });
+    const frontend = new Frontend({ sid, stype: STYPE, cluster: redisAt(url), connector: sessions, leaseMs });
     return [sid, { frontend, sessions }];
   }),
 );

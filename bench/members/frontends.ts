@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeProcess } from "../../test/support/process.js";
 import { startChild } from "../support/child.js";
-import type { ProcessUsage } from "../support/process-usage.js";
+import { type ProcessUsage, processUsageBetween } from "../support/process-usage.js";
 import type { Scope } from "../support/scope.js";
 import type { FrontendsApi, FrontendsConfig } from "./frontends-process.js";
 
@@ -12,6 +12,17 @@ export async function startFrontends(scope: Scope, config: FrontendsConfig): Pro
   const child = await startChild<FrontendsApi>(scope, new URL("frontends-process.ts", import.meta.url), config);
   await child.call("start");
   return child;
+}
+
+/** Does something that frontends hear of, and sees what it costs them. */
+export async function withFrontends<T>(
+  frontends: NodeProcess<FrontendsApi>,
+  work: () => Promise<T>,
+): Promise<{ result: T; cpuMs: number }> {
+  const before = await frontends.call("usage");
+  const result = await work();
+  const { cpuMs } = processUsageBetween(before, await usageAtRest(frontends));
+  return { result, cpuMs };
 }
 
 /** What frontends have used, once they have heard of all changes: when nothing more comes from Redis. */

@@ -3,13 +3,12 @@ import { startChild } from "../support/child.js";
 import { sampleRun } from "../support/call-run.js";
 import type { Sample } from "../support/call-sample.js";
 import type { Load } from "../support/load.js";
-import { processUsageBetween } from "../support/process-usage.js";
 import type { Profilees } from "../support/profiling.js";
 import { startRedisStore, type Store } from "../support/redis-store.js";
 import type { Contest } from "../support/rounds.js";
 import type { Scope } from "../support/scope.js";
 import { CONTENDERS, type ContenderName } from "./contender.js";
-import { expectNoErrors, startFrontends, usageAtRest } from "./frontends.js";
+import { expectNoErrors, startFrontends, withFrontends } from "./frontends.js";
 import type { FrontendsApi } from "./frontends-process.js";
 import type { MembersApi, MembersConfig } from "./members-process.js";
 import type { OperationName } from "./operations.js";
@@ -65,9 +64,7 @@ export class MembersProcesses implements Contest<OperationName, ContenderName> {
 
   /** Sees what a run costs the frontends, too, which only ours has: they hear of each change. */
   async #withFrontends(run: () => Promise<Sample>): Promise<Sample> {
-    const before = await this.#frontends.call("usage");
-    const sample = await run();
-    const { cpuMs } = processUsageBetween(before, await usageAtRest(this.#frontends));
+    const { result: sample, cpuMs } = await withFrontends(this.#frontends, run);
     return { ...sample, frontendsCpuMsPerCall: cpuMs / sample.calls };
   }
 

@@ -16,6 +16,9 @@ const COLOURS: Readonly<Record<string, string>> = {
   memory: "#44AA99",
   mysql: "#332288",
   "redis + mysql": "#AA4499",
+  "1 server": "#0072B2",
+  "3 primaries": "#E69F00",
+  "6 primaries": "#D55E00",
 };
 
 /** For those that are not named above. */

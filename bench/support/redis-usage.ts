@@ -25,8 +25,14 @@ export async function readRedisUsage(client: Redis): Promise<RedisUsage> {
   };
 }
 
+/** What several servers have done together. */
+export interface ServersUsage extends RedisUsage {
+  /** Of the one that has used most. */
+  busiestCpuMs: number;
+}
+
 /** What it has done in between. */
-export function redisUsageBetween(before: RedisUsage, after: RedisUsage): RedisUsage {
+function redisUsageBetween(before: RedisUsage, after: RedisUsage): RedisUsage {
   const calls: Record<string, number> = {};
   for (const [command, count] of Object.entries(after.calls)) {
     const more = count - (before.calls[command] ?? 0);
@@ -37,5 +43,24 @@ export function redisUsageBetween(before: RedisUsage, after: RedisUsage): RedisU
     bytesIn: after.bytesIn - before.bytesIn,
     bytesOut: after.bytesOut - before.bytesOut,
     cpuMs: after.cpuMs - before.cpuMs,
+  };
+}
+
+export function readRedisUsages(servers: readonly Redis[]): Promise<RedisUsage[]> {
+  return Promise.all(servers.map(readRedisUsage));
+}
+
+/** What the same servers have done in between. */
+export function serversUsageBetween(before: readonly RedisUsage[], after: readonly RedisUsage[]): ServersUsage {
+  const usages = after.map((usage, index) => redisUsageBetween(before[index]!, usage));
+  const sum = (value: (usage: RedisUsage) => number): number =>
+    usages.reduce((total, usage) => total + value(usage), 0);
+  const commands = new Set(usages.flatMap(({ calls }) => Object.keys(calls)));
+  return {
+    calls: Object.fromEntries(Array.from(commands, (name) => [name, sum(({ calls }) => calls[name] ?? 0)])),
+    bytesIn: sum(({ bytesIn }) => bytesIn),
+    bytesOut: sum(({ bytesOut }) => bytesOut),
+    cpuMs: sum(({ cpuMs }) => cpuMs),
+    busiestCpuMs: Math.max(...usages.map(({ cpuMs }) => cpuMs)),
   };
 }

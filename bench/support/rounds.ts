@@ -3,11 +3,11 @@ import type { Load } from "./load.js";
 import { profiled, type Profilees } from "./profiling.js";
 import { progress } from "./progress.js";
 
-/** What takes turns: contenders `C` that do operations `O`. */
-export interface Contest<O extends string, C extends string> {
+/** What takes turns: contenders `C` that do operations `O`, each of which is seen as an `S`. */
+export interface Contest<O extends string, C extends string, S = Sample> {
   /** Those that can do all of this, in the order in which they take turns. */
   able(...operations: O[]): Promise<C[]>;
-  run(contender: C, operation: O, load: Load): Promise<Sample>;
+  run(contender: C, operation: O, load: Load): Promise<S>;
   /** The processes of a contender that `--profile` is about. @default none */
   profilees?(contender: C): Profilees;
 }
@@ -42,20 +42,35 @@ export interface Cell<O extends string, C extends string> {
 
 export type CellResult<O extends string, C extends string> = Cell<O, C> & Summary;
 
+/** The samples of all rounds. */
+export interface Sampled<O extends string, C extends string, S> {
+  cell: Cell<O, C>;
+  samples: S[];
+}
+
 /** Measures operations in rounds, in each of which the contenders take turns. */
 export async function measureRounds<O extends string, C extends string>(
   contest: Contest<O, C>,
   plan: RoundsPlan<O>,
 ): Promise<CellResult<O, C>[]> {
+  const sampled = await sampleRounds(contest, plan);
+  return sampled.map(({ cell, samples }) => ({ ...cell, ...summarize(samples) }));
+}
+
+/** The same, not summarized. */
+export async function sampleRounds<O extends string, C extends string, S extends { calls: number }>(
+  contest: Contest<O, C, S>,
+  plan: RoundsPlan<O>,
+): Promise<Sampled<O, C, S>[]> {
   const { part, rounds, durationMs, warmUpMs } = plan;
   const turns: { pair: Pair<O>; window: number; contender: C }[] = [];
   for (const pair of plan.pairs) {
     const contenders = await contest.able(pair.does, ...(pair.undoes ? [pair.undoes] : []));
     for (const window of pair.windows) for (const contender of contenders) turns.push({ pair, window, contender });
   }
-  const samples = new Map<string, { cell: Cell<O, C>; samples: Sample[] }>();
+  const samples = new Map<string, Sampled<O, C, S>>();
   const run = async ({ pair, window, contender }: (typeof turns)[number], forMs: number, isMeasured: boolean) => {
-    const perform = async (operation: O, load: Load): Promise<Sample> => {
+    const perform = async (operation: O, load: Load): Promise<S> => {
       if (!isMeasured) return contest.run(contender, operation, load);
       const processes = contest.profilees?.(contender) ?? {};
       const profile = { contender, cell: `${part},${operation},${window}`, processes };
@@ -81,7 +96,7 @@ export async function measureRounds<O extends string, C extends string>(
       await run(turn, durationMs, true);
     }
   }
-  return [...samples.values()].map(({ cell, samples: ofCell }) => ({ ...cell, ...summarize(ofCell) }));
+  return [...samples.values()];
 }
 
 /** The results of one operation side by side, in the order of the plan. */
