@@ -103,7 +103,7 @@ test.serial("Cluster: a slot moves key by key under load, and nobody notices", a
   const world = await begin(t, source);
   const target = await servers.primaryOf(16_000);
 
-  // Each range of 64 slots has one that has keys.
+  // Among them are two that have keys.
   for (let slot = 0; slot < 320; slot++) await servers.moveSlot(slot, target);
   await servers.waitUntilOk();
 
