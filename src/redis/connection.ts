@@ -31,6 +31,7 @@ export const COSTLY_BATCH = 125;
 /** The commands with one key: a cluster sends each to the server of that. */
 export type KeyCommands = Pick<
   Redis,
+  | "hexists"
   | "hgetall"
   | "sadd"
   | "scard"

@@ -12,7 +12,8 @@ import type { Sessions } from "./sessions.js";
 
 /**
  * In a cluster, where a user is in another partition than the frontend. Who has a session is in the set of the frontend's users
- * before and after it is said of the user: so who looks there for what a dead frontend has left finds all of it.
+ * before it is said of the user: so who looks there for what a dead frontend has left finds all of it, though a process has ended
+ * halfway.
  */
 export class ClusterSessions implements Sessions {
   readonly #connection: RedisConnection;
@@ -54,8 +55,7 @@ export class ClusterSessions implements Sessions {
         for (const change of some) failures.set(change, error as Error);
       }
     });
-    const gone = [...has].filter(([, isThere]) => !isThere).map(([uid]) => uid);
-    if (gone.length > 0) await this.#connection.command((client) => client.srem(usersAt, ...gone));
+    await this.#note(sid, has);
     return changes.map((change) => failures.get(change));
   }
 
@@ -64,7 +64,7 @@ export class ClusterSessions implements Sessions {
     const uids = await scanSet(this.#connection, usersAt);
     for (const some of chunks(uids, COSTLY_BATCH)) {
       const holder = await readHolder(this.#connection, sid, incarnation);
-      const gone: string[] = [];
+      const gone = new Map<string, boolean>();
       await this.#inEachPartition(
         some.map((uid) => ({ uid })),
         async (keys, users) => {
@@ -74,10 +74,37 @@ export class ClusterSessions implements Sessions {
             users.map(({ uid }) => keys.user(uid)),
             [escape(sid), holder === undefined ? "" : encodeURIComponent(holder)],
           );
-          for (const [index, { uid }] of users.entries()) if (digits[index] === "0") gone.push(uid);
+          for (const [index, { uid }] of users.entries()) if (digits[index] === "0") gone.set(uid, false);
         },
       );
-      if (gone.length > 0) await this.#connection.command((client) => client.srem(usersAt, ...gone));
+      await this.#note(sid, gone);
+    }
+  }
+
+  /**
+   * Notes at the frontend which users were found to have a session there. Others, who connect to its next incarnation or evict the
+   * last one, may have changed that since, and noted it before this: so it is looked again, until it is as it was noted.
+   */
+  async #note(sid: string, found: ReadonlyMap<string, boolean>): Promise<void> {
+    const { layout } = this.#connection;
+    const usersAt = layout.of(sid).usersAt(sid);
+    for (let unsure = found; unsure.size > 0;) {
+      const uids = [...unsure.keys()];
+      const here = uids.filter((uid) => unsure.get(uid));
+      const gone = uids.filter((uid) => !unsure.get(uid));
+      const [added] = await Promise.all([
+        here.length > 0 ? this.#connection.command((client) => client.sadd(usersAt, ...here)) : 0,
+        gone.length > 0 ? this.#connection.command((client) => client.srem(usersAt, ...gone)) : 0,
+      ]);
+      // Who was noted all the time is so still.
+      const changed = added > 0 ? uids : gone;
+      const seen = await Promise.all(
+        changed.map((uid) =>
+          this.#connection.command((client) => client.hexists(layout.of(uid).user(uid), escape(sid))),
+        ),
+      );
+      const now = changed.map((uid, index): [string, boolean] => [uid, seen[index] === 1]);
+      unsure = new Map(now.filter(([uid, isHere]) => isHere !== unsure.get(uid)));
     }
   }
 

@@ -1,0 +1,106 @@
+import test, { type ExecutionContext } from "ava";
+import { Cluster } from "ioredis";
+import { RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.js";
+
+/** Sessions in a Redis Cluster, where several steps make a change, while those of others come in between. */
+
+let servers: RedisCluster;
+
+test.before(async () => {
+  servers = await startRedisCluster({ replicas: 0 });
+});
+test.after.always(() => servers?.stop());
+
+interface StagedManager {
+  manager: RedisChannelManager;
+  /** The next of these commands is held back: before it is sent, or when it is answered. Resolves once it is. */
+  hold(command: "sadd" | "srem", when: "before" | "after"): Promise<{ release: () => void }>;
+}
+
+async function stage(t: ExecutionContext, prefix: string): Promise<StagedManager> {
+  const client = new Cluster(servers.startupNodes);
+  t.teardown(() => client.disconnect());
+  const manager = new RedisChannelManager(new RedisConnection(client, { prefix }));
+  await manager.start();
+  t.teardown(() => manager.stop());
+  const hold: StagedManager["hold"] = (command, when) =>
+    new Promise((held) => {
+      const send = client[command].bind(client) as (...args: unknown[]) => Promise<number>;
+      const wait = (): Promise<void> => new Promise((release) => held({ release }));
+      client[command] = async (...args: unknown[]) => {
+        client[command] = send;
+        if (when === "before") await wait();
+        const answer = await send(...args);
+        if (when === "after") await wait();
+        return answer;
+      };
+    });
+  return { manager, hold };
+}
+
+/** How many users are at s1, and where ann is. */
+async function stateOf({ manager }: StagedManager): Promise<{ count: number; incarnations: string[] }> {
+  const [[count], [places]] = await Promise.all([manager.countUsers(["s1"]), manager.getSessions(["ann"])]);
+  return { count: count!, incarnations: places!.map(({ incarnation }) => incarnation) };
+}
+
+test("who connects while a dead frontend is evicted is counted, and found when that frontend dies, too", async (t) => {
+  const [reaper, next] = [await stage(t, "evicted"), await stage(t, "evicted")];
+  await next.manager.connect("ann", "s1", "i1");
+
+  const held = reaper.hold("srem", "before");
+  const evicting = reaper.manager.evict({ sid: "s1", incarnation: "i1" }, "server-down");
+  const { release } = await held;
+  await next.manager.connect("ann", "s1", "i2");
+  release();
+  await evicting;
+
+  t.deepEqual(await stateOf(next), { count: 1, incarnations: ["i2"] });
+  await reaper.manager.evict({ sid: "s1", incarnation: "i2" }, "server-down");
+  t.deepEqual(await stateOf(next), { count: 0, incarnations: [] });
+});
+
+test("who is connecting while a dead frontend is evicted is counted", async (t) => {
+  const [reaper, next] = [await stage(t, "connecting"), await stage(t, "connecting")];
+  await next.manager.connect("ann", "s1", "i1");
+
+  const held = next.hold("sadd", "after");
+  const connecting = next.manager.connect("ann", "s1", "i2");
+  const { release } = await held;
+  await reaper.manager.evict({ sid: "s1", incarnation: "i1" }, "server-down");
+  release();
+  await connecting;
+
+  t.deepEqual(await stateOf(next), { count: 1, incarnations: ["i2"] });
+});
+
+test("who connects to the next incarnation while the last one disconnects is counted", async (t) => {
+  const [last, next] = [await stage(t, "disconnecting"), await stage(t, "disconnecting")];
+  await last.manager.connect("ann", "s1", "i1");
+
+  const held = last.hold("srem", "before");
+  const disconnecting = last.manager.disconnect("ann", "s1", "i1");
+  const { release } = await held;
+  await next.manager.connect("ann", "s1", "i2");
+  release();
+  await disconnecting;
+
+  t.deepEqual(await stateOf(next), { count: 1, incarnations: ["i2"] });
+});
+
+test("whose session is forgotten while it is being noted is not counted", async (t) => {
+  const [reaper, next] = [await stage(t, "forgotten"), await stage(t, "forgotten")];
+
+  const heldFirst = next.hold("sadd", "after");
+  const connecting = next.manager.connect("ann", "s1", "i2");
+  const first = await heldFirst;
+  const heldSecond = next.hold("sadd", "before");
+  first.release();
+  const second = await heldSecond;
+  await reaper.manager.evict({ sid: "s1", incarnation: "i2" }, "server-down");
+  second.release();
+  await connecting;
+
+  t.deepEqual(await stateOf(next), { count: 0, incarnations: [] });
+});
