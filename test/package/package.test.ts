@@ -9,6 +9,7 @@ import test from "ava";
 import { COMMANDS, CORE, EXPORTS, IMPORTS, makeConsumer } from "./consumer.js";
 
 /** What a manager in MySQL is made with. */
+const REDIS = ["ioredis", "cluster-key-slot"] as const;
 const MYSQL = ["mysql2", "p-retry"] as const;
 
 /** What failed, as a test prints it. */
@@ -42,7 +43,7 @@ test("exports › every file that is named is in the package, and every file in 
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, "ioredis", ...MYSQL, "ws"]);
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws"]);
   // Pomelo's is only there in CommonJS, where a module has no default.
   const list = JSON.stringify(IMPORTS.filter((path) => path !== "globalchannel/pomelo"));
 
@@ -66,11 +67,11 @@ test("exports › import and require give the same names", async (t) => {
 for (const [path, needed] of [
   ["globalchannel", []],
   ["globalchannel/conformance", []],
-  ["globalchannel/redis", ["ioredis"]],
+  ["globalchannel/redis", REDIS],
   ["globalchannel/mysql", MYSQL],
   ["globalchannel/websocket", ["ws"]],
   ["globalchannel/pomelo", []],
-  ["globalchannel/pinus", ["ioredis"]],
+  ["globalchannel/pinus", REDIS],
 ] as const) {
   test(`${path} › loads where ${needed.join(", ") || "nothing"} is installed besides what the core needs`, async (t) => {
     const consumer = await makeConsumer(t, [...CORE, ...needed]);
@@ -87,7 +88,7 @@ for (const [path, missing] of [
   test(`${path} › says what is missing where ${missing} is not installed`, async (t) => {
     const consumer = await makeConsumer(
       t,
-      [...CORE, "ioredis", ...MYSQL, "ws"].filter((name) => name !== missing),
+      [...CORE, ...REDIS, ...MYSQL, "ws"].filter((name) => name !== missing),
     );
     const said = "({ code, message }) => console.log(JSON.stringify({ code, message: message.split('\\n')[0] }))";
 
@@ -104,7 +105,7 @@ for (const [path, missing] of [
 }
 
 test("pomelo › is a folder with one component, whose module is a factory without a name", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, "ioredis"]);
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS]);
 
   const seen = await consumer.run(
     "pomelo.cjs",
@@ -125,7 +126,7 @@ test("pomelo › is a folder with one component, whose module is a factory witho
 });
 
 test("pinus › is the same plugin by import and by require, with the remote that Pinus loads", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, "ioredis"]);
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS]);
   const describe = `
     const describe = ({ name, components, events, remoterPath }) => ({
       name,
