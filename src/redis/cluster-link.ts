@@ -5,13 +5,19 @@ import { withPatience } from "./disconnect.js";
 import { type Link, ready } from "./link.js";
 import { ShardedSubscriptions } from "./sharded-subscriptions.js";
 import { SilenceWatch } from "./silence-watch.js";
-import { createClusterClient, hasTimeLimit, isClient, type RedisClusterSource } from "./source.js";
+import {
+  createClusterClient,
+  hasTimeLimit,
+  isClient,
+  type RedisClusterClient,
+  type RedisClusterSource,
+} from "./source.js";
 
 /** A Redis Cluster: for each of its primaries a connection for commands, and one for the subscriptions that are there. */
 export class ClusterLink implements Link {
   readonly client: Cluster;
   readonly subscriptions: ShardedSubscriptions;
-  readonly #source: RedisClusterSource | Cluster;
+  readonly #source: RedisClusterSource | RedisClusterClient;
   readonly #silences = new Map<Redis, SilenceWatch>();
   readonly #watchSilence = (node: Redis): void => void this.#silences.set(node, new SilenceWatch(node));
   readonly #unwatchSilence = (node: Redis): void => {
@@ -19,9 +25,9 @@ export class ClusterLink implements Link {
     this.#silences.delete(node);
   };
 
-  constructor(source: RedisClusterSource | Cluster) {
+  constructor(source: RedisClusterSource | RedisClusterClient) {
     this.#source = source;
-    this.client = isClient(source) ? source : createClusterClient(source);
+    this.client = isClient(source) ? (source as Cluster) : createClusterClient(source);
     this.subscriptions = new ShardedSubscriptions(this.client);
   }
 

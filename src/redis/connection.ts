@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { resolveOptions } from "../options.js";
 import { ClusterLink } from "./cluster-link.js";
 import { withPatience } from "./disconnect.js";
@@ -11,7 +11,7 @@ import type { Script } from "./script.js";
 import { SendQueue } from "./send-queue.js";
 import { ServerLink } from "./server-link.js";
 import { checkPrefix, checkSource, databaseOf, isClient, isClusterClient, isClusterSource } from "./source.js";
-import type { RedisClusterSource, RedisSource } from "./source.js";
+import type { RedisClusterClient, RedisClusterSource, RedisSource } from "./source.js";
 import { toStoreError, unavailable } from "./store-error.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { Turns } from "./turns.js";
@@ -21,7 +21,7 @@ export interface RedisClusterOptions {
   prefix?: string;
 }
 
-type ServerSource = Exclude<RedisSource, RedisClusterSource | Cluster>;
+type ServerSource = Exclude<RedisSource, RedisClusterSource | RedisClusterClient>;
 
 /** How many member sets, users and so on are given to one script call: keeps each below a few milliseconds. */
 export const BATCH = 1000;
@@ -55,7 +55,7 @@ export class RedisConnection {
   readonly layout: Layout;
   readonly isClustered: boolean;
   readonly #source: RedisSource;
-  readonly #clusterSource: RedisClusterSource | Cluster | undefined;
+  readonly #clusterSource: RedisClusterSource | RedisClusterClient | undefined;
   #link: Link | undefined;
   readonly #queues = new Map<Keys, SendQueue>();
   /** What is written to each partition of a cluster, one after the other: what is redirected must not be overtaken. */
@@ -195,7 +195,7 @@ export class RedisConnection {
   }
 }
 
-function clusterSourceOf(source: RedisSource): RedisClusterSource | Cluster | undefined {
+function clusterSourceOf(source: RedisSource): RedisClusterSource | RedisClusterClient | undefined {
   if (typeof source === "string") return undefined;
   if (isClient(source)) return isClusterClient(source) ? source : undefined;
   return isClusterSource(source) ? source : undefined;

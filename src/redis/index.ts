@@ -10,13 +10,14 @@ export { RedisChannelManager } from "../managers/redis/manager.js";
 export { RedisServerRegistry } from "../registries/redis/registry.js";
 export { RedisTransport } from "../transports/redis/transport.js";
 export { RedisConnection, type RedisClusterOptions } from "./connection.js";
-export type { RedisClusterSource, RedisSource } from "./source.js";
+export type { RedisClient, RedisClusterClient, RedisClusterSource, RedisSource } from "./source.js";
 export { migrate, type MigrationOptions, type MigrationProgress, type MigrationReport } from "./migrate.js";
 
 /**
  * A cluster on one Redis (6.2 or newer) or Valkey: membership, leases and transport share two connections for each process.
  *
- * @param source a URL, ioredis options, or an ioredis client, which is never closed here (its subscriptions get a duplicate)
+ * @param source a URL, ioredis options, or a client of ioredis 5 or 6, which is never closed here (its subscriptions get connections
+ *   of their own)
  * @throws `GC_INVALID_OPTION`
  */
 export function redis(source: RedisSource, options?: RedisClusterOptions): Cluster {

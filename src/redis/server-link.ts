@@ -5,20 +5,27 @@ import { type Link, ready } from "./link.js";
 import type { Probe } from "./prober.js";
 import { ServerSubscriptions } from "./server-subscriptions.js";
 import { SilenceWatch } from "./silence-watch.js";
-import { createServerClient, hasTimeLimit, isClient, retryStrategy, SOCKET_TIMEOUT_MS } from "./source.js";
+import {
+  createServerClient,
+  hasTimeLimit,
+  isClient,
+  type RedisClient,
+  retryStrategy,
+  SOCKET_TIMEOUT_MS,
+} from "./source.js";
 
 /** One Redis, or the primary that Sentinel names: a connection for commands and one for subscriptions. */
 export class ServerLink implements Link {
   readonly client: Redis;
   readonly subscriptions: ServerSubscriptions;
-  readonly #source: string | RedisOptions | Redis;
+  readonly #source: string | RedisOptions | RedisClient;
   /** An injected client is its owner's to break, and who gives a time limit of its own has it. */
   #silence: SilenceWatch | undefined;
 
   /** @param publish sends a probe of the subscriptions */
-  constructor(source: string | RedisOptions | Redis, publish: (probe: Probe) => Promise<unknown>) {
+  constructor(source: string | RedisOptions | RedisClient, publish: (probe: Probe) => Promise<unknown>) {
     this.#source = source;
-    this.client = isClient(source) ? source : createServerClient(source);
+    this.client = isClient(source) ? (source as Redis) : createServerClient(source);
     const subscriber = this.client.duplicate({
       autoResubscribe: false,
       enableOfflineQueue: true,

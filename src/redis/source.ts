@@ -8,11 +8,40 @@ export interface RedisClusterSource extends ClusterOptions {
   cluster: readonly ClusterNode[];
 }
 
+/** A `Redis` of ioredis 5 or 6, as far as they are the same to TypeScript, which takes neither class for the other. */
+export interface RedisClient extends Pick<Redis, "status" | "stream" | "defineCommand"> {
+  readonly options: CheckedOptions;
+  duplicate(): unknown;
+}
+
+/** A `Cluster` of ioredis 5 or 6. See {@link RedisClient}. */
+export interface RedisClusterClient extends Pick<
+  Cluster,
+  "status" | "isCluster" | "slots" | "defineCommand" | "refreshSlotsCache"
+> {
+  readonly options: CheckedOptions;
+  nodes(): RedisClient[];
+  duplicate(): unknown;
+}
+
+/** The options that are looked at, of clients that are there already, too. */
+type CheckedOptions = Pick<RedisOptions, "db" | "role" | "stringNumbers"> &
+  Pick<ClusterOptions, "scaleReads" | "keyPrefix" | "enableAutoPipelining"> & {
+    redisOptions?: Pick<RedisOptions, "db" | "keyPrefix" | "stringNumbers" | "enableAutoPipelining"> | undefined;
+  };
+
 /**
  * How to reach Redis: a URL (`redis://:password@host:port/db`, `rediss://` for TLS); ioredis options, with `sentinels` and `name`
- * for a Redis that Sentinel watches; `{ cluster: [nodes] }`, with ioredis' cluster options; or an ioredis client, `Redis` or `Cluster`.
+ * for a Redis that Sentinel watches; `{ cluster: [nodes] }`, with ioredis' cluster options; or a client, a `Redis` or `Cluster` of
+ * ioredis 5 or 6.
  */
-export type RedisSource = string | RedisOptions | RedisClusterSource | Redis | Cluster;
+export type RedisSource = string | RedisOptions | RedisClusterSource | RedisClient | RedisClusterClient;
+
+/**
+ * The first has numbers read as text. With the second, ioredis throws where nobody can catch it when a script is defined while
+ * commands wait to go together, be they the application's own.
+ */
+const MUST_BE_OFF = ["stringNumbers", "enableAutoPipelining"] as const;
 
 /** How long a new connection may take, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5000;
@@ -98,11 +127,11 @@ export function hasTimeLimit(source: RedisSource): boolean {
   return (isClusterSource(source) ? source.redisOptions : source)?.socketTimeout !== undefined;
 }
 
-export function isClient(source: unknown): source is Redis | Cluster {
+export function isClient(source: unknown): source is RedisClient | RedisClusterClient {
   return typeof source === "object" && source !== null && "duplicate" in source && "defineCommand" in source;
 }
 
-export function isClusterClient(source: Redis | Cluster): source is Cluster {
+export function isClusterClient(source: RedisClient | RedisClusterClient): source is RedisClusterClient {
   return "isCluster" in source && source.isCluster;
 }
 
@@ -111,7 +140,7 @@ export function isClusterSource(source: RedisSource): source is RedisClusterSour
 }
 
 /** The number of the database; a cluster has but one. */
-export function databaseOf(source: string | RedisOptions | Redis): number {
+export function databaseOf(source: string | RedisOptions | RedisClient): number {
   if (typeof source !== "string") return (isClient(source) ? source.options : source).db ?? 0;
   const { pathname, searchParams } = new URL(source);
   return Number(pathname.slice(1) || searchParams.get("db") || 0);
@@ -164,11 +193,14 @@ function checkCluster(source: RedisClusterSource): void {
 }
 
 /** Of a client that is there already, too: what would make it do something else than is relied on. */
-function checkOptions(given: RedisOptions | ClusterOptions): void {
-  const options = given as Omit<RedisOptions, keyof ClusterOptions> & ClusterOptions;
+function checkOptions(options: CheckedOptions): void {
   const keyPrefix = options.keyPrefix || options.redisOptions?.keyPrefix;
   if (keyPrefix) {
     throw invalidOption("redis", "keyPrefix", keyPrefix, "left out: give { prefix } to redis() instead");
+  }
+  for (const option of MUST_BE_OFF) {
+    const value = options[option] || options.redisOptions?.[option];
+    if (value) throw invalidOption("redis", option, value, "false, maybe in a duplicate() of the client");
   }
   const { role } = options;
   if (role === "slave") throw invalidOption("redis", "role", role, "left out: a replica can be asked for nothing");

@@ -1,14 +1,12 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { Cluster, Redis } from "ioredis";
 import { GlobalChannelService } from "../../src/index.js";
 import { redis, type RedisClusterOptions, type RedisSource } from "../../src/redis/index.js";
+import { startOneNodeCluster } from "../support/one-node-cluster.js";
+import { randomPort } from "../support/programs.js";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
 import { startRedis } from "../support/redis-server.js";
+import { makeTlsFiles } from "../support/tls.js";
 
 /** Writes and reads something through a service on this source. */
 async function works(t: ExecutionContext, source: RedisSource, options?: RedisClusterOptions): Promise<void> {
@@ -72,23 +70,10 @@ test("a Redis that is not there is a temporary error at start", async (t) => {
 });
 
 test("rediss:// connects with TLS", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "globalchannel-tls-"));
-  t.teardown(() => rm(folder, { recursive: true }));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2"];
-  await promisify(execFile)("openssl", [
-    ...request,
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=IP:127.0.0.1",
-  ]);
-  const tlsPort = 32_000 + Math.floor(Math.random() * 700);
-  const server = await startRedis({
-    args: ["--tls-port", String(tlsPort), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"],
-  });
+  const { args, ca } = await makeTlsFiles(t);
+  const tlsPort = randomPort();
+  const server = await startRedis({ args: args(tlsPort) });
   t.teardown(() => server.stop());
-  const ca = await readFile(cert);
 
   await works(t, { host: "127.0.0.1", port: tlsPort, tls: { ca } });
   const untrusted = new GlobalChannelService({ cluster: redis(`rediss://127.0.0.1:${tlsPort}`) });
@@ -97,21 +82,10 @@ test("rediss:// connects with TLS", async (t) => {
   await t.throwsAsync(untrusted.start(), { message: /self-signed|certificate/ });
 });
 
-test("an injected client is used, and is left as it was", async (t) => {
-  const server = await startRedis();
-  t.teardown(() => server.stop());
-  const client = new Redis(server.port, server.host);
-  t.teardown(() => client.disconnect());
+test("a Redis Cluster may be reached by TLS", async (t) => {
+  const { nodes, redisOptions } = await startOneNodeCluster(t);
 
-  await works(t, client);
-
-  t.is(client.status, "ready");
-  t.is(await client.ping(), "PONG");
-  // Its duplicate for subscriptions is gone with the service.
-  const clients = String(await client.client("LIST"))
-    .trim()
-    .split("\n");
-  t.is(clients.length, 1);
+  await works(t, { cluster: nodes, redisOptions });
 });
 
 test("what cannot work is refused at once, and no password is shown", (t) => {
@@ -129,6 +103,13 @@ test("what cannot work is refused at once, and no password is shown", (t) => {
     [client],
     [replicas],
     [prefixed],
+    [new Redis({ lazyConnect: true, stringNumbers: true })],
+    [new Redis({ lazyConnect: true, enableAutoPipelining: true })],
+    [new Cluster([node], { lazyConnect: true, enableAutoPipelining: true })],
+    [new Cluster([node], { lazyConnect: true, redisOptions: { stringNumbers: true } })],
+    [{ stringNumbers: true }],
+    [{ cluster: [node], enableAutoPipelining: true }],
+    [{ cluster: [node], redisOptions: { stringNumbers: true } }],
     [{ cluster: [] }],
     [{ cluster: node }],
     [{ cluster: [node], redisOptions: { db: 1 } }],

@@ -31,6 +31,12 @@ export async function findRedis(): Promise<FoundRedis> {
   return found;
 }
 
+/** Finds a Valkey server program on PATH; undefined if there is none. */
+export async function findValkey(): Promise<FoundRedis | undefined> {
+  const binary = await which("valkey-server");
+  return binary === undefined ? undefined : identify(binary);
+}
+
 /**
  * {@link findRedis}; if there is none, gets one: redis-memory-server downloads and builds it, or else, on Debian as root,
  * apt-get installs it. May take minutes.
@@ -54,11 +60,14 @@ export async function installRedis(log: Log): Promise<FoundRedis> {
 async function lookForRedis(): Promise<FoundRedis | undefined> {
   const onPath = await Promise.all(PROGRAMS.map((program) => which(program)));
   for (const binary of [...onPath, join(DOWNLOAD_DIR, "stable", "redis-server")]) {
-    if (binary === undefined || !(await isExecutable(binary))) continue;
-    const { stdout } = await run(binary, ["--version"]);
-    return { binary, description: `${stdout.split(" sha=")[0]} (${binary})` };
+    if (binary !== undefined && (await isExecutable(binary))) return identify(binary);
   }
   return undefined;
+}
+
+async function identify(binary: string): Promise<FoundRedis> {
+  const { stdout } = await run(binary, ["--version"]);
+  return { binary, description: `${stdout.split(" sha=")[0]} (${binary})` };
 }
 
 async function buildRedis(log: Log): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { viewOf, type ClusterView, type NodeView } from "./cluster-view.js";
-import { findRedis } from "./find-redis.js";
+import { findRedis, type FoundRedis } from "./find-redis.js";
 import { expectOutput, Keeper, randomPort } from "./programs.js";
 import { findRedisCli } from "./redis-cli.js";
 import { SERVER_OPTIONS, startNode, type RedisNode } from "./redis-node.js";
@@ -30,6 +30,8 @@ export interface ClusterOptions {
   nodeTimeoutMs?: number;
   /** Further arguments of the server program. */
   args?: readonly string[];
+  /** @default what {@link findRedis} finds */
+  program?: FoundRedis;
 }
 
 /** How far a slot has moved. */
@@ -46,7 +48,7 @@ export interface SlotMove {
  * a process does not end by itself while it has one.
  */
 export async function startRedisCluster(options: ClusterOptions = {}): Promise<RedisCluster> {
-  const { binary } = await findRedis();
+  const { binary } = options.program ?? (await findRedis());
   const cli = await findRedisCli(binary);
   for (let attempt = 1; ; attempt++) {
     const keeper = new Keeper(await mkdtemp(join(tmpdir(), "globalchannel-cluster-")));

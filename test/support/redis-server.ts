@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 
 import { RedisMemoryServer } from "redis-memory-server";
 
-import { findRedis, installRedis, type Log } from "./find-redis.js";
+import { findRedis, installRedis, type FoundRedis, type Log } from "./find-redis.js";
 import { randomPort } from "./programs.js";
 
 const HOST = "127.0.0.1";
@@ -15,14 +16,16 @@ export interface StartOptions {
   args?: readonly string[];
   /** @default a free one */
   port?: number;
+  /** @default what {@link findRedis} finds */
+  program?: FoundRedis;
 }
 
 /**
  * Starts an empty Redis on 127.0.0.1 that keeps nothing on disk. It dies within seconds of the process that started it, even
  * if that is killed; {@link RedisServer.stop} it all the same, since a process does not end by itself while it has one.
  */
-export async function startRedis({ args = [], port }: StartOptions = {}): Promise<RedisServer> {
-  const { binary, description } = await findRedis();
+export async function startRedis({ args = [], port, program }: StartOptions = {}): Promise<RedisServer> {
+  const { binary, description } = program ?? (await findRedis());
   for (let attempt = 1; ; attempt++) {
     const chosen = port ?? randomPort();
     try {
@@ -97,8 +100,8 @@ async function launch(binary: string, port: number, args: readonly string[]): Pr
     instance: {
       ip: HOST,
       port,
-      // Neither a dump left in the working directory is read, nor anything written there.
-      args: ["--dir", tmpdir(), "--dbfilename", "", ...args],
+      // Neither a dump left in the working directory is read, nor anything written there. Valkey takes no empty name.
+      args: ["--dir", tmpdir(), "--dbfilename", `${randomUUID()}.rdb`, ...args],
     },
     binary: { systemBinary: binary },
   });

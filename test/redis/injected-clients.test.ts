@@ -1,0 +1,95 @@
+import test, { type ExecutionContext } from "ava";
+import { Frontend, GlobalChannelService } from "../../src/index.js";
+import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { eventually } from "../cluster/cluster.js";
+import { startOneNodeCluster } from "../support/one-node-cluster.js";
+import { RecordingConnector } from "../support/recording-connector.js";
+import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from "../support/redis-clients.js";
+import { startRedis } from "../support/redis-server.js";
+
+/** Makes a client as an application does, and what it connects to. */
+type Inject = (t: ExecutionContext) => Promise<TestClient>;
+
+const injects = new Map<string, Inject>();
+
+for (const [kind, makeClient] of Object.entries(CLIENTS)) {
+  injects.set(kind, async (t) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    const client = makeClient({ host: server.host, port: server.port, db: 3 });
+    t.teardown(() => client.disconnect());
+    return client;
+  });
+}
+for (const [kind, makeClient] of Object.entries(CLUSTER_CLIENTS)) {
+  injects.set(`${kind} for a cluster`, async (t) => {
+    const { nodes, redisOptions } = await startOneNodeCluster(t);
+    const client = makeClient(nodes, redisOptions);
+    t.teardown(() => client.disconnect());
+    return client;
+  });
+}
+
+/** Starts a service. */
+async function serve(t: ExecutionContext, client: TestClient): Promise<GlobalChannelService> {
+  const service = new GlobalChannelService({ cluster: redis(client) });
+  await service.start();
+  t.teardown(() => service.stop(true));
+  return service;
+}
+
+for (const [kind, inject] of injects) {
+  test(`an injected client of ${kind} is used, and is left as it was`, async (t) => {
+    const client = await inject(t);
+    const listeners = () => ["ready", "close", "end", "error", "refresh"].map((event) => client.listenerCount(event));
+    await client.ping();
+    const before = listeners();
+
+    const service = await serve(t, client);
+    t.true(await service.add("room", "ann", "s1"));
+    t.false(await service.add("room", "ann", "s1"));
+    await service.stop();
+
+    t.is(client.status, "ready");
+    t.is(await client.ping(), "PONG");
+    t.deepEqual(listeners(), before);
+    const list = async () =>
+      String(await client.call("CLIENT", "LIST"))
+        .trim()
+        .split("\n");
+    await eventually(async () => (await list()).length === 1, 3000);
+  });
+
+  test(`pushes go through an injected client of ${kind}`, async (t) => {
+    const client = await inject(t);
+    const connector = new RecordingConnector();
+    const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: redis(client), connector });
+    await frontend.start();
+    t.teardown(() => frontend.stop());
+    const service = await serve(t, client);
+    connector.connect("ann");
+    await service.add("room", "ann", "s1");
+
+    const { delivered } = await service.pushMessage("connector", "chat", "hello", ["room"]);
+
+    t.is(delivered, 1);
+    t.deepEqual(connector.received("ann"), [{ route: "chat", msg: "hello" }]);
+  });
+
+  test(`what Redis refuses by an injected client of ${kind} is an error of the store`, async (t) => {
+    const client = await inject(t);
+    const connection = new RedisConnection(client);
+    const manager = new RedisChannelManager(connection);
+    await manager.start();
+    t.teardown(() => manager.stop());
+    await client.call("SET", connection.layout.of("room").sets("room"), "no hash");
+
+    const refused = [manager.getMemberSets("room"), manager.findMember("room", "ann"), manager.destroyChannel("room")];
+
+    for (const call of refused) {
+      const error = await t.throwsAsync(call);
+      t.like(error, { code: "GC_STORE_ERROR", temporary: false });
+      t.regex(error.message, /WRONGTYPE/);
+    }
+  });
+}

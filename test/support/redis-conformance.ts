@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import test from "ava";
+import { Redis } from "ioredis";
+import { ALL_BUT_USER_INDEX } from "../../src/capabilities.js";
+import {
+  channelManagerConformance,
+  missingCapabilities,
+  rpcTransportConformance,
+  serverRegistryConformance,
+  type ConformanceCase,
+  type MakeHarness,
+} from "../../src/conformance/index.js";
+import {
+  RedisChannelManager,
+  RedisConnection,
+  RedisServerRegistry,
+  RedisTransport,
+  type RedisSource,
+} from "../../src/redis/index.js";
+import type { TestClient } from "./redis-clients.js";
+import { startRedisCluster, type RedisCluster } from "./redis-cluster.js";
+import type { RedisNode } from "./redis-node.js";
+import { startSentinel, type RedisSentinel } from "./redis-sentinel.js";
+import { startRedis, type RedisServer } from "./redis-server.js";
+
+type Part<T> = new (connection: RedisConnection) => T;
+
+/** Makes harnesses for each of the parts alike. */
+export type HarnessMaker = <T>(Part: Part<T>) => MakeHarness<T>;
+
+/** What the tests of one file share. */
+interface TestServers {
+  /** Removes all keys. */
+  empty(): Promise<void>;
+  /** Closes every connection of those who are under test. */
+  interrupt(): Promise<void>;
+}
+
+export interface TestRedis extends TestServers {
+  readonly server: RedisServer;
+  readonly address: { host: string; port: number };
+  /** A connection that is not under test. */
+  readonly admin: Redis;
+}
+
+/** Call it once, at the top. */
+export function useRedis(start: () => Promise<RedisServer> = startRedis): TestRedis {
+  let server: RedisServer;
+  let admin: Redis;
+  test.before(async () => {
+    server = await start();
+    admin = new Redis(server.port, server.host);
+  });
+  test.after.always(async () => {
+    admin?.disconnect();
+    await server?.stop();
+  });
+  return {
+    get server() {
+      return server;
+    },
+    get address() {
+      return { host: server.host, port: server.port };
+    },
+    get admin() {
+      return admin;
+    },
+    empty: async () => void (await admin.flushall()),
+    interrupt: () => killClients((...command) => admin.call(...command)),
+  };
+}
+
+export interface TestRedisCluster extends TestServers {
+  readonly startupNodes: RedisCluster["startupNodes"];
+}
+
+/** Call it once, at the top. */
+export function useRedisCluster(start: () => Promise<RedisCluster> = startRedisCluster): TestRedisCluster {
+  let cluster: RedisCluster;
+  test.before(async () => {
+    cluster = await start();
+  });
+  test.after.always(() => cluster?.stop());
+  return {
+    get startupNodes() {
+      return cluster.startupNodes;
+    },
+    empty: () => cluster.flushAll(),
+    interrupt: () => killClientsOf(cluster.nodes),
+  };
+}
+
+export interface TestSentinel extends TestServers {
+  readonly sentinels: RedisSentinel["sentinels"];
+  readonly name: string;
+}
+
+/** Call it once, at the top. */
+export function useSentinel(): TestSentinel {
+  let sentinel: RedisSentinel;
+  test.before(async () => {
+    sentinel = await startSentinel();
+  });
+  test.after.always(() => sentinel?.stop());
+  return {
+    get sentinels() {
+      return sentinel.sentinels;
+    },
+    get name() {
+      return sentinel.name;
+    },
+    empty: async () => void (await (await sentinel.primary()).call("FLUSHALL")),
+    interrupt: () => killClientsOf(sentinel.nodes),
+  };
+}
+
+async function killClientsOf(nodes: readonly RedisNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => killClients((...command) => node.call(...command))));
+}
+
+/** Closes every connection to a server but the one that asks for it. */
+async function killClients(call: (...command: [string, ...string[]]) => Promise<unknown>): Promise<void> {
+  await Promise.all(["pubsub", "normal"].map((type) => call("CLIENT", "KILL", "TYPE", type)));
+}
+
+/** Instances with connections of their own, as in different processes. */
+export function bySource(servers: TestServers, source: () => RedisSource): HarnessMaker {
+  return (Part) => () => ({
+    open: () => new Part(new RedisConnection(source())),
+    close: () => servers.empty(),
+    interrupt: () => servers.interrupt(),
+  });
+}
+
+/** Instances on one client that the application has made. */
+export function byClient(servers: TestServers, makeClient: () => TestClient): HarnessMaker {
+  return (Part) => () => {
+    const prefix = randomUUID();
+    const client = makeClient();
+    client.on("error", () => {});
+    return {
+      open: () => new Part(new RedisConnection(client, { prefix })),
+      close: async () => {
+        // It must still be usable: only its owner closes it.
+        await client.ping();
+        client.disconnect();
+      },
+      interrupt: () => servers.interrupt(),
+    };
+  };
+}
+
+/** Declares the tests of all three parts. */
+export function testParts(how: string, make: HarnessMaker): void {
+  const managerCases = channelManagerConformance().filter(
+    (c) => missingCapabilities(c, ALL_BUT_USER_INDEX).length === 0,
+  );
+  declare(`manager${how}`, managerCases, make(RedisChannelManager));
+  declare(`registry${how}`, serverRegistryConformance(), make(RedisServerRegistry));
+  declare(`transport${how}`, rpcTransportConformance(), make(RedisTransport));
+}
+
+function declare<T>(what: string, cases: ConformanceCase<T>[], make: MakeHarness<T>): void {
+  // One after the other: each has connections of its own, and some watch the clock.
+  for (const { name, run } of cases) test.serial(`${what}: ${name}`, (t) => t.notThrowsAsync(run(make)));
+}
