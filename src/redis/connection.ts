@@ -28,6 +28,12 @@ export const BATCH = 1000;
 /** The same, of what costs Redis several microseconds each. */
 export const COSTLY_BATCH = 125;
 
+/**
+ * How long all servers of a cluster may be gone before what is under way fails, in milliseconds: longer than ioredis waits before it
+ * tries something again. What it keeps by then it sends first when it is connected again: nothing overtakes that.
+ */
+const KEPT_MS = 500;
+
 /** The commands with one key: a cluster sends each to the server of that. */
 export type KeyCommands = Pick<
   Redis,
@@ -47,7 +53,7 @@ export type KeyCommands = Pick<
 
 /**
  * One process's connections to Redis. It fails fast: while Redis is out of reach, every command rejects at once, where it only hangs
- * within 1 s; none is queued, and none is sent a second time.
+ * within 1 s; none is queued, and none is sent a second time. An injected client does what its options say.
  *
  * What is sent to a standalone Redis keeps its order. In a cluster, that holds for what is {@link write written} to one partition.
  */
@@ -61,7 +67,13 @@ export class RedisConnection {
   /** What is written to each partition of a cluster, one after the other: what is redirected must not be overtaken. */
   readonly #turns = new Turns<Keys>();
   /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
-  readonly #onLoss = (): void => this.#flush();
+  readonly #onLoss = (): void => {
+    this.#flush();
+    if (this.isClustered) this.#patience ??= setTimeout(() => this.#failKept(), KEPT_MS).unref();
+  };
+  /** Of a cluster: makes what is under way fail. */
+  readonly #underWay = new Set<(error: Error) => void>();
+  #patience: NodeJS.Timeout | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
 
@@ -171,10 +183,24 @@ export class RedisConnection {
     if (link?.client.status !== "ready") throw unavailable(`the connection is ${link?.client.status ?? "closed"}`);
     link.cork();
     try {
-      return await send(link);
+      return await (this.isClustered ? this.#unlessKept(send(link)) : send(link));
     } catch (error) {
       throw toStoreError(error);
     }
+  }
+
+  /** Settles as `work` does, or fails where the client keeps it while all servers are gone. */
+  #unlessKept<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#underWay.add(reject);
+      work.finally(() => this.#underWay.delete(reject)).then(resolve, reject);
+    });
+  }
+
+  #failKept(): void {
+    this.#patience = undefined;
+    if (this.#link?.client.status === "ready") return;
+    for (const fail of this.#underWay) fail(unavailable("the connection was lost"));
   }
 
   #flush(): void {

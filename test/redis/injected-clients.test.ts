@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Frontend, GlobalChannelService } from "../../src/index.js";
 import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
@@ -91,5 +92,35 @@ for (const [kind, inject] of injects) {
       t.like(error, { code: "GC_STORE_ERROR", temporary: false });
       t.regex(error.message, /WRONGTYPE/);
     }
+  });
+}
+
+for (const [kind, makeClient] of Object.entries(CLUSTER_CLIENTS)) {
+  test(`while a whole cluster is gone, what an injected client of ${kind} keeps fails, and nothing waits for it`, async (t) => {
+    const { server, nodes, redisOptions } = await startOneNodeCluster(t);
+    const client = makeClient(nodes, redisOptions);
+    client.on("error", () => {});
+    t.teardown(() => client.disconnect());
+    const manager = new RedisChannelManager(new RedisConnection(client));
+    await manager.start();
+    t.teardown(() => manager.stop());
+    await manager.add("room", "ann", "s1");
+
+    process.kill(server.pid!, "SIGSTOP");
+    const calls = Promise.allSettled([
+      manager.add("room", "bob", "s1"),
+      manager.destroyChannel("room"),
+      manager.destroyChannel("room"),
+      manager.getMemberSets("room"),
+    ]);
+    await sleep(100);
+    await server.kill();
+    const results = await Promise.race([calls, sleep(2000)]);
+    t.is(results?.length, 4);
+    for (const result of results!) t.like(result, { status: "rejected", reason: { code: "GC_STORE_UNAVAILABLE" } });
+    await t.throwsAsync(manager.add("room", "cid", "s1"), { code: "GC_STORE_UNAVAILABLE" });
+
+    await server.restart();
+    await eventually(() => manager.add("hall", "ann", "s1"), 20_000);
   });
 }
