@@ -69,7 +69,7 @@ export class RedisConnection {
   /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
   readonly #onLoss = (): void => {
     this.#flush();
-    if (this.isClustered) this.#patience ??= setTimeout(() => this.#failKept(), KEPT_MS).unref();
+    if (this.isClustered && !this.#patience) this.#patience = setTimeout(() => this.#failKept(), KEPT_MS).unref();
   };
   /** Of a cluster: makes what is under way fail. */
   readonly #underWay = new Set<(error: Error) => void>();
