@@ -49,15 +49,18 @@ function pushInTurn(): void {
 
 /** What Redis is asked while it is out of reach waits until it is back. */
 function waitForRedis(): void {
-  const { command } = RedisConnection.prototype;
-  RedisConnection.prototype.command = async function <T>(...args: Parameters<typeof command<T>>): Promise<T> {
-    for (;;) {
-      try {
-        return await command.apply<RedisConnection, typeof args, Promise<T>>(this, args);
-      } catch (error) {
-        if (!isGlobalChannelError(error) || !error.temporary) throw error;
-        await sleep(50);
+  for (const method of ["command", "run", "publish"] as const) {
+    const ask = RedisConnection.prototype[method] as (...args: unknown[]) => Promise<unknown>;
+    const patient = async function (this: RedisConnection, ...args: unknown[]): Promise<unknown> {
+      for (;;) {
+        try {
+          return await ask.apply(this, args);
+        } catch (error) {
+          if (!isGlobalChannelError(error) || !error.temporary) throw error;
+          await sleep(50);
+        }
       }
-    }
-  };
+    };
+    Object.defineProperty(RedisConnection.prototype, method, { value: patient });
+  }
 }
