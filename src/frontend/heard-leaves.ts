@@ -35,6 +35,11 @@ export class HeardLeaves {
     }
   }
 
+  /** Nothing is known any more of when these have left. */
+  forget(name: string, uids: readonly string[]): void {
+    if (this.#leaves.size > 0) for (const uid of uids) this.#leaves.delete(setKey(name, uid));
+  }
+
   /** Whether the last that was heard of a user is that it has left. */
   hasLeft(name: string, uid: string): boolean {
     return this.#leaves.get(setKey(name, uid))?.isBack === false;
@@ -64,8 +69,10 @@ export class HeardLeaves {
 function remember(leaves: Map<string, HeardLeave>, key: string, version: Version | undefined): void {
   const now = performance.now();
   // To its new place in the order.
+  const before = leaves.get(key);
   leaves.delete(key);
-  leaves.set(key, { at: now, version, isBack: false });
+  // Of one who has left already, the leave that was the last one counts.
+  leaves.set(key, { at: now, version: version ?? (before?.isBack ? undefined : before?.version), isBack: false });
   for (const [oldest, { at }] of leaves) {
     if (at > now - MEMORY_MS && leaves.size <= MAX_LEAVES) break;
     leaves.delete(oldest);

@@ -32,10 +32,14 @@ interface Copy {
   uids: Set<string>;
   /** Whether a change was missed: the members are the best that is known, and must be read before they are used. */
   stale: boolean;
-  /** Whether the store may have lost what is here. */
-  mayBeLost?: boolean;
+  /** Since when the store may have lost what is here, or may lose it, as changes are not told. */
+  doubtedAt?: number | undefined;
+  /** Whether they are told again: it is read for the last time. */
+  isTold?: boolean;
 }
 
+/** For how long changes may not be told so that who is no longer in the store may be lost: stores keep for a minute who has left. */
+const MAX_DOUBT_MS = 50_000;
 /** How many reads begin again because of missed changes before the read is given up. */
 const MAX_READS = 50;
 /** How many changes are kept for a read that is under way. */
@@ -78,9 +82,9 @@ export class Mirror {
         this.#listener.change(change);
       },
       // The store may be asked before changes are told again: what is here is not to be used until then.
-      interrupted: (gap) => this.#doubt(gap),
+      interrupted: (gap) => this.#doubt(gap, false),
       gap: (gap) => {
-        this.#doubt(gap);
+        this.#doubt(gap, true);
         this.#misses++;
         this.#listener.gap(gap);
       },
@@ -175,11 +179,12 @@ export class Mirror {
     this.#missesCaughtUp = misses;
   }
 
-  #doubt({ concerns = () => true, mayHaveLost = false }: ChangeGap = {}): void {
+  #doubt({ concerns = () => true, mayHaveLost = false }: ChangeGap = {}, isTold: boolean): void {
     for (const [name, copy] of this.#copies) {
       if (!concerns(name)) continue;
       copy.stale = true;
-      copy.mayBeLost ||= mayHaveLost;
+      copy.isTold = isTold;
+      if (mayHaveLost) copy.doubtedAt ??= performance.now();
     }
     for (const [name, read] of this.#reads) read.missed ||= concerns(name);
   }
@@ -279,7 +284,10 @@ export class Mirror {
     const before = this.#copies.get(name);
     const dropped = [...(before?.uids ?? [])].filter((uid) => !copy?.uids.has(uid));
     this.#remove(name, dropped);
-    if (dropped.length > 0) this.#listener.dropped(name, dropped, before?.mayBeLost ?? false);
+    // The store has not gone back: a leave that it knows of is a later one than any that was heard of.
+    if (before && copy && isAtLeast(copy.version, before.version)) this.#leaves.forget(name, dropped);
+    if (dropped.length > 0) this.#listener.dropped(name, dropped, mayBeLost(before));
+    if (copy && before && !before.isTold) copy.doubtedAt = before.doubtedAt;
     if (!copy) return;
     this.#copies.set(name, copy);
     const undone: string[] = [];
@@ -294,6 +302,11 @@ export class Mirror {
     for (const uid of uids) this.#channelsByUid.delete(uid, name);
     this.#copies.delete(name);
   }
+}
+
+/** Whether a store may have lost what was here, and knows still who was told to leave since that is in doubt. */
+function mayBeLost(copy: Copy | undefined): boolean {
+  return copy?.doubtedAt !== undefined && performance.now() - copy.doubtedAt < MAX_DOUBT_MS;
 }
 
 /** A change that made a version. */

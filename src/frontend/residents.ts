@@ -22,6 +22,9 @@ interface ResidentsOptions {
 const LEAVE_ATTEMPTS = 20;
 const LEAVE_AGAIN_MS = 50;
 
+/** For how long it is kept in mind who has come, in milliseconds: until a cluster with its default time-outs has failed over. */
+const ARRIVAL_MEMORY_MS = 60_000;
+
 /** Channels of which it is not known whether a user has left them. */
 interface Doubt {
   readonly names: Set<string>;
@@ -161,21 +164,33 @@ export class Residents {
       this.#undone.delete(uid, name);
       uidsOf.set(name, [...(uidsOf.get(name) ?? []), uid]);
     }
-    await Promise.all([...uidsOf].map(([name, uids]) => this.#takeOut(name, uids)));
+    await Promise.all([...uidsOf].map(([name, uids]) => this.#takeOutOrLater(name, uids)));
   }
 
-  /** Takes out who has left and has not joined since. */
-  async #takeOut(name: string, uids: readonly string[]): Promise<void> {
+  /** What fails is done after the next renewal of the lease. */
+  async #takeOutOrLater(name: string, uids: readonly string[]): Promise<void> {
+    let isDone = false;
+    try {
+      isDone = await this.#takeOut(name, uids);
+    } finally {
+      if (!isDone) for (const uid of uids) this.#undone.add(uid, name);
+    }
+  }
+
+  /** Takes out who has left and has not joined since. Resolves whether that is done. */
+  async #takeOut(name: string, uids: readonly string[]): Promise<boolean> {
     const mirror = this.#mirror!;
     for (let attempt = 0; attempt < LEAVE_ATTEMPTS; attempt++) {
       await mirror.catchUp();
       const version = mirror.versionOf(name);
       const back = uids.filter((uid) => mirror.has(name, uid) && mirror.hasLeft(name, uid));
-      if (back.length === 0) return;
+      if (back.length === 0) return true;
       // Others may change the set at the same time.
-      if (version && (await this.#manager.leaveIfUnchanged?.(name, this.#frontend.sid, back, version, "leave"))) return;
+      if (version && (await this.#manager.leaveIfUnchanged?.(name, this.#frontend.sid, back, version, "leave")))
+        return true;
       await sleep(LEAVE_AGAIN_MS);
     }
+    return false;
   }
 
   #noticeLeave({ name, uids, reason }: Extract<MemberSetChange, { type: "leave" }>): void {
@@ -312,12 +327,16 @@ export class Residents {
 
   #forget(): void {
     const before = performance.now() - MEMORY_MS;
-    for (const changed of [this.#arrived, this.#departed]) {
-      for (const [uid, at] of changed) {
-        if (at > before) break;
-        changed.delete(uid);
-      }
-    }
+    forgetBefore(this.#departed, before);
+    forgetBefore(this.#arrived, performance.now() - ARRIVAL_MEMORY_MS);
     this.#restoration.forget();
+  }
+}
+
+/** @param times in their order */
+function forgetBefore(times: Map<string, number>, before: number): void {
+  for (const [uid, at] of times) {
+    if (at > before) break;
+    times.delete(uid);
   }
 }

@@ -29,10 +29,15 @@ export class ClusterPush {
     const partitions = [...byPartition(this.#connection.layout, names, (name) => name).keys()];
     return this.#turnstile.pass(partitions, this.#read(stype, names), ({ bySid, live }) => {
       const pushes = encode();
-      return live.map((sid) => {
+      return live.flatMap((sid): Place[] => {
         const entries = bySid.get(sid)!;
-        const message = encodeFusedPushes(entries, this.#transport.id, textsFor(entries, pushes));
-        return { sid, entries, receivers: this.#transport.sendTo(sid, message) };
+        const texts = textsFor(entries, pushes);
+        // All of them have been waiting for too long.
+        if (texts.length === 0) return [];
+        const receivers = this.#transport.sendTo(sid, encodeFusedPushes(entries, this.#transport.id, texts));
+        // Where nobody listens to what becomes of a push any more.
+        receivers.catch(() => {});
+        return [{ sid, entries, receivers }];
       });
     });
   }

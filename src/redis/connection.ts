@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { type GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import { resolveOptions } from "../options.js";
 import { ClusterLink } from "./cluster-link.js";
 import { withPatience } from "./disconnect.js";
@@ -66,6 +67,8 @@ export class RedisConnection {
   readonly #queues = new Map<Keys, SendQueue>();
   /** What is written to each partition of a cluster, one after the other: what is redirected must not be overtaken. */
   readonly #turns = new Turns<Keys>();
+  /** The last write to each that found its server away. */
+  readonly #failures = new Map<Keys, { at: number; error: GlobalChannelError }>();
   /** An injected client may keep what is under way until it is connected again: what waits for that must not. */
   readonly #onLoss = (): void => {
     this.#flush();
@@ -143,7 +146,20 @@ export class RedisConnection {
   /** Runs a script that touches one partition, after what was written to that before. @throws as {@link command} */
   write<T>(partition: Keys, script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
     if (!this.isClustered) return this.run(script, keys, args);
-    return this.#turns.take(partition, () => this.read(partition, script, keys, args));
+    this.#queues.get(partition)?.flush();
+    const calledAt = performance.now();
+    return this.#turns.take(partition, async () => {
+      // One of those that this has waited for has shown that the server is away: it would not fare better.
+      const failure = this.#failures.get(partition);
+      if (failure && failure.at >= calledAt) throw failure.error;
+      try {
+        return await this.read<T>(partition, script, keys, args);
+      } catch (error) {
+        if (isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE")
+          this.#failures.set(partition, { at: performance.now(), error });
+        throw error;
+      }
+    });
   }
 
   /** Runs a script that touches one partition. @throws as {@link command} */
@@ -177,8 +193,7 @@ export class RedisConnection {
   }
 
   async #send<T>(send: (link: Link) => Promise<T>): Promise<T> {
-    // In a cluster only what is written has to keep its order.
-    if (!this.isClustered) this.#flush();
+    this.flush();
     const link = this.#link;
     if (link?.client.status !== "ready") throw unavailable(`the connection is ${link?.client.status ?? "closed"}`);
     link.cork();
@@ -201,6 +216,11 @@ export class RedisConnection {
     this.#patience = undefined;
     if (this.#link?.client.status === "ready") return;
     for (const fail of this.#underWay) fail(unavailable("the connection was lost"));
+  }
+
+  /** Sends to a standalone Redis what was gathered: what is sent from now on comes after it. In a cluster only what is written keeps its order. */
+  flush(): void {
+    if (!this.isClustered) this.#flush();
   }
 
   #flush(): void {

@@ -30,7 +30,8 @@ export class LiveFrontends {
   async know(): Promise<void> {
     if (performance.now() - this.#readAt < KNOWN_MS) return;
     this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
-    await this.#reading;
+    // Where the leases cannot be read, what is known of them may do.
+    await this.#reading.catch(() => {});
   }
 
   /** Those of some frontends that are alive and of a type. */

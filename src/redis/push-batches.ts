@@ -142,9 +142,10 @@ export class PushBatches {
           const id = transport.enter(exchange);
           return { text: encodeFusedPush(push.ack ? id : withoutAnswer(id), channels, push), channels };
         });
+    let places: Place[] = [];
     try {
       if (waitingPushes.length === 0) return;
-      const places = await send(batch.stype, [...indices.keys()], encode);
+      places = await send(batch.stype, [...indices.keys()], encode);
       this.#frontends = Math.max(1, places.length, this.#frontends - 1);
       for (const [{ push, exchange, resolve }, channels] of channelsOf) {
         resolve(this.#sentTo(places, channels, push, exchange));
@@ -155,7 +156,11 @@ export class PushBatches {
         reject(error);
       }
     } finally {
-      waiting.remove(batch.length + batch.pushes.length * OVERHEAD);
+      // What waits for an inbox waits, too.
+      const release = (): void => waiting.remove(batch.length + batch.pushes.length * OVERHEAD);
+      const underWay = places.flatMap(({ receivers }) => (typeof receivers === "number" ? [] : [receivers]));
+      if (underWay.length === 0) release();
+      else void Promise.allSettled(underWay).then(release);
     }
   }
 

@@ -40,7 +40,7 @@ export class ServerSubscriptions implements Subscriptions {
     });
     client.on("error", () => {});
     client.on("close", () => {
-      const lost = this.#all();
+      const lost = this.#all().filter(({ stands }) => stands);
       for (const subscription of lost) subscription.lose();
       tellListeners("lost", lost);
     });

@@ -35,6 +35,7 @@ export class ShardSubscriber {
   /** A number that rises when a subscription begins or ends, and when that is done. */
   #changes = 0;
   #checks: NodeJS.Timeout | undefined;
+  #isChecking = false;
   #probed = 0;
 
   constructor(options: ShardSubscriberOptions) {
@@ -133,6 +134,17 @@ export class ShardSubscriber {
 
   /** Asks the server how many subscriptions it has, for it ends those whose slots move, and looks which ones are missing. */
   async #check(): Promise<void> {
+    // Many end at the same time where many slots move.
+    if (this.#isChecking) return;
+    this.#isChecking = true;
+    try {
+      await this.#checkNow();
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  async #checkNow(): Promise<void> {
     if (this.#client.status !== "ready") return;
     const before = this.#changes;
     // Where it fails, so does the connection.

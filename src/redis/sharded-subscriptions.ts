@@ -76,6 +76,7 @@ export class ShardedSubscriptions implements Subscriptions {
     clearInterval(this.#looks);
     this.#cluster.off("refresh", this.#onRefresh);
     this.#channels.clear();
+    this.#regained.clear();
     await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.close()));
   }
 
@@ -167,7 +168,8 @@ export class ShardedSubscriptions implements Subscriptions {
       throw error;
     }
     if (!this.#isWanted(channel)) {
-      await this.#leave(channel);
+      // Unless somebody has subscribed anew there meanwhile.
+      if (this.#channels.get(channel.channel)?.at !== owner) await this.#leave(channel);
       return;
     }
     // Its connection was lost before this was handed over.
@@ -192,7 +194,7 @@ export class ShardedSubscriptions implements Subscriptions {
         // Where it was before it may be told of for a while, too.
         if (subscription?.at === server) subscription.receive(message, channel);
       },
-      moved: (owners) => this.#moveTo(owners),
+      moved: (owners) => this.#moveTo(server, owners),
       regained: (channels) => this.#tellGapsSoon(channels.flatMap((name) => this.#channels.get(name) ?? [])),
       dead: (dead) => {
         reportError(this, deadSubscriptions(dead));
@@ -212,8 +214,10 @@ export class ShardedSubscriptions implements Subscriptions {
   }
 
   /** A server says where the slots of some are now. */
-  #moveTo(owners: ReadonlyMap<string, string>): void {
-    const moved = [...owners.keys()].flatMap((name) => this.#channels.get(name) ?? []).filter(({ stands }) => stands);
+  #moveTo(server: string, owners: ReadonlyMap<string, string>): void {
+    const moved = [...owners.keys()]
+      .flatMap((name) => this.#channels.get(name) ?? [])
+      .filter(({ stands, at }) => stands && at === server);
     // What servers call each other is not what they are called from here then.
     const isMapped = this.#cluster.options.natMap !== undefined;
     for (const channel of moved) channel.owner = isMapped ? undefined : owners.get(channel.channel);
@@ -287,7 +291,8 @@ export class ShardedSubscriptions implements Subscriptions {
   }
 
   #tellGaps(): void {
-    const regained = [...this.#regained];
+    // Of those that are lost again the gap is told later.
+    const regained = [...this.#regained].filter(({ stands }) => stands);
     this.#regained.clear();
     tellListeners("gap", regained);
   }

@@ -49,7 +49,7 @@ export const CONNECT_TIMEOUT_MS = 5000;
 const NODE_CONNECT_TIMEOUT_MS = 1000;
 /** After how long without an answer a connection counts as dead that is just being made, or is for subscriptions, in milliseconds. */
 export const SOCKET_TIMEOUT_MS = 3000;
-/** The same where Sentinel may have named another primary by then. */
+/** The same where a replica may be the primary by then. */
 const WATCHED_SOCKET_TIMEOUT_MS = 1000;
 /** The longest pause between two attempts to connect again, in milliseconds. */
 const MAX_RETRY_MS = 250;
@@ -82,6 +82,8 @@ const TIMEOUTS = {
   disconnectTimeout: 100,
 };
 
+const NODE_TIMEOUTS = { connectTimeout: NODE_CONNECT_TIMEOUT_MS, socketTimeout: WATCHED_SOCKET_TIMEOUT_MS };
+
 /** The client for a standalone Redis, or the primary that Sentinel names: the injected one, or a new one. */
 export function createServerClient(source: string | RedisOptions): Redis {
   const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
@@ -101,7 +103,7 @@ export function createServerClient(source: string | RedisOptions): Redis {
 export function createClusterClient({ cluster, redisOptions, ...options }: RedisClusterSource): Cluster {
   const client = new Cluster([...cluster], {
     ...options,
-    redisOptions: { ...TIMEOUTS, connectTimeout: NODE_CONNECT_TIMEOUT_MS, ...redisOptions, ...FAIL_FAST },
+    redisOptions: { ...TIMEOUTS, ...NODE_TIMEOUTS, ...redisOptions, ...FAIL_FAST },
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: true,
     lazyConnect: true,

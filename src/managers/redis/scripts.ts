@@ -245,6 +245,8 @@ export const drain = defineScript(
 local gone = redis.call('SPOP', KEYS[1], ARGV[4])
 if #gone > 0 then publish(ARGV[1], ARGV[2], ARGV[3], 'leave', 'null', 'destroyed', gone) end
 return #gone`,
+  // It publishes: where the slot moves, only its owner is heard.
+  { findsKeys: true },
 );
 
 /**

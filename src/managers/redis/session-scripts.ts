@@ -40,12 +40,15 @@ export const changeUsers = defineScript(
   /* lua */ `
 local signs, has = ARGV[3], {}
 for i, user in ipairs(KEYS) do
+  has[i] = 1
   if string.byte(signs, i) == 43 then
     redis.call('HSET', user, ARGV[1], ARGV[2])
-  elseif redis.call('HGET', user, ARGV[1]) == ARGV[2] then
-    redis.call('HDEL', user, ARGV[1])
+  else
+    local incarnation = redis.call('HGET', user, ARGV[1])
+    if not incarnation or incarnation == ARGV[2] then has[i] = 0 end
+    -- The last that is asked for: a key that is gone is not to be touched while its slot moves.
+    if incarnation == ARGV[2] then redis.call('HDEL', user, ARGV[1]) end
   end
-  has[i] = redis.call('HEXISTS', user, ARGV[1])
 end
 return table.concat(has)`,
 );

@@ -77,6 +77,8 @@ export class RedisTransport implements RpcTransport {
     options: { timeoutMs: number },
   ): Promise<ReplyTo<R>> {
     const exchange = this.openExchange(options.timeoutMs);
+    // Pushes that were called for before have earlier ids.
+    this.#connection.flush();
     const id = this.enter(exchange);
     return new Promise((resolve, reject) => {
       exchange.expect(
@@ -92,6 +94,7 @@ export class RedisTransport implements RpcTransport {
   }
 
   async send(sid: string, request: FrontendRequest): Promise<void> {
+    this.#connection.flush();
     const receivers = await this.sendTo(sid, encodeRequest(this.id, withoutAnswer(++this.#lastId), request));
     if (receivers === 0) throw unreachable(sid);
   }
