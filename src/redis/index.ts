@@ -14,7 +14,8 @@ export type { RedisClient, RedisClusterClient, RedisClusterSource, RedisSource }
 export { migrate, type MigrationOptions, type MigrationProgress, type MigrationReport } from "./migrate.js";
 
 /**
- * A cluster on one Redis (6.2 or newer) or Valkey: membership, leases and transport share two connections for each process.
+ * A cluster on one Redis (6.2 or newer), one that Sentinel watches, a Redis Cluster (7.0 or newer) or Valkey: membership, leases and
+ * transport share two connections for each process, in a Redis Cluster two to each primary.
  *
  * @param source a URL, ioredis options, or a client of ioredis 5 or 6, which is never closed here (its subscriptions get connections
  *   of their own)

@@ -97,7 +97,7 @@ export class Keys {
     return `${this.changesPrefix}*`;
   }
 
-  /** pub/sub: matches {@link allChanges}, but is no sid's, for those are not empty. Only probes go there. */
+  /** pub/sub: matches {@link allChanges}, but is no sid's, for those are not empty. Probes go there; in a cluster, all changes, too. */
   get noChanges(): string {
     return this.changesPrefix;
   }
