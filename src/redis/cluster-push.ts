@@ -5,7 +5,8 @@ import type { RedisConnection } from "./connection.js";
 import { type Keys, unescape } from "./keys.js";
 import { byPartition } from "./layout.js";
 import { LiveFrontends } from "./live-frontends.js";
-import { type EncodedPush, NONE, type Place, type SendPushes } from "./push-batches.js";
+import type { EncodedPush, SendPushes } from "./push-batches.js";
+import { NONE, type Place } from "./sent-push.js";
 
 /**
  * Pushes on a Redis Cluster, where no script sees both the channels' sets and the inboxes: the sets are read in one round trip, and

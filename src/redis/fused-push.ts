@@ -5,9 +5,10 @@ import { ClusterPush } from "./cluster-push.js";
 import type { RedisConnection } from "./connection.js";
 import { unescape } from "./keys.js";
 import { NOW } from "./leases.js";
-import { boundOfWaiting, MAX_NAMES, type Place, PushBatches, type SendPushes } from "./push-batches.js";
+import { boundOfWaiting, MAX_NAMES, PushBatches, type SendPushes } from "./push-batches.js";
 import { defineScript } from "./script.js";
 import { SendQueue } from "./send-queue.js";
+import type { Place } from "./sent-push.js";
 
 /**
  * Sends pushes to the live frontends of a type that have members of their channels: one message to each frontend.

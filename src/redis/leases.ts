@@ -1,5 +1,7 @@
+import { chunks } from "../batches.js";
+import type { FrontendInfo } from "../types.js";
 import type { RedisConnection } from "./connection.js";
-import { escape } from "./keys.js";
+import { escape, unescape } from "./keys.js";
 import { defineScript } from "./script.js";
 
 /*
@@ -48,37 +50,53 @@ return {redis.call('HGET', KEYS[1], ARGV[1]), now()}`,
 );
 
 /**
- * Reads the leases that are live.
+ * Lists leases.
  * KEYS: 1 servers
- * ARGV: none
- * Returns {sid (escaped), stype (percent-encoded), how long it lasts (ms), sid, ...}.
+ * ARGV: 1 'live', or 2 'dead' and after it for how long (ms)
+ * Returns {sid (escaped), incarnation, stype and holder, how long it lasts (ms; below 0: how long ago it ended), sid, ...}.
  */
-const readLive = defineScript(
-  "readLive",
+const list = defineScript(
+  "list",
   /* lua */ `${LEASES}
 local found, time = {}, now()
 local leases = redis.call('HGETALL', KEYS[1])
 for i = 1, #leases, 2 do
-  local deadline, live, _, rest = parseLease(leases[i + 1])
-  if live and deadline > time then
+  local deadline, live, incarnation, rest = parseLease(leases[i + 1])
+  local wanted
+  if ARGV[1] == 'live' then wanted = live and deadline > time else wanted = deadline + tonumber(ARGV[2]) < time end
+  if wanted then
     found[#found + 1] = leases[i]
-    found[#found + 1] = string.match(rest, '^%S+')
+    found[#found + 1] = incarnation
+    found[#found + 1] = rest
     found[#found + 1] = deadline - time
   end
 end
 return found`,
 );
 
-/** The leases that are live: sids escaped, types percent-encoded. 1 round trip. */
-export async function readLeases(
-  connection: RedisConnection,
-): Promise<{ sid: string; stype: string; msLeft: number }[]> {
-  const flat = await connection.run<(string | number)[]>(readLive, [connection.layout.servers], []);
-  const leases: { sid: string; stype: string; msLeft: number }[] = [];
-  for (let index = 0; index < flat.length; index += 3) {
-    leases.push({ sid: String(flat[index]), stype: String(flat[index + 1]), msLeft: Number(flat[index + 2]) });
-  }
-  return leases;
+/** Those that are live, or that ended more than so many milliseconds ago. */
+export type LeaseFilter = ["live"] | ["dead", number];
+
+interface ListedLease extends FrontendInfo {
+  /** How long it lasts. */
+  msLeft: number;
+}
+
+/** 1 round trip. */
+export async function listLeases(connection: RedisConnection, ...filter: LeaseFilter): Promise<ListedLease[]> {
+  type Listed = [sid: string, incarnation: string, description: string, msLeft: number];
+  const flat = await connection.run<unknown[]>(list, [connection.layout.servers], filter);
+  return chunks(flat, 4).map((listed) => {
+    const [sid, incarnation, description, msLeft] = listed as Listed;
+    const { stype, holder } = parseDescription(description);
+    return { sid: unescape(sid), incarnation: decodeURIComponent(incarnation), stype, holder, msLeft };
+  });
+}
+
+/** The stype and the holder in a lease. */
+export function parseDescription(description: string): { stype: string; holder: string } {
+  const [stype = "", holder = ""] = description.split(" ");
+  return { stype: decodeURIComponent(stype), holder: decodeURIComponent(holder) };
 }
 
 /** A lease as others see it. */

@@ -1,6 +1,5 @@
 import type { RedisConnection } from "./connection.js";
-import { unescape } from "./keys.js";
-import { readLeases } from "./leases.js";
+import { listLeases } from "./leases.js";
 
 /** For how long leases that were read are known, in milliseconds. */
 const KNOWN_MS = 100;
@@ -46,15 +45,10 @@ export class LiveFrontends {
 
   async #read(): Promise<void> {
     const askedAt = performance.now();
-    const leases = await readLeases(this.#connection);
+    const leases = await listLeases(this.#connection, "live");
     // A later one may have been answered before.
     if (askedAt < this.#readAt) return;
-    this.#leases = new Map(
-      leases.map(({ sid, stype, msLeft }) => [
-        unescape(sid),
-        { stype: decodeURIComponent(stype), until: askedAt + msLeft },
-      ]),
-    );
+    this.#leases = new Map(leases.map(({ sid, stype, msLeft }) => [sid, { stype, until: askedAt + msLeft }]));
     this.#readAt = askedAt;
   }
 }

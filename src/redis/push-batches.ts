@@ -1,12 +1,12 @@
 import { Bound } from "../bound.js";
-import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
-import { encodeFusedPush, versionOf, withoutAnswer } from "../transports/redis/wire.js";
-import type { ChannelPush, FrontendRequest, PushedFrontend, ReplyListener, SentPush } from "../types.js";
+import { encodeFusedPush, withoutAnswer } from "../transports/redis/wire.js";
+import type { ChannelPush, SentPush } from "../types.js";
 import type { SendQueue } from "./send-queue.js";
+import { type Place, sentPush, withCounts } from "./sent-push.js";
 
-/** To how many channels a push may go. */
+/** To how many channels a push of one script may go. */
 export const MAX_NAMES = 100;
 /**
  * How many pushes, how many channels in all of them, and how many characters of their bodies, go together: keeps what Redis does in
@@ -27,15 +27,6 @@ const OVERHEAD = 500;
 export interface EncodedPush {
   readonly text: string;
   readonly channels: readonly number[];
-}
-
-/** A frontend that a message was sent to. */
-export interface Place {
-  sid: string;
-  /** How many have got the message: none, where nobody listens. */
-  receivers: number | Promise<number>;
-  /** Its entries in the sets of the channels, in the order of the names; `-`: there is none. */
-  entries: readonly string[];
 }
 
 /**
@@ -147,8 +138,9 @@ export class PushBatches {
       if (waitingPushes.length === 0) return;
       places = await send(batch.stype, [...indices.keys()], encode);
       this.#frontends = Math.max(1, places.length, this.#frontends - 1);
+      const counted = places.map(withCounts);
       for (const [{ push, exchange, resolve }, channels] of channelsOf) {
-        resolve(this.#sentTo(places, channels, push, exchange));
+        resolve(sentPush(counted, channels, push, exchange, transport));
       }
     } catch (error) {
       for (const { exchange, reject } of waitingPushes) {
@@ -163,75 +155,11 @@ export class PushBatches {
       else void Promise.allSettled(underWay).then(release);
     }
   }
-
-  /** A push to those of the frontends that it is for. */
-  #sentTo(places: readonly Place[], channels: readonly number[], push: ChannelPush, exchange: Exchange): SentPush {
-    // To some the message brought other pushes.
-    const own = places.filter(({ entries }) => channels.some((channel) => entries[channel] !== NONE));
-    if (!push.ack || own.length === 0) exchange.cancel();
-    return {
-      parts: own.map(({ sid, entries }): PushedFrontend => ({ sid, count: countOf(entries, channels) })),
-      listen: (listener) => {
-        if (push.ack && own.length > 0) {
-          const asked = new Set(own.map(({ sid }) => sid));
-          exchange.expect(asked, listener, (sid) => requestTo(sid, own, channels, push));
-        }
-        for (const { sid, receivers } of own) this.#tellSent(sid, receivers, push, exchange, listener);
-      },
-    };
-  }
-
-  #tellSent(
-    sid: string,
-    receivers: Place["receivers"],
-    { ack }: ChannelPush,
-    exchange: Exchange,
-    listener: ReplyListener,
-  ): void {
-    if (typeof receivers !== "number") {
-      receivers.then(
-        (known) => this.#tellSent(sid, known, { ack } as ChannelPush, exchange, listener),
-        (error: Error) => (ack ? exchange.fail(sid, error) : listener.failed(sid, error)),
-      );
-    } else if (ack) {
-      if (receivers === 0) this.#options.transport.unreached(exchange, sid);
-    } else if (receivers > 0) {
-      listener.sent(sid);
-    } else {
-      listener.failed(sid, unreachable(sid));
-    }
-  }
 }
-
-/** The entry of a frontend without members. */
-export const NONE = "-";
 
 /** The place of a name among those that are known, maybe the next one. */
 function indexOf(indices: Map<string, number>, name: string): number {
   let index = indices.get(name);
   if (index === undefined) indices.set(name, (index = indices.size));
   return index;
-}
-
-/** How many members the channels have at a frontend. */
-function countOf(entries: readonly string[], channels: readonly number[]): number {
-  return channels.reduce((sum, channel) => {
-    const entry = entries[channel]!;
-    return entry === NONE ? sum : sum + Number(entry.slice(entry.lastIndexOf(".") + 1));
-  }, 0);
-}
-
-/** What a push has sent to a frontend. */
-function requestTo(
-  at: string,
-  places: readonly Place[],
-  channels: readonly number[],
-  { names, route, body, except }: ChannelPush,
-): FrontendRequest {
-  const { entries } = places.find(({ sid }) => sid === at)!;
-  const there = names
-    .map((name, index) => ({ name, entry: entries[channels[index]!]! }))
-    .filter(({ entry }) => entry !== NONE);
-  const target = { channels: there.map(({ name, entry }) => ({ name, version: versionOf(entry) })) };
-  return { type: "push", target, route, body, ...(except.length > 0 && { except }) };
 }

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { reportError } from "../diagnostics.js";
 import type { Unsubscribe } from "../types.js";
+import { answers } from "./answers.js";
 import { disconnect, withPatience } from "./disconnect.js";
 import type { Keys } from "./keys.js";
 import { type Probe, Prober } from "./prober.js";
@@ -29,13 +30,7 @@ export class ServerSubscriptions implements Subscriptions {
     this.#prober = new Prober({
       standing: () => this.#all().filter(({ stands }) => stands),
       publish,
-      // A connection that does not answer ends by its `socketTimeout`.
-      ask: async () =>
-        client.status === "ready" &&
-        client.ping().then(
-          () => true,
-          () => false,
-        ),
+      ask: () => answers(client),
       dead: (dead) => this.#bury(dead),
     });
     client.on("error", () => {});

@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { answers } from "./answers.js";
 import { disconnect } from "./disconnect.js";
 import { type Probe, Prober } from "./prober.js";
 import { SOCKET_TIMEOUT_MS } from "./source.js";
@@ -69,7 +70,7 @@ export class ShardSubscriber {
       // One at a time: there are many.
       choose: (subscriptions) => [subscriptions[this.#probed++ % subscriptions.length]!],
       publish,
-      ask: () => this.#isAlive(),
+      ask: () => answers(client),
       dead,
     });
     this.#opened = this.#open();
@@ -120,16 +121,6 @@ export class ShardSubscriber {
     await this.#client.connect();
     this.#prober.start();
     this.#checks = setInterval(() => void this.#check(), CHECK_MS).unref();
-  }
-
-  async #isAlive(): Promise<boolean> {
-    return (
-      this.#client.status === "ready" &&
-      this.#client.ping().then(
-        () => true,
-        () => false,
-      )
-    );
   }
 
   /** Asks the server how many subscriptions it has, for it ends those whose slots move, and looks which ones are missing. */

@@ -25,7 +25,7 @@ const LOOK_MS = 5000;
 /** How long it is waited before a subscription is tried again, in milliseconds: the cluster may be choosing a new primary. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 500;
-/** How often in a row it is followed where the servers say that it is. */
+/** Up to which attempt it is followed at once where the servers say that it is. */
 const MAX_HOPS = 5;
 /** How long one that Redis refuses, for another reason than that it is elsewhere. */
 const REFUSED_MS = 1000;
@@ -140,7 +140,7 @@ export class ShardedSubscriptions implements Subscriptions {
         return;
       } catch (error) {
         if (this.#isClosed) break;
-        channel.owner = this.#cluster.options.natMap ? undefined : movedTo(error);
+        channel.owner = this.#asServer(movedTo(error));
         if (channel.owner !== undefined && attempt < MAX_HOPS) continue;
         const isRefused = isReplyError(error) && !MOVING.test(error.message);
         if (isRefused && !channel.wasPlaced) throw toStoreError(error);
@@ -218,10 +218,10 @@ export class ShardedSubscriptions implements Subscriptions {
     const moved = [...owners.keys()]
       .flatMap((name) => this.#channels.get(name) ?? [])
       .filter(({ stands, at }) => stands && at === server);
-    // What servers call each other is not what they are called from here then.
-    const isMapped = this.#cluster.options.natMap !== undefined;
-    for (const channel of moved) channel.owner = isMapped ? undefined : owners.get(channel.channel);
-    for (const channel of moved) void this.#leave(channel);
+    for (const channel of moved) {
+      channel.owner = this.#asServer(owners.get(channel.channel));
+      void this.#leave(channel);
+    }
     this.#moveAll(moved);
     void this.#refreshSlots();
   }
@@ -299,6 +299,11 @@ export class ShardedSubscriptions implements Subscriptions {
 
   #isWanted(channel: ShardedChannel): boolean {
     return !this.#isClosed && this.#channels.get(channel.channel) === channel;
+  }
+
+  /** What a server is called here that another one has named: nobody knows where addresses are mapped. */
+  #asServer(address: string | undefined): string | undefined {
+    return this.#cluster.options.natMap ? undefined : address;
   }
 
   #ownerOf({ slot }: ShardedChannel): string | undefined {

@@ -1,23 +1,18 @@
 import { invalid } from "../../arguments.js";
 import { chunks, repeat } from "../../batches.js";
 import { ALL_BUT_USER_INDEX } from "../../capabilities.js";
-import { reportError } from "../../diagnostics.js";
-import { atEdge } from "../../member-sets.js";
 import { BATCH, COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
 import { escape, type Keys, unescape } from "../../redis/keys.js";
 import { byPartition } from "../../redis/layout.js";
 import { readHolder } from "../../redis/leases.js";
 import { replyError } from "../../redis/store-error.js";
-import type { SubscriptionListener } from "../../redis/subscription.js";
 import type {
-  ChangeGap,
   ChangeListener,
   ChannelManager,
   FrontendId,
   JoinReason,
   LeaveReason,
   Membership,
-  MemberSetChange,
   MemberSetInfo,
   RestoredMembership,
   Unsubscribe,
@@ -26,6 +21,7 @@ import type {
 import { newEpoch } from "../../version.js";
 import { PendingChanges, type SetChange, type SetChanges } from "./pending-changes.js";
 import { PendingSessions } from "./pending-sessions.js";
+import { listenTo } from "./published-changes.js";
 import { scanSet } from "./scan-set.js";
 import * as scripts from "./scripts.js";
 import { sessions as readSessions } from "./session-scripts.js";
@@ -40,7 +36,7 @@ const FAREWELL_SECONDS = 60;
 /** How many members may come along where versions are asked for: Redis reads them in one step, of a few milliseconds. */
 const MAX_ALONG = 5000;
 
-/** Keeps members in Redis 6.2 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/keys.ts`. */
+/** Keeps members in Redis 6.2 or newer, a Redis Cluster 7.0 or newer, or Valkey. See {@link ChannelManager}; the layout is in `redis/layout.ts`. */
 export class RedisChannelManager implements ChannelManager {
   readonly capabilities = ALL_BUT_USER_INDEX;
   readonly #connection: RedisConnection;
@@ -248,13 +244,13 @@ export class RedisChannelManager implements ChannelManager {
   watch(sid: string, listener: ChangeListener): Promise<Unsubscribe> {
     const { subscriptions, layout } = this.#connection;
     const channels = layout.partitions.map((keys) => keys.changes(sid));
-    const told = this.#listen(listener, (name) => layout.of(name).changes(sid));
+    const told = listenTo(listener, (name) => layout.of(name).changes(sid), this);
     return subscriptions.subscribe(channels, { ...told, message: (changes) => told.message(changes, escape(sid)) });
   }
 
   watchAll(listener: ChangeListener): Promise<Unsubscribe> {
     const { subscriptions, layout } = this.#connection;
-    const told = this.#listen(listener, (name) => layout.of(name).noChanges);
+    const told = listenTo(listener, (name) => layout.of(name).noChanges, this);
     return subscriptions.subscribeToChanges(layout.partitions, told);
   }
 
@@ -300,7 +296,7 @@ export class RedisChannelManager implements ChannelManager {
     await this.#sessions.forget(frontend);
     let evicted = 0;
     let partitions = [...this.#connection.layout.partitions];
-    while (partitions.length > 0 && !(await this.#isHeldElsewhere(frontend))) {
+    while (partitions.length > 0 && !(await this.#isHeld(frontend))) {
       const left = await Promise.all(
         partitions.map(async (keys) => {
           const counts = await this.#evictSome(keys, frontend, reason);
@@ -314,7 +310,7 @@ export class RedisChannelManager implements ChannelManager {
   }
 
   /** In a cluster no script that changes members sees the leases: it is looked before each round. */
-  async #isHeldElsewhere({ sid, incarnation }: FrontendId): Promise<boolean> {
+  async #isHeld({ sid, incarnation }: FrontendId): Promise<boolean> {
     return this.#connection.isClustered && (await readHolder(this.#connection, sid, incarnation)) !== undefined;
   }
 
@@ -357,51 +353,6 @@ export class RedisChannelManager implements ChannelManager {
     const results = await this.#connection.write<string[]>(keys, scripts.change, setKeys, args);
     return results.map((result) => (result.startsWith("!") ? replyError(result.slice(1)) : result));
   }
-
-  /** @param channelOf the pub/sub channel by which changes of a channel come */
-  #listen(listener: ChangeListener, channelOf: (name: string) => string): SubscriptionListener {
-    const gapOf = (channels: readonly string[]): ChangeGap => {
-      const missed = new Set(channels);
-      // A Redis that was restarted, or whose replica has taken over, may have lost what it has told of.
-      return { concerns: (name) => missed.has(channelOf(name)), mayHaveLost: true };
-    };
-    return {
-      message: (message, escapedSid) => {
-        const sid = unescape(escapedSid);
-        for (const line of message.split("\n")) {
-          try {
-            tell(listener, line, sid);
-          } catch (error) {
-            reportError(this, error);
-          }
-        }
-      },
-      lost: (channels) => listener.interrupted?.(gapOf(channels)),
-      gap: (channels) => listener.gap?.(gapOf(channels)),
-    };
-  }
-}
-
-type PublishedChange = [
-  name: string,
-  type: string,
-  version: Version | null,
-  reason: string,
-  uids: string[],
-  isEdge?: true,
-];
-
-/** Tells a change, as the scripts publish it. */
-function tell(listener: ChangeListener, line: string, sid: string): void {
-  const [name, type, version, reason, uids, isEdge] = JSON.parse(line) as PublishedChange;
-  if (type === "absent") {
-    listener.absent?.(name, uids);
-    return;
-  }
-  const change = (
-    type === "clear" ? { type, name, sid } : { type, name, sid, version: version ?? undefined, uids, reason }
-  ) as MemberSetChange;
-  listener.change(isEdge ? atEdge(change) : change);
 }
 
 function parseEntry(entry: string): { version: Version; count: number } {

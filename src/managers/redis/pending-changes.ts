@@ -65,7 +65,7 @@ const MAX_SIZE = 550;
 
 /**
  * Sends the changes together that are called for within a tick, or while others are under way. The adds to a set that are called
- * for one by one are one change, and the leaves. The order of the calls holds for each set, and between changes and pushes; those of
+ * for one by one are one change, and the leaves. The order of the calls holds for each set and, on one server, between changes and pushes; those of
  * different sets may be told of in another order.
  */
 export class PendingChanges {

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { sidInUse } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
-import { escape, unescape } from "../../redis/keys.js";
+import { escape } from "../../redis/keys.js";
+import { type LeaseFilter, listLeases, parseDescription } from "../../redis/leases.js";
 import type { Script } from "../../redis/script.js";
 import type { FrontendId, FrontendInfo, LeaseState, ServerRegistry } from "../../types.js";
 import * as scripts from "./scripts.js";
@@ -63,17 +64,9 @@ export class RedisServerRegistry implements ServerRegistry {
     return this.#list("dead", graceMs);
   }
 
-  async #list(...filter: (string | number)[]): Promise<FrontendInfo[]> {
-    const flat = await this.#connection.run<string[]>(scripts.list, [this.#connection.layout.servers], filter);
-    const frontends: FrontendInfo[] = [];
-    for (let index = 0; index < flat.length; index += 3) {
-      frontends.push({
-        sid: unescape(flat[index]!),
-        incarnation: decodeURIComponent(flat[index + 1]!),
-        ...parseDescription(flat[index + 2]!),
-      });
-    }
-    return frontends;
+  async #list(...filter: LeaseFilter): Promise<FrontendInfo[]> {
+    const leases = await listLeases(this.#connection, ...filter);
+    return leases.map(({ msLeft: _msLeft, ...frontend }) => frontend);
   }
 
   #run<T>(script: Script, { sid, incarnation }: FrontendId, rest: readonly (string | number)[]): Promise<T> {
@@ -87,9 +80,4 @@ export class RedisServerRegistry implements ServerRegistry {
 
 function describeFrontend({ stype, holder }: FrontendInfo): string {
   return `${encodeURIComponent(stype)} ${encodeURIComponent(holder)}`;
-}
-
-function parseDescription(description: string): { stype: string; holder: string } {
-  const [stype = "", holder = ""] = description.split(" ");
-  return { stype: decodeURIComponent(stype), holder: decodeURIComponent(holder) };
 }

@@ -68,27 +68,3 @@ local deadline, _, incarnation = parseLease(lease)
 if incarnation ~= ARGV[2] or (ARGV[3] == '1' and deadline > now()) then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])`,
 );
-
-/**
- * Lists leases.
- * KEYS: 1 servers
- * ARGV: 1 'live', or 2 'dead' and after it for how long (ms)
- * Returns {sid (escaped), incarnation, stype and holder, sid, incarnation, ...}.
- */
-export const list = defineScript(
-  "list",
-  /* lua */ `${LEASES}
-local found, time = {}, now()
-local leases = redis.call('HGETALL', KEYS[1])
-for i = 1, #leases, 2 do
-  local deadline, live, incarnation, rest = parseLease(leases[i + 1])
-  local wanted
-  if ARGV[1] == 'live' then wanted = live and deadline > time else wanted = deadline + tonumber(ARGV[2]) < time end
-  if wanted then
-    found[#found + 1] = leases[i]
-    found[#found + 1] = incarnation
-    found[#found + 1] = rest
-  end
-end
-return found`,
-);

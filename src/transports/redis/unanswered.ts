@@ -9,7 +9,7 @@ interface UnansweredOptions {
   connection: RedisConnection;
   /** Names this caller. */
   from: string;
-  /** In the order of the calls. */
+  /** In the order in which they were sent. */
   exchanges: ReadonlyMap<number, Exchange>;
   /** Resolves how many have got the message. */
   sendTo: (sid: string, message: string) => Promise<number>;
@@ -120,7 +120,7 @@ export class Unanswered {
     const counts = new Map<string, number>();
     for (const exchange of exchanges.values()) {
       const age = now - exchange.startedAt;
-      // They are in order: those that follow are younger.
+      // They are in order: those that follow were sent later.
       if (age < CHECK_MS) break;
       for (const sid of [...exchange.waiting]) {
         const count = (counts.get(sid) ?? 0) + 1;
