@@ -6,11 +6,13 @@ import {
   GlobalChannelError,
   GlobalChannelService,
   type FrontendOptions,
+  type FrontendRequest,
   type PushReport,
 } from "../../src/index.js";
-import { redis } from "../../src/redis/index.js";
+import { redis, RedisConnection, RedisTransport } from "../../src/redis/index.js";
 import { CallerMemory } from "../../src/transports/redis/caller-memory.js";
 import { Inbox } from "../../src/transports/redis/inbox.js";
+import { encodeRequest } from "../../src/transports/redis/wire.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
@@ -72,6 +74,14 @@ async function startCluster(t: ExecutionContext, options: Partial<FrontendOption
       await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
     },
   };
+}
+
+async function startTransport(t: ExecutionContext) {
+  const connection = new RedisConnection(server.url, { prefix: "late" });
+  const transport = new RedisTransport(connection);
+  await transport.start();
+  t.teardown(() => transport.stop());
+  return { layout: connection.layout, transport };
 }
 
 type RunningCluster = Awaited<ReturnType<typeof startCluster>>;
@@ -221,4 +231,44 @@ test.serial("what a frontend cannot do now, as its own connection is down, is a 
 
   t.like(error, { code: "GC_PUSH_FAILED", temporary: true });
   t.regex(error.message, /down/);
+});
+
+test.serial("a request that comes late, when later ones of its caller have been handled, is refused", async (t) => {
+  const { layout, transport } = await startTransport(t);
+  const handled: string[] = [];
+  await transport.serve("s1", (request) => {
+    if (request.type === "channels") handled.push(request.uid);
+    return { names: [] };
+  });
+  const caller = new Redis(server.url);
+  t.teardown(() => caller.disconnect());
+  const replies: string[] = [];
+  const listener = caller.duplicate();
+  t.teardown(() => listener.disconnect());
+  await listener.subscribe(layout.of("caller").replies("caller"));
+  listener.on("message", (_channel, text) => replies.push(text));
+
+  for (const id of [1, 3, 2, -5, -4, 6]) {
+    const request = encodeRequest("caller", id, { type: "channels", uid: `id ${id}` });
+    await caller.publish(layout.of("s1").inbox("s1"), request);
+  }
+  await eventually(() => handled.includes("id 6") && replies.join().includes("6"), 3000);
+
+  t.deepEqual(handled, ["id 1", "id 3", "id -5", "id 6"]);
+  const late = replies.flatMap((text) => text.split("\n")).filter((line) => line.includes("overtaken"));
+  t.is(late.length, 1);
+  t.true(late[0]!.includes("request 2 "));
+});
+
+test("what was held back is handled in the order of the calls, whatever order it came in", (t) => {
+  const memory = new CallerMemory(1);
+  memory.hold();
+  const request: FrontendRequest = { type: "channels", uid: "ann" };
+
+  for (const id of [4, -2, 3]) t.true(memory.keep(id, request));
+
+  t.deepEqual(
+    memory.release().map(([id]) => id),
+    [-2, 3, 4],
+  );
 });

@@ -40,6 +40,12 @@ export class CallerMemory {
     this.#first = Math.abs(firstId);
   }
 
+  /** Whether it never came, and later ones have been handled. */
+  isLate(id: number): boolean {
+    const number = Math.abs(id);
+    return number < this.#last && this.#ids[number % MAX_IDS]! < number;
+  }
+
   /** Whether this request is a new one; it is remembered. */
   isNew(id: number): boolean {
     const number = Math.abs(id);
@@ -98,10 +104,10 @@ export class CallerMemory {
     return true;
   }
 
-  /** Ends it; returns what was held back, in the order in which it came. */
-  release(): ReadonlyMap<number, FrontendRequest> {
-    const held = this.#held ?? new Map<number, FrontendRequest>();
+  /** Ends it; returns what was held back, in the order of the calls. */
+  release(): [id: number, request: FrontendRequest][] {
+    const held = [...(this.#held ?? [])];
     this.#held = undefined;
-    return held;
+    return held.toSorted(([one], [other]) => Math.abs(one) - Math.abs(other));
   }
 }

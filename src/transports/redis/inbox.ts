@@ -27,7 +27,8 @@ const REMIND_MS = 200;
  *
  * What is published while the subscription is cut is lost. So each caller that was heard before is then asked what it has sent, and its later
  * requests are held back until the lost ones have come once more. A caller that does not answer is waited for
- * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows.
+ * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows. So is one that comes late:
+ * a primary that stood still, and whose replica has taken over meanwhile, passes on what it was sent before.
  */
 export class Inbox {
   readonly #sid: string;
@@ -102,7 +103,8 @@ export class Inbox {
 
   #receive(from: string, id: number, request: FrontendRequest): void {
     const caller = this.#callerOf(from, id);
-    if (!caller.isHeld) this.#handleNew(caller, from, id, request);
+    if (caller.isLate(id)) this.#refuse(from, id);
+    else if (!caller.isHeld) this.#handleNew(caller, from, id, request);
     else if (!caller.keep(id, request)) {
       this.#release(from);
       this.#handleNew(caller, from, id, request);
@@ -123,7 +125,7 @@ export class Inbox {
     for (const id of ids) {
       const state = caller.stateOf(id);
       if (state === "missed") missed.push(id);
-      else if (state === "overtaken") this.#replies.add(from, this.#sid, id, { error: overtaken(id).message });
+      else if (state === "overtaken") this.#refuse(from, id);
       else if (typeof state === "object") this.#replies.add(from, this.#sid, id, state);
     }
     if (missed.length === 0) {
@@ -181,6 +183,11 @@ export class Inbox {
     } catch (error) {
       fail(error);
     }
+  }
+
+  /** Later ones have been handled. */
+  #refuse(from: string, id: number): void {
+    if (wantsAnswer(id)) this.#replies.add(from, this.#sid, id, { error: overtaken(id).message });
   }
 
   #settle(caller: CallerMemory, from: string, id: number, outcome: Outcome, error?: unknown): void {
