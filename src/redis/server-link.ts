@@ -21,6 +21,8 @@ export class ServerLink implements Link {
   readonly #source: string | RedisOptions | RedisClient;
   /** An injected client is its owner's to break, and who gives a time limit of its own has it. */
   #silence: SilenceWatch | undefined;
+  /** Where Sentinel names another primary. The old one may stand still, or not know of it yet: nothing would come from there. */
+  readonly #followPrimary = (): void => this.subscriptions.follow(this.client.stream);
 
   /** @param publish sends a probe of the subscriptions */
   constructor(source: string | RedisOptions | RedisClient, publish: (probe: Probe) => Promise<unknown>) {
@@ -41,10 +43,12 @@ export class ServerLink implements Link {
     await ready(this.client);
     if (this.client !== this.#source && !hasTimeLimit(this.#source)) this.#silence = new SilenceWatch(this.client);
     await this.subscriptions.open();
+    if (this.client.options.sentinels) this.client.on("ready", this.#followPrimary);
   }
 
   async close(): Promise<void> {
     this.#silence?.stop();
+    this.client.off("ready", this.#followPrimary);
     await this.subscriptions.close();
     if (this.client !== this.#source) await disconnect(this.client);
   }

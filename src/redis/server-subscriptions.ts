@@ -66,6 +66,12 @@ export class ServerSubscriptions implements Subscriptions {
     await disconnect(this.#client);
   }
 
+  /** Makes all anew where they are at another server than this connection. */
+  follow(stream: NetStream): void {
+    const own = this.#client.stream;
+    if (this.#client.status === "ready" && addressOf(own) !== addressOf(stream)) own.destroy();
+  }
+
   async catchUp(): Promise<void> {
     await this.#client.ping();
   }
@@ -149,4 +155,12 @@ export class ServerSubscriptions implements Subscriptions {
   #all(): Subscription[] {
     return [...this.#channels.values(), ...this.#patterns.values()];
   }
+}
+
+/** A connection to a server, as ioredis has it. */
+type NetStream = Redis["stream"];
+
+function addressOf(stream: NetStream): string {
+  const { remoteAddress, remotePort } = stream;
+  return `${remoteAddress}:${remotePort}`;
 }

@@ -18,10 +18,10 @@ import {
 import type { Subscriptions } from "./subscriptions.js";
 
 /**
- * How often it is looked where the slots are, in milliseconds: who only listens is told of nothing. Not by ioredis' own timer, which
- * goes on for ever where the client ends while it asks.
+ * How often it is looked where the slots are, in milliseconds: who only listens is told of nothing, neither that a primary stands still nor
+ * that a replica has taken over. Not by ioredis' own timer, which goes on for ever where the client ends while it asks.
  */
-const LOOK_MS = 5000;
+const LOOK_MS = 1000;
 /** How long it is waited before a subscription is tried again, in milliseconds: the cluster may be choosing a new primary. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 500;
