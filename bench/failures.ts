@@ -1,4 +1,5 @@
 import { clock } from "./failures/clock.js";
+import { failover } from "./failures/failover.js";
 import { idle } from "./failures/idle.js";
 import { kill } from "./failures/kill.js";
 import { leaves } from "./failures/leaves.js";
@@ -13,5 +14,5 @@ export const failures: Bench = {
   name: "failures",
   question: "What do members, pushes and listeners see of it when something fails?",
   quick: "some minutes: fewer kills and rounds, as many members",
-  parts: { kill, leaves, idle, loss, outage, rolling, slow, clock, stall },
+  parts: { kill, leaves, idle, loss, outage, failover, rolling, slow, clock, stall },
 };

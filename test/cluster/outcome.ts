@@ -36,6 +36,11 @@ export function addsUp({ report, error }: CallOutcome): boolean {
   return counts.delivered + counts.failed + counts.unknown === counts.targeted && listed;
 }
 
+/** What the reports of pushes say in all. */
+export function sumOf(outcomes: readonly CallOutcome[], what: "targeted" | "delivered" | "failed" | "unknown"): number {
+  return outcomes.reduce((sum, { report, error }) => sum + ((report ?? error?.report)?.[what] ?? 0), 0);
+}
+
 /** Whether a push has reached all of so many members. */
 export function isComplete({ report }: CallOutcome, members: number): boolean {
   return report?.targeted === members && report.delivered === members;

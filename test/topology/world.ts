@@ -3,11 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, type ErrorMessage, Frontend, GlobalChannelService, type PushReport } from "../../src/index.js";
 import type { Owner } from "../cluster/cluster.js";
 import { Load } from "../cluster/load.js";
-import type { CallOutcome } from "../cluster/outcome.js";
+import { type CallOutcome, sumOf } from "../cluster/outcome.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 
 const STYPE = "connector";
-const SIDS = ["s1", "s2", "s3"];
+export const SIDS = ["s1", "s2", "s3"];
 /** Enough that every server has some of them, and of the inboxes. */
 const CHANNELS = Array.from({ length: 24 }, (_value, n) => `room-${n}`);
 const USERS = 8;
@@ -173,12 +173,20 @@ export class TopologyWorld {
     }
   }
 
-  /** What is wrong with what the users have got: of each channel each push at most once, in order; and all that was said to be. */
-  wrongDeliveries(): string[] {
+  /**
+   * What is wrong with what the users have got: of each channel each push at most once, in order; and in all as often as the reports
+   * say, where those of whom nothing is known may have got it or not.
+   */
+  wrongDeliveries(outcomes: readonly CallOutcome[]): string[] {
     const wrong: string[] = [];
+    const [delivered, unknown] = [sumOf(outcomes, "delivered"), sumOf(outcomes, "unknown")];
+    let received = 0;
     for (const [sid, connector] of this.#connectors) {
+      const pushesTo = (uid: string) => connector.received(uid).filter(({ route }) => route === "chat");
+      for (const uid of guestsAt(sid)) received += pushesTo(uid).length;
       for (const uid of usersAt(sid)) {
-        const got = connector.received(uid).filter(({ route }) => route === "chat");
+        const got = pushesTo(uid);
+        received += got.length;
         const numbers = got.map(({ msg }) => (msg as Message).n);
         const last = new Map<string, number>();
         for (const n of numbers) {
@@ -190,6 +198,8 @@ export class TopologyWorld {
         for (const n of this.#complete) if (!known.has(n)) wrong.push(`${uid} did not get ${n}`);
       }
     }
+    if (received < delivered || received > delivered + unknown)
+      wrong.push(`users got ${received} messages, where ${delivered} are said to be delivered and ${unknown} unknown`);
     return wrong;
   }
 }
