@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { Cluster } from "ioredis";
-import { RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { RedisChannelManager, RedisConnection, RedisServerRegistry } from "../../src/redis/index.js";
 import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.js";
 
 /** Sessions in a Redis Cluster, where several steps make a change, while those of others come in between. */
@@ -103,4 +103,19 @@ test("whose session is forgotten while it is being noted is not counted", async 
   await connecting;
 
   t.deepEqual(await stateOf(next), { count: 0, incarnations: [] });
+});
+
+test("a connect of an earlier incarnation that comes late, when another one holds the sid, is void", async (t) => {
+  const [last, next] = [await stage(t, "late"), await stage(t, "late")];
+  const registry = new RedisServerRegistry(new RedisConnection({ cluster: servers.startupNodes }, { prefix: "late" }));
+  await registry.start();
+  t.teardown(() => registry.stop());
+  await registry.register({ sid: "s1", stype: "connector", incarnation: "i2", holder: "" }, 60_000);
+  await next.manager.connect("ann", "s1", "i2");
+
+  await last.manager.connect("ann", "s1", "i1");
+  await last.manager.connect("bob", "s1", "i1");
+
+  t.deepEqual(await stateOf(next), { count: 1, incarnations: ["i2"] });
+  t.deepEqual(await next.manager.getSessions(["bob"]), [[]]);
 });

@@ -32,13 +32,14 @@ export class ClusterSessions implements Sessions {
     { sid, incarnation }: FrontendId,
     changes: readonly SessionChange[],
   ): Promise<(Error | undefined)[]> {
-    const usersAt = this.#connection.layout.of(sid).usersAt(sid);
     const connecting = changes.filter(({ type }) => type === "connect").map(({ uid }) => uid);
-    if (connecting.length > 0) await this.#connection.command((client) => client.sadd(usersAt, ...connecting));
+    const isAllowed = connecting.length === 0 || (await this.#prepare({ sid, incarnation }, connecting));
     const failures = new Map<SessionChange, Error>();
     /** As of the last change of each user. */
     const has = new Map<string, boolean>();
-    await this.#inEachPartition(changes, async (keys, some) => {
+    if (!isAllowed) for (const uid of connecting) has.set(uid, false);
+    const allowed = isAllowed ? changes : changes.filter(({ type }) => type === "disconnect");
+    await this.#inEachPartition(allowed, async (keys, some) => {
       try {
         const digits = await this.#connection.write<string>(
           keys,
@@ -57,6 +58,16 @@ export class ClusterSessions implements Sessions {
     });
     await this.#note(sid, has);
     return changes.map((change) => failures.get(change));
+  }
+
+  /** Notes users at the frontend who are to have sessions there. Resolves whether they may: no other incarnation holds the sid. */
+  async #prepare({ sid, incarnation }: FrontendId, uids: readonly string[]): Promise<boolean> {
+    const usersAt = this.#connection.layout.of(sid).usersAt(sid);
+    const [holder] = await Promise.all([
+      readHolder(this.#connection, sid, incarnation),
+      this.#connection.command((client) => client.sadd(usersAt, ...uids)),
+    ]);
+    return holder === undefined || holder === incarnation;
   }
 
   async forget({ sid, incarnation }: FrontendId): Promise<void> {
