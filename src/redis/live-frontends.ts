@@ -1,8 +1,12 @@
+import { SharedReads } from "../shared-reads.js";
 import type { RedisConnection } from "./connection.js";
 import { listLeases } from "./leases.js";
 
 /** For how long leases that were read are known, in milliseconds. */
 const KNOWN_MS = 100;
+
+/** All leases are read together. */
+const ALL = "all";
 
 interface KnownLease {
   stype: string;
@@ -19,7 +23,8 @@ export class LiveFrontends {
   readonly #connection: RedisConnection;
   #leases: ReadonlyMap<string, KnownLease> = new Map();
   #readAt = -Infinity;
-  #reading: Promise<void> | undefined;
+  /** Those who wait for the leases wait together: as long as a dead frontend has members, each push to these does. */
+  readonly #reads = new SharedReads(() => this.#read());
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
@@ -28,14 +33,13 @@ export class LiveFrontends {
   /** Reads the leases, unless they are known. */
   async know(): Promise<void> {
     if (performance.now() - this.#readAt < KNOWN_MS) return;
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
     // Where the leases cannot be read, what is known of them may do.
-    await this.#reading.catch(() => {});
+    await this.#reads.read(ALL).catch(() => {});
   }
 
   /** Those of some frontends that are alive and of a type. */
   async ofType(stype: string, sids: readonly string[]): Promise<string[]> {
-    if (!sids.every((sid) => this.#isAlive(sid))) await this.#read();
+    if (!sids.every((sid) => this.#isAlive(sid))) await this.#reads.read(ALL);
     return sids.filter((sid) => this.#isAlive(sid) && this.#leases.get(sid)?.stype === stype);
   }
 

@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { ChannelManager, MemberSetInfo, Version } from "../types.js";
-import { SharedReads } from "./shared-reads.js";
+import { SharedReads } from "../shared-reads.js";
 
 /** The members of a channel at one frontend. */
 export interface MemberCopy {

@@ -16,7 +16,7 @@ import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
 import { MemberReader, type MemberCopies } from "./member-reader.js";
 import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
-import { SharedReads } from "./shared-reads.js";
+import { SharedReads } from "../shared-reads.js";
 import { Turnstile } from "../turnstile.js";
 
 /** A push as all its ways share it. */
