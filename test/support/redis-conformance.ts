@@ -96,10 +96,10 @@ export interface TestSentinel extends TestServers {
 }
 
 /** Call it once, at the top. */
-export function useSentinel(): TestSentinel {
+export function useSentinel(start: () => Promise<RedisSentinel> = startSentinel): TestSentinel {
   let sentinel: RedisSentinel;
   test.before(async () => {
-    sentinel = await startSentinel();
+    sentinel = await start();
   });
   test.after.always(() => sentinel?.stop());
   return {

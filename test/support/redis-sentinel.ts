@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { findRedis } from "./find-redis.js";
+import { findRedis, type FoundRedis } from "./find-redis.js";
 import { Keeper } from "./programs.js";
 import { SERVER_OPTIONS, startNode, type RedisNode } from "./redis-node.js";
 import { waitUntilRight } from "./wait-until-right.js";
@@ -35,6 +35,8 @@ export interface SentinelOptions {
   failoverTimeoutMs?: number;
   /** Further arguments of the servers that keep the data. */
   args?: readonly string[];
+  /** The server program, of all of them. @default what {@link findRedis} finds */
+  program?: FoundRedis;
 }
 
 /**
@@ -43,9 +45,10 @@ export interface SentinelOptions {
  * {@link RedisSentinel.stop} it all the same, since a process does not end by itself while it has one.
  */
 export async function startSentinel(options: SentinelOptions = {}): Promise<RedisSentinel> {
-  const { binary } = await findRedis();
+  const { program, ...rest } = options;
+  const { binary } = program ?? (await findRedis());
   const keeper = new Keeper(await mkdtemp(join(tmpdir(), "globalchannel-sentinel-")));
-  const sentinel = new RedisSentinel(keeper, binary, options);
+  const sentinel = new RedisSentinel(keeper, binary, rest);
   try {
     await sentinel.form();
     return sentinel;
@@ -61,11 +64,11 @@ export class RedisSentinel {
   readonly name = NAME;
   readonly #keeper: Keeper;
   readonly #binary: string;
-  readonly #options: Required<SentinelOptions>;
+  readonly #options: Required<Omit<SentinelOptions, "program">>;
   readonly #nodes: RedisNode[] = [];
   readonly #sentinelNodes: RedisNode[] = [];
 
-  constructor(keeper: Keeper, binary: string, options: SentinelOptions) {
+  constructor(keeper: Keeper, binary: string, options: Omit<SentinelOptions, "program">) {
     this.#keeper = keeper;
     this.#binary = binary;
     this.#options = { replicas: 2, sentinels: 3, downAfterMs: 1000, failoverTimeoutMs: 5000, args: [], ...options };
