@@ -1,11 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
 import test, { type ExecutionContext } from "ava";
+import keySlot from "cluster-key-slot";
+import { Redis } from "ioredis";
 import { type ChannelManager, Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
-import { redis } from "../../src/redis/index.js";
-import { eventually } from "../cluster/cluster.js";
+import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { eventually, numbers } from "../cluster/cluster.js";
 import { pause } from "../support/pause.js";
 import { RecordingConnector } from "../support/recording-connector.js";
+import { startRedisCluster } from "../support/redis-cluster.js";
 import { startRedis } from "../support/redis-server.js";
 import { startSubscriberProxy } from "./subscriber-proxy.js";
 
@@ -142,6 +144,31 @@ test("calls to a Redis that hangs fail within 1 s, and go on when it does", asyn
   t.true(tookMs < 1500, `${tookMs}`);
   await over;
   await t.notThrowsAsync(eventually(async () => isAdded(manager), 3000));
+});
+
+test("writes to a server of a cluster that hangs fail together; none waits for it anew behind the first", async (t) => {
+  // The others do not take it for dead.
+  const servers = await startRedisCluster({ replicas: 0, nodeTimeoutMs: 60_000 });
+  t.teardown(() => servers.stop());
+  const connection = new RedisConnection({ cluster: servers.startupNodes });
+  const manager = new RedisChannelManager(connection);
+  await manager.start();
+  t.teardown(() => manager.stop());
+  await manager.add("room", "ann", "s1");
+  const write = () => manager.destroyChannel("room").then(String, (error: GlobalChannelError) => error);
+
+  const server = await servers.primaryOf(keySlot(connection.layout.of("room").sids));
+  server.pause();
+  const [first, ...others] = await Promise.all(numbers(5).map(write));
+  const later = await write();
+  server.resume();
+
+  t.like(first, { code: "GC_STORE_UNAVAILABLE", temporary: true });
+  // Each that is sent fails with an error of its own.
+  t.true(others.every((error) => error === first));
+  t.like(later, { code: "GC_STORE_UNAVAILABLE" });
+  t.not(later, first, "what is called for after that is tried");
+  await t.notThrowsAsync(eventually(async () => isAdded(manager), 5000));
 });
 
 /** Whether a call is answered. */
