@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { Redis } from "ioredis";
-import type { ChangeListener, Cluster } from "../../src/index.js";
+import type { ChangeGap, ChangeListener, Cluster } from "../../src/index.js";
+import { FAREWELLS_MARK } from "../../src/redis/keys.js";
 import { eventually, numbers } from "../cluster/cluster.js";
+import { skipTime } from "../support/skip-time.js";
 import { connect, cuttable, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
 
 // What comes back after a store has lost it, or a live frontend was taken for dead, and what must not. Found by chaos.
@@ -32,12 +34,13 @@ function farAway(cluster: Cluster) {
   });
   return {
     cluster: { ...cluster, manager: far },
-    /** Returns what makes it near again; where changes were missed, it says so. */
-    far(how: { ms: number; isDeaf: boolean }): () => void {
+    /** Returns what makes it near again; where changes were missed, it says so. @param how with a gap: so it does when that begins */
+    far(how: { ms: number; isDeaf: boolean; gap?: ChangeGap }): () => void {
       way = how;
+      if (how.gap) for (const listener of listeners) listener.interrupted?.(how.gap);
       return () => {
         way = { ms: 0, isDeaf: false };
-        for (const listener of listeners) listener.gap?.();
+        for (const listener of listeners) listener.gap?.(how.gap);
       };
     },
   };
@@ -55,6 +58,50 @@ async function startFarAway(stage: Stage) {
   return { clients, far, service, events };
 }
 
+/** A connection to the Redis itself. */
+function connectAdmin(t: ExecutionContext, stage: Stage): Redis {
+  const admin = new Redis(stage.url!);
+  t.teardown(() => admin.disconnect());
+  return admin;
+}
+
+/** Such a frontend, with three members of `room`, one of whom is taken out by somebody who takes it for dead, while it is cut off. */
+async function cutOff(t: ExecutionContext, stage: Stage) {
+  const { cluster, far } = farAway(stage.cluster());
+  const { clients } = await stage.frontend("s1", { cluster, leaseMs: 600 });
+  const service = await stage.service();
+  const events = await stage.events();
+  const uids = ["ann", "bob", "cid"];
+  await connect(service, "s1", clients, uids);
+  await service.addMany(membersAt("s1", "room", uids));
+  const { manager } = stage.cluster();
+  await manager.start?.();
+  t.teardown(() => manager.stop?.());
+  return {
+    service,
+    events,
+    /** Resolves what makes it hear again. */
+    cut: async () => {
+      // It has heard of all that was before.
+      await service.pushMessage("connector", "chat", 1, "room");
+      const near = far({ ms: 1, isDeaf: true, gap: { mayHaveLost: true } });
+      t.is(await manager.leaveMany!(membersAt("s1", "room", ["cid"]), "server-down"), 1);
+      return near;
+    },
+  };
+}
+
+/** Returns what makes a Redis lose all that has changed since then, but for leases. */
+async function remember(admin: Redis): Promise<() => Promise<void>> {
+  const keysNow = async () => (await admin.keys("*")).filter((key) => !key.endsWith(":servers"));
+  const dumps = await Promise.all((await keysNow()).map(async (key) => [key, await admin.dumpBuffer(key)] as const));
+  return async () => {
+    const transaction = admin.multi().del(await keysNow());
+    for (const [key, dump] of dumps) transaction.restore(key, 0, dump);
+    await transaction.exec();
+  };
+}
+
 /** A Redis that has lost its data and a frontend that does not know yet: its lease is renewed seldom. */
 const LEASE_MS = 3000;
 
@@ -62,8 +109,7 @@ const LEASE_MS = 3000;
 async function startCrowd(t: ExecutionContext, stage: Stage) {
   const { clients } = await stage.frontend("s1", { leaseMs: LEASE_MS });
   const service = await stage.service();
-  const admin = new Redis(stage.url!);
-  t.teardown(() => admin.disconnect());
+  const admin = connectAdmin(t, stage);
   const uids = numbers(50).map((n) => `user-${n}`);
   await connect(service, "s1", clients, uids);
   for (const name of ["room", "hall"]) await service.addMany(membersAt("s1", name, uids));
@@ -132,8 +178,7 @@ test.onRedisAlone(
   async (t, stage) => {
     const { clients } = await stage.frontend("s1", { leaseMs: 600 });
     const service = await stage.service();
-    const admin = new Redis(stage.url!);
-    t.teardown(() => admin.disconnect());
+    const admin = connectAdmin(t, stage);
     await connect(service, "s1", clients, ["ann", "bob"]);
     await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
 
@@ -197,6 +242,79 @@ test.onRedisAlone(
     t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
   },
 );
+
+test.onRedisAlone(
+  "a leave that is missed soon after one that was heard is not undone with what is lost",
+  async (t, stage) => {
+    const { service, events, cut } = await cutOff(t, stage);
+    t.true(await service.leave("room", "ann", "s1"));
+    t.true(await service.add("room", "ann", "s1"));
+
+    const near = await cut();
+    t.true(await service.leave("room", "ann", "s1"));
+    near();
+    await service.pushMessage("connector", "chat", 2, "room");
+    await eventually(() => events.includes("join cid@s1 room restored"), 3000);
+
+    t.deepEqual((await service.getMembersBySid("room", "s1")).toSorted(), ["bob", "cid"]);
+  },
+);
+
+test.onRedisAlone(
+  "a frontend that was cut off for longer than it is kept who has left brings nobody back",
+  async (t, stage) => {
+    const admin = connectAdmin(t, stage);
+    const { service, events, cut } = await cutOff(t, stage);
+
+    const near = await cut();
+    t.true(await service.leave("room", "ann", "s1"));
+    // As a minute has passed.
+    const notes = (await admin.keys("*")).filter((key) => key.endsWith(`{room${FAREWELLS_MARK}`));
+    t.true((await admin.del(notes)) > 0);
+    skipTime(t, 60_000);
+    near();
+    await eventually(async () => (await service.pushMessage("connector", "chat", 2, "room")).delivered === 1, 3000);
+    // Some renewals.
+    await sleep(800);
+
+    t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+    t.false(events.some((event) => event.endsWith("restored")));
+  },
+);
+
+for (const [what, failures, outcome] of [
+  ["fails at first", 1, () => Promise.reject(new Error("cut off"))],
+  ["comes too late 20 times, as others change the channel", 20, () => 0],
+] as const) {
+  test.onRedisAlone(
+    `who has left, and is back as the store has lost that, leaves again, also where that ${what}`,
+    async (t, stage) => {
+      const cluster = stage.cluster();
+      const { manager } = cluster;
+      let calls = 0;
+      const failing = replacing(manager, {
+        leaveIfUnchanged: (...args) => (++calls > failures ? manager.leaveIfUnchanged!(...args) : outcome()),
+      });
+      const { clients } = await stage.frontend("s1", { cluster: { ...cluster, manager: failing }, leaseMs: 600 });
+      const service = await stage.service();
+      const admin = connectAdmin(t, stage);
+      await connect(service, "s1", clients, ["ann", "bob"]);
+      await service.addMany(membersAt("s1", "room", ["ann", "bob"]));
+      const lose = await remember(admin);
+      t.true(await service.leave("room", "ann", "s1"));
+      // It has heard of that.
+      t.is((await service.pushMessage("connector", "chat", 1, "room")).delivered, 1);
+
+      await lose();
+      t.true(await service.isMember("room", "ann"));
+      await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+
+      await t.notThrowsAsync(eventually(async () => !(await service.isMember("room", "ann")), 5000));
+      t.true(calls > failures);
+      t.deepEqual(await service.getMembersBySid("room", "s1"), ["bob"]);
+    },
+  );
+}
 
 test("a frontend that returns while its members are being removed has all of them again", async (t, stage) => {
   const shared = stage.cluster();

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { Mirror, type MirrorSource } from "../../src/frontend/mirror.js";
 import type { ChangeGap, ChangeListener, MemberSetChange, Version } from "../../src/types.js";
 import { nextVersion } from "../../src/version.js";
+import { skipTime } from "../support/skip-time.js";
 
 const SID = "s1";
 
@@ -107,6 +108,11 @@ class Store implements MirrorSource {
 
   interrupt(gap?: ChangeGap): void {
     this.#listener?.interrupted?.(gap);
+  }
+
+  /** Somebody was told to leave who is no member. */
+  announceAbsent(name: string, ...uids: string[]): void {
+    this.#listener?.absent?.(name, uids);
   }
 
   /** What no replica has: the store is as it was so many changes ago. */
@@ -622,6 +628,67 @@ test("after a store has lost its last changes, who had joined may be lost, and w
   t.deepEqual(told.dropped, []);
   t.deepEqual(told.undone, [["room", ["bob"]]]);
 });
+
+test("who has left, and is told to leave once more, still has to leave again when the store has lost the first time", async (t) => {
+  const { store, mirror, told } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.leave("room", "bob");
+  store.deliver();
+  store.announceAbsent("room", "bob");
+  store.goBack("room", 1);
+  store.announceGap({ mayHaveLost: true });
+
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+
+  t.deepEqual(told.undone, [["room", ["bob"]]]);
+});
+
+test("a leave that is missed is not taken for an earlier one, unless the store has gone back to before it", async (t) => {
+  const { store, mirror, told } = await startMirror();
+  store.add("room", "ann", "bob");
+  store.leave("room", "bob");
+  store.add("room", "bob");
+  store.deliver();
+  store.leave("room", "bob");
+  store.drop();
+  store.announceGap({ mayHaveLost: true });
+
+  const done = mirror.catchUp();
+  await store.answerAll();
+  await done;
+
+  t.deepEqual(told.lost, [["room", ["bob"]]]);
+  t.is(mirror.leftMsAgo("room", "bob"), undefined);
+});
+
+for (const [seconds, kind] of [
+  [49, "lost"],
+  [51, "dropped"],
+] as const) {
+  test.serial(`who is gone after changes were not told for ${seconds} s counts as ${kind}`, async (t) => {
+    const { store, mirror, told } = await startMirror();
+    store.add("room", "ann", "bob");
+    store.deliver();
+    store.interrupt({ mayHaveLost: true });
+    // A push that comes meanwhile ends no doubt.
+    skipTime(t, seconds * 500);
+    const members = mirror.resolve("room", store.version("room"));
+    await store.answerAll();
+    t.deepEqual(sorted(await members), ["ann", "bob"]);
+    store.leave("room", "ann");
+    store.drop();
+    skipTime(t, seconds * 500);
+    store.announceGap({ mayHaveLost: true });
+
+    const done = mirror.catchUp();
+    await store.answerAll();
+    await done;
+
+    t.deepEqual({ lost: told.lost, dropped: told.dropped }, { lost: [], dropped: [], [kind]: [["room", ["ann"]]] });
+  });
+}
 
 test("who was told to leave, and joined again in a later change, is not told to leave", async (t) => {
   const { store, mirror, told } = await startMirror();
