@@ -17,8 +17,8 @@ interface ShardSubscriberOptions {
   standing: () => readonly Subscription[];
   publish: (probe: Probe) => Promise<unknown>;
   message: (channel: string, message: string) => void;
-  /** The slots of these have moved: of each, where to. */
-  moved: (owners: ReadonlyMap<string, string>) => void;
+  /** The server refuses these now: of each, where its slot is, if it says so. */
+  refused: (owners: ReadonlyMap<string, string | undefined>) => void;
   /** Of these the server had ended some that it has again: nobody knows which. */
   regained: (channels: readonly string[]) => void;
   /** Some of these get no messages though the connection lives. */
@@ -150,17 +150,16 @@ export class ShardSubscriber {
   /** Subscribes to all once more, which changes nothing where a subscription stands. */
   async #findMissing(missing: number): Promise<void> {
     const channels = [...this.#channels];
-    const owners = new Map<string, string>();
+    const owners = new Map<string, string | undefined>();
     const trySubscribe = async (channel: string): Promise<void> => {
       try {
         await this.#client.ssubscribe(channel);
       } catch (error) {
-        const owner = movedTo(error);
-        if (owner !== undefined) owners.set(channel, owner);
+        owners.set(channel, movedTo(error));
       }
     };
     await Promise.all(channels.map(trySubscribe));
-    if (owners.size > 0) this.#options.moved(owners);
+    if (owners.size > 0) this.#options.refused(owners);
     if (owners.size < missing) this.#options.regained(channels.filter((channel) => !owners.has(channel)));
   }
 }

@@ -194,7 +194,7 @@ export class ShardedSubscriptions implements Subscriptions {
         // Where it was before it may be told of for a while, too.
         if (subscription?.at === server) subscription.receive(message, channel);
       },
-      moved: (owners) => this.#moveTo(server, owners),
+      refused: (owners) => this.#moveTo(server, owners),
       regained: (channels) => this.#tellGapsSoon(channels.flatMap((name) => this.#channels.get(name) ?? [])),
       dead: (dead) => {
         reportError(this, deadSubscriptions(dead));
@@ -213,8 +213,8 @@ export class ShardedSubscriptions implements Subscriptions {
     this.#moveAll([...this.#channels.values()].filter(({ at }) => at === server));
   }
 
-  /** A server says where the slots of some are now. */
-  #moveTo(server: string, owners: ReadonlyMap<string, string>): void {
+  /** A server says that it has the slots of some no more, and mostly where they are now. */
+  #moveTo(server: string, owners: ReadonlyMap<string, string | undefined>): void {
     const moved = [...owners.keys()]
       .flatMap((name) => this.#channels.get(name) ?? [])
       .filter(({ stands, at }) => stands && at === server);

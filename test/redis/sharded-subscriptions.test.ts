@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import keySlot from "cluster-key-slot";
 import { Redis } from "ioredis";
@@ -118,6 +119,28 @@ test.serial(
 
     t.deepEqual(heard, [...new Set(heard)]);
     t.deepEqual(errors, []);
+  },
+);
+
+test.serial(
+  "a subscription whose slot nobody has for a while is lost until somebody has it, and made at once then",
+  async (t) => {
+    const { connection, subscriptions, listener, gaps, losses, errors } = await open(t);
+    const name = "nowhere";
+    await subscriptions.subscribe([name], listener);
+    const slot = keySlot(name);
+    const owner = await servers.primaryOf(slot);
+
+    await owner.call("CLUSTER", "DELSLOTS", slot);
+    await eventually(() => losses.length + gaps.length > 0, MISSED_MS);
+    await sleep(500);
+    t.deepEqual([losses, gaps], [[[name]], []]);
+
+    await owner.call("CLUSTER", "ADDSLOTS", slot);
+    await eventually(() => gaps.length > 0, 2000);
+    await servers.waitUntilOk();
+    t.is(await connection.publish(name, "heard"), 1);
+    t.deepEqual([losses, gaps, errors], [[[name]], [[name]], []]);
   },
 );
 
