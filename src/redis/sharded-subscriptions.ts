@@ -195,7 +195,11 @@ export class ShardedSubscriptions implements Subscriptions {
         if (subscription?.at === server) subscription.receive(message, channel);
       },
       refused: (owners) => this.#moveTo(server, owners),
-      regained: (channels) => this.#tellGapsSoon(channels.flatMap((name) => this.#channels.get(name) ?? [])),
+      regained: (channels) => {
+        this.#tellGapsSoon(channels.flatMap((name) => this.#channels.get(name) ?? []));
+        // A primary ends them where its replica takes over, and takes them again as a replica.
+        void this.#refreshSlots();
+      },
       dead: (dead) => {
         reportError(this, deadSubscriptions(dead));
         subscriber.destroy();

@@ -19,8 +19,8 @@ test.before(async () => {
 test.after.always(() => servers?.stop());
 
 /** What a process has that listens. */
-async function open(t: ExecutionContext) {
-  const connection = new RedisConnection({ cluster: servers.startupNodes });
+async function open(t: ExecutionContext, { startupNodes } = servers) {
+  const connection = new RedisConnection({ cluster: startupNodes });
   await connection.open();
   t.teardown(() => connection.close());
   const { subscriptions } = connection;
@@ -168,6 +168,23 @@ test.serial(
     await eventually(() => heard.includes("heard"), 3000);
   },
 );
+
+test.serial("a subscription follows at once where a replica takes over from a primary that lives", async (t) => {
+  const own = await startRedisCluster();
+  t.teardown(() => own.stop());
+  const { connection, subscriptions, listener, heard, gaps } = await open(t, own);
+  const name = "handed-over";
+  await subscriptions.subscribe([name], listener);
+  const primary = await own.primaryOf(keySlot(name));
+
+  const successor = await own.handOver(keySlot(name));
+  await eventually(async () => (await subscribedAt(successor, name)).length === 1, 1500);
+
+  await eventually(async () => (await subscribedAt(primary, name)).length === 0, 1000);
+  t.true(gaps.length > 0);
+  await connection.publish(name, "heard");
+  await eventually(() => heard.includes("heard"), 1000);
+});
 
 test.serial("closing while subscriptions are being made ends them, and keeps nothing alive", async (t) => {
   for (let round = 0; round < 5; round++) {

@@ -130,6 +130,19 @@ export class RedisCluster {
     return node;
   }
 
+  /** Has a replica of the node that owns a slot take its place, without a loss, as before maintenance. Resolves which one. */
+  async handOver(slot: number): Promise<RedisNode> {
+    const primaryId = await idOf(await this.primaryOf(slot));
+    const views = await this.#views();
+    const successor = views.find(([{ port }, { nodes }]) => nodes.get(port)!.primaryId === primaryId)![0];
+    await successor.call("CLUSTER", "FAILOVER");
+    await waitUntilRight(async () => {
+      const owner = await this.primaryOf(slot);
+      return owner === successor ? undefined : `${owner.port} still owns slot ${slot}`;
+    }, OK_TIMEOUT_MS);
+    return successor;
+  }
+
   /** Moves that many slots, with their keys, by `redis-cli --cluster reshard`, as people do. */
   async moveSlots(from: RedisNode, to: RedisNode, count: number): Promise<void> {
     // It refuses to begin where the nodes do not agree.
