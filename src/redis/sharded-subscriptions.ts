@@ -235,6 +235,8 @@ export class ShardedSubscriptions implements Subscriptions {
     for (const channel of this.#channels.values()) {
       const owner = this.#ownerOf(channel);
       if (channel.stands && owner !== undefined && owner !== channel.at) void this.#follow(channel, owner);
+      // One that is lost at the very moment when it has just been made.
+      if (!channel.stands && !channel.placing) this.#placeAgain(channel);
     }
     this.#closeUnused();
   }
@@ -270,7 +272,11 @@ export class ShardedSubscriptions implements Subscriptions {
       channel.at = undefined;
     }
     tellListeners("lost", lost);
-    for (const channel of lost) this.#place(channel).catch((error: unknown) => reportError(this, error));
+    for (const channel of lost) this.#placeAgain(channel);
+  }
+
+  #placeAgain(channel: ShardedChannel): void {
+    this.#place(channel).catch((error: unknown) => reportError(this, error));
   }
 
   async #leave({ at, channel }: ShardedChannel, server = at): Promise<void> {

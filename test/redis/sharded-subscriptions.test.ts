@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from "ava";
 import keySlot from "cluster-key-slot";
 import { Redis } from "ioredis";
 import { RedisConnection } from "../../src/redis/index.js";
+import { Subscription } from "../../src/redis/subscription.js";
 import { eventually } from "../cluster/cluster.js";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
 import { errorsOf } from "../support/stage.js";
@@ -168,6 +169,27 @@ test.serial(
     await eventually(() => heard.includes("heard"), 3000);
   },
 );
+
+test.serial("a subscription that nobody makes again is made again by the next look at the slots", async (t) => {
+  const made = new Set<Subscription>();
+  const { confirm } = Subscription.prototype;
+  Subscription.prototype.confirm = function (this: Subscription) {
+    made.add(this);
+    confirm.call(this);
+  };
+  t.teardown(() => (Subscription.prototype.confirm = confirm));
+  const { connection, subscriptions, listener, heard, gaps } = await open(t);
+  await subscriptions.subscribe(["idle"], listener);
+
+  // Behind the back of whoever makes them.
+  for (const subscription of made) subscription.lose();
+  await eventually(() => gaps.length > 0, MISSED_MS);
+
+  t.deepEqual(gaps, [["idle"]]);
+  t.true([...made].every(({ stands }) => stands));
+  await connection.publish("idle", "heard");
+  await eventually(() => heard.includes("heard"), 3000);
+});
 
 test.serial("a subscription follows at once where a replica takes over from a primary that lives", async (t) => {
   const own = await startRedisCluster();
