@@ -16,6 +16,7 @@ import type { RedisClusterClient, RedisClusterSource, RedisSource } from "./sour
 import { toStoreError, unavailable } from "./store-error.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { Turns } from "./turns.js";
+import { UnderWay } from "./under-way.js";
 
 export interface RedisClusterOptions {
   /** What every key and pub/sub channel begins with: letters, digits and `_ . : @ / -`. @default "gc" */
@@ -74,8 +75,7 @@ export class RedisConnection {
     this.#flush();
     if (this.isClustered && !this.#patience) this.#patience = setTimeout(() => this.#failKept(), KEPT_MS).unref();
   };
-  /** Of a cluster: makes what is under way fail. */
-  readonly #underWay = new Set<(error: Error) => void>();
+  readonly #underWay = new UnderWay();
   #patience: NodeJS.Timeout | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
@@ -106,13 +106,13 @@ export class RedisConnection {
   async close(): Promise<void> {
     // One stop too many must not count against those who start next.
     if (this.#users === 0 || --this.#users > 0) return;
+    const link = this.#link;
+    this.#opening = undefined;
     // What has been called for comes before the end.
     for (const queue of this.#queues.values()) queue.reset();
-    const link = this.#link;
-    link?.client.off("close", this.#onLoss);
-    this.#opening = undefined;
-    if (this.isClustered) await withPatience(this.#turns.idle());
+    await withPatience(this.#underWay.idle());
     if (this.#link === link) this.#link = undefined;
+    link?.client.off("close", this.#onLoss);
     await link?.close();
   }
 
@@ -198,24 +198,17 @@ export class RedisConnection {
     if (link?.client.status !== "ready") throw unavailable(`the connection is ${link?.client.status ?? "closed"}`);
     link.cork();
     try {
-      return await (this.isClustered ? this.#unlessKept(send(link)) : send(link));
+      return await this.#underWay.add(send(link));
     } catch (error) {
       throw toStoreError(error);
     }
   }
 
-  /** Settles as `work` does, or fails where the client keeps it while all servers are gone. */
-  #unlessKept<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#underWay.add(reject);
-      work.finally(() => this.#underWay.delete(reject)).then(resolve, reject);
-    });
-  }
-
+  /** Makes fail what the client keeps while all servers of a cluster are gone. */
   #failKept(): void {
     this.#patience = undefined;
     if (this.#link?.client.status === "ready") return;
-    for (const fail of this.#underWay) fail(unavailable("the connection was lost"));
+    this.#underWay.failAll(unavailable("the connection was lost"));
   }
 
   /** Sends to a standalone Redis what was gathered: what is sent from now on comes after it. In a cluster only what is written keeps its order. */

@@ -14,9 +14,4 @@ export class Turns<K> {
     this.#last.set(key, ended);
     return turn;
   }
-
-  /** Resolves when all that was called for is done or has failed. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#last.values());
-  }
 }

@@ -1,19 +1,74 @@
-import test from "ava";
-import { redis } from "../../src/redis/index.js";
-import { startRedis } from "../support/redis-server.js";
+import test, { type ExecutionContext } from "ava";
+import { RedisChannelManager, RedisConnection, type RedisSource, RedisTransport } from "../../src/redis/index.js";
+import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
 
-test("an add of the tick in which the manager is stopped is made", async (t) => {
-  const server = await startRedis();
-  t.teardown(() => server.stop());
-  const [manager, other] = [redis(server.url).manager, redis(server.url).manager];
-  await manager.start!();
-  await other.start!();
-  t.teardown(() => other.stop!());
+// What is called for in the tick of a stop, or before, is done before the connection is closed.
 
-  const added = manager.add("room", "ann", "s1");
-  const stopped = manager.stop!();
-
-  t.true(await added);
-  await stopped;
-  t.deepEqual(await other.getMembersBySid("room", "s1"), ["ann"]);
+let server: RedisServer;
+let cluster: RedisCluster;
+test.before(async () => {
+  [server, cluster] = await Promise.all([startRedis(), startRedisCluster({ replicas: 0 })]);
 });
+test.after.always(() => Promise.all([server?.stop(), cluster?.stop()]));
+
+const sources: Record<string, () => RedisSource> = {
+  "one Redis": () => server.url,
+  "a Redis Cluster": () => ({ cluster: cluster.startupNodes }),
+};
+
+for (const [kind, source] of Object.entries(sources)) {
+  const startManager = async (t: ExecutionContext, prefix: string): Promise<RedisChannelManager> => {
+    const manager = new RedisChannelManager(new RedisConnection(source(), { prefix }));
+    await manager.start();
+    t.teardown(() => manager.stop());
+    return manager;
+  };
+
+  test(`${kind}: an add of the tick in which the manager is stopped is made`, async (t) => {
+    const [manager, other] = [await startManager(t, "add"), await startManager(t, "add")];
+
+    const added = manager.add("room", "ann", "s1");
+    const stopped = manager.stop();
+
+    t.true(await added);
+    await stopped;
+    t.deepEqual(await other.getMembersBySid("room", "s1"), ["ann"]);
+  });
+
+  test(`${kind}: so is what takes several steps`, async (t) => {
+    const [manager, other] = [await startManager(t, "steps"), await startManager(t, "steps")];
+    await other.addMany(Array.from({ length: 300 }, (_, n) => ({ name: `room-${n % 20}`, uid: `u${n}`, sid: "dead" })));
+    await other.connect("bob", "dead", "i1");
+
+    const connecting = manager.connect("ann", "s1", "i1");
+    const evicting = manager.evict({ sid: "dead", incarnation: "i1" }, "server-down");
+    await manager.stop();
+
+    await connecting;
+    t.is(await evicting, 300);
+    t.deepEqual(await other.getSessions(["ann", "bob"]), [[{ sid: "s1", incarnation: "i1" }], []]);
+  });
+
+  test(`${kind}: a message of the tick in which the transport is stopped is sent`, async (t) => {
+    const start = async (): Promise<RedisTransport> => {
+      const transport = new RedisTransport(new RedisConnection(source(), { prefix: "message" }));
+      await transport.start();
+      t.teardown(() => transport.stop());
+      return transport;
+    };
+    const [transport, other] = [await start(), await start()];
+    const got: string[] = [];
+    await other.serve("s1", (request) => {
+      if (request.type === "channels") got.push(request.uid);
+      return { names: [] };
+    });
+
+    const sending = [1, 2].map((uid) => transport.send("s1", { type: "channels", uid: `${uid}` }));
+    await transport.stop();
+
+    await Promise.all(sending);
+    await other.fence("s1");
+    t.deepEqual(got, ["1", "2"]);
+  });
+}
