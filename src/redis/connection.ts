@@ -93,11 +93,12 @@ export class RedisConnection {
   /** Connects, unless that is done. Each `open` needs a {@link close}. */
   async open(): Promise<void> {
     this.#users++;
-    this.#opening ??= this.#open();
+    const opening = (this.#opening ??= this.#open());
     try {
-      await this.#opening;
+      await opening;
     } catch (error) {
-      await this.close();
+      // Where it has failed because it was closed, others may have opened it anew.
+      if (this.#opening === opening) await this.close();
       throw error;
     }
   }
@@ -223,7 +224,14 @@ export class RedisConnection {
   async #open(): Promise<void> {
     const link = this.#createLink();
     this.#link = link;
-    await link.open();
+    const opened = link.open();
+    await Promise.allSettled([opened]);
+    if (this.#link !== link) {
+      // Some of it may have been opened after that.
+      await link.close();
+      throw unavailable("it was closed while it was being connected");
+    }
+    await opened;
     link.client.on("close", this.#onLoss);
     await Promise.all(link.servers().map(warnOfEviction));
   }
