@@ -18,12 +18,7 @@ export class ClusterLink implements Link {
   readonly client: Cluster;
   readonly subscriptions: ShardedSubscriptions;
   readonly #source: RedisClusterSource | RedisClusterClient;
-  readonly #silences = new Map<Redis, SilenceWatch>();
-  readonly #watchSilence = (node: Redis): void => void this.#silences.set(node, new SilenceWatch(node));
-  readonly #unwatchSilence = (node: Redis): void => {
-    this.#silences.get(node)?.stop();
-    this.#silences.delete(node);
-  };
+  readonly #watchSilence = (node: Redis): void => void new SilenceWatch(node);
 
   constructor(source: RedisClusterSource | RedisClusterClient) {
     this.#source = source;
@@ -33,10 +28,7 @@ export class ClusterLink implements Link {
 
   async open(): Promise<void> {
     // An injected client is its owner's to break, and who gives a time limit of its own has it.
-    if (this.client !== this.#source && !hasTimeLimit(this.#source)) {
-      this.client.on("+node", this.#watchSilence);
-      this.client.on("-node", this.#unwatchSilence);
-    }
+    if (this.client !== this.#source && !hasTimeLimit(this.#source)) this.client.on("+node", this.#watchSilence);
     await ready(this.client);
     await this.#checkVersion();
     this.subscriptions.open();
@@ -45,8 +37,6 @@ export class ClusterLink implements Link {
   async close(): Promise<void> {
     await this.subscriptions.close();
     this.client.off("+node", this.#watchSilence);
-    this.client.off("-node", this.#unwatchSilence);
-    for (const node of this.#silences.keys()) this.#unwatchSilence(node);
     if (this.client === this.#source) return;
     if (this.client.status === "ready") await withPatience(this.client.quit());
     this.client.disconnect();

@@ -4,6 +4,8 @@ import keySlot from "cluster-key-slot";
 import { Redis } from "ioredis";
 import { type ChannelManager, Frontend, GlobalChannelService, type GlobalChannelError } from "../../src/index.js";
 import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
+import { ClusterLink } from "../../src/redis/cluster-link.js";
+import { SilenceWatch } from "../../src/redis/silence-watch.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import { pause } from "../support/pause.js";
 import { RecordingConnector } from "../support/recording-connector.js";
@@ -179,6 +181,39 @@ async function isAdded(manager: ChannelManager): Promise<boolean> {
     return false;
   }
 }
+
+test.serial("each connection for commands to a cluster is watched while it lives, and no longer", async (t) => {
+  const servers = await startRedisCluster({ replicas: 0 });
+  t.teardown(() => servers.stop());
+  const looks = new Set<SilenceWatch>();
+  const { check } = SilenceWatch.prototype;
+  SilenceWatch.prototype.check = function (this: SilenceWatch) {
+    looks.add(this);
+    check.call(this);
+  };
+  t.teardown(() => (SilenceWatch.prototype.check = check));
+  const watches = async (): Promise<number> => {
+    looks.clear();
+    await sleep(200);
+    return looks.size;
+  };
+  const link = new ClusterLink({ cluster: servers.startupNodes });
+  await link.open();
+  t.teardown(() => link.close());
+  t.is(await watches(), 3);
+
+  // As where a server has no slots for a moment, and where it sends a command to itself.
+  const pool = link.client["connectionPool"];
+  const [first, ...others] = link.client.nodes().map(({ options: { host, port } }) => ({ host, port }));
+  pool.reset(others);
+  pool.findOrCreate(first);
+  pool.recreate(others[0]);
+
+  await sleep(300);
+  t.is(await watches(), 3);
+  await link.close();
+  t.is(await watches(), 0);
+});
 
 // Serial: it keeps the others from their time, too.
 test.serial("those of a process that was busy itself do not fail", async (t) => {
