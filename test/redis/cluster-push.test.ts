@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import keySlot from "cluster-key-slot";
 import { Cluster as RedisClusterClient } from "ioredis";
@@ -168,6 +169,34 @@ test.serial("a message that is redirected, as its slot has moved, is not overtak
     heard.filter((message) => message !== "found"),
     ["by the way", "first", "second"],
   );
+});
+
+test.serial("messages to a server that hangs fail together; none waits for it anew behind the first", async (t) => {
+  const { other } = await chooseServers();
+  const [sid] = await namesAt(other);
+  const connection = new RedisConnection({ cluster: servers.startupNodes }, { prefix: "away" });
+  await connection.open();
+  t.teardown(() => connection.close());
+  const transport = new RedisTransport(connection);
+  const send = (message: string) => transport.sendTo(sid!, message).then(String, (error: Error) => error);
+  t.is(await send("warm-up"), "0");
+
+  hang(t, other);
+  // Too large to go together.
+  const sending = numbers(3).map(() => send("x".repeat(600_000)));
+  const afterwards = sending[0]!.then(() => send("called for after the first has failed"));
+  await nextTurn();
+  sending.push(send("called for while those are under way"));
+  const [first, ...others] = await Promise.all(sending);
+  const later = await afterwards;
+  other.resume();
+
+  t.like(first, { code: "GC_STORE_UNAVAILABLE", temporary: true });
+  // Each that is sent fails with an error of its own.
+  t.true(others.every((error) => error === first));
+  t.like(later, { code: "GC_STORE_UNAVAILABLE" });
+  t.not(later, first, "what is called for after that is tried");
+  await eventually(async () => (await send("again")) === "0", 5000);
 });
 
 test.serial(

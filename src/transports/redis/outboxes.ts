@@ -1,4 +1,5 @@
 import { chunksBySize } from "../../batches.js";
+import { isGlobalChannelError } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import { encodeBundle } from "./wire.js";
 
@@ -13,7 +14,7 @@ const MAX_LENGTH = 1024 * 1024;
 
 /**
  * Messages to inboxes of a cluster. One is under way to each at a time, and what is called for meanwhile, or within a tick, goes in
- * the next one: a message that is redirected, as its slot moves, is not overtaken.
+ * the next one: a message that is redirected, as its slot moves, is not overtaken. Where the server is away, what waits fails together.
  */
 export class Outboxes {
   readonly #connection: RedisConnection;
@@ -40,7 +41,11 @@ export class Outboxes {
 
   async #sendAll(inbox: string): Promise<void> {
     for (let all = this.#take(inbox); all.length > 0; all = this.#take(inbox)) {
-      for (const some of chunksBySize(all, MAX_LENGTH, ({ message }) => message.length)) await this.#send(inbox, some);
+      let failure: unknown;
+      for (const some of chunksBySize(all, MAX_LENGTH, ({ message }) => message.length)) {
+        if (failure) rejectAll(some, failure);
+        else failure = await this.#send(inbox, some);
+      }
     }
     this.#waiting.delete(inbox);
   }
@@ -49,7 +54,8 @@ export class Outboxes {
     return this.#waiting.get(inbox)!.splice(0);
   }
 
-  async #send(inbox: string, some: readonly Waiting[]): Promise<void> {
+  /** Resolves why the server cannot be asked, if that is so. */
+  async #send(inbox: string, some: readonly Waiting[]): Promise<unknown> {
     const messages = some.map(({ message }) => message);
     try {
       const receivers = await this.#connection.publish(
@@ -57,8 +63,16 @@ export class Outboxes {
         messages.length === 1 ? messages[0]! : encodeBundle(messages),
       );
       for (const { resolve } of some) resolve(receivers);
+      return undefined;
     } catch (error) {
-      for (const { reject } of some) reject(error);
+      const isAway = isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE";
+      // What has waited for that would not fare better.
+      rejectAll(isAway ? [...some, ...this.#take(inbox)] : some, error);
+      return isAway ? error : undefined;
     }
   }
+}
+
+function rejectAll(some: readonly Waiting[], error: unknown): void {
+  for (const { reject } of some) reject(error);
 }
