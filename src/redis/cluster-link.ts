@@ -2,7 +2,7 @@ import type { Cluster, Redis } from "ioredis";
 import { GlobalChannelError } from "../errors.js";
 import { corkForTick } from "./cork.js";
 import { withPatience } from "./disconnect.js";
-import { type Link, ready } from "./link.js";
+import { inTime, type Link, ready } from "./link.js";
 import { ShardedSubscriptions } from "./sharded-subscriptions.js";
 import { SilenceWatch } from "./silence-watch.js";
 import {
@@ -52,7 +52,7 @@ export class ClusterLink implements Link {
 
   /** @throws `GC_UNSUPPORTED` */
   async #checkVersion(): Promise<void> {
-    const info = await this.client.info("server");
+    const info = await inTime(this.client.info("server"));
     const version = /^redis_version:(\d+)\.(\S+)/m.exec(info);
     if (!version || Number(version[1]) >= MIN_VERSION) return;
     throw new GlobalChannelError(

@@ -233,7 +233,8 @@ export class RedisConnection {
     }
     await opened;
     link.client.on("close", this.#onLoss);
-    await Promise.all(link.servers().map(warnOfEviction));
+    // An injected client may wait for ever.
+    await withPatience(Promise.all(link.servers().map(warnOfEviction)));
   }
 
   #createLink(): Link {

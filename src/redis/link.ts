@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster, Redis } from "ioredis";
 import { CONNECT_TIMEOUT_MS } from "./source.js";
 import { unavailable } from "./store-error.js";
@@ -15,6 +16,14 @@ export interface Link {
   cork(): void;
   /** The clients of the servers that keys are at. */
   servers(): readonly Redis[];
+}
+
+/** Settles as `answer` does, or fails where that takes longer than a new connection may: an injected client may wait for ever. */
+export function inTime<T>(answer: Promise<T>): Promise<T> {
+  const late = sleep(CONNECT_TIMEOUT_MS, undefined, { ref: false }).then(() => {
+    throw unavailable(`no answer within ${CONNECT_TIMEOUT_MS} ms`);
+  });
+  return Promise.race([answer, late]);
 }
 
 /** Waits until a client is ready for commands; an injected one may be so already. */

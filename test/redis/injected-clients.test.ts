@@ -4,9 +4,11 @@ import { Frontend, GlobalChannelService } from "../../src/index.js";
 import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
 import { startOneNodeCluster } from "../support/one-node-cluster.js";
+import { pause } from "../support/pause.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from "../support/redis-clients.js";
 import { startRedis } from "../support/redis-server.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
 
 /** Makes a client as an application does, and what it connects to. */
 type Inject = (t: ExecutionContext) => Promise<TestClient>;
@@ -95,7 +97,40 @@ for (const [kind, inject] of injects) {
   });
 }
 
+for (const [kind, makeClient] of Object.entries(CLIENTS)) {
+  test(`a start does not wait for an injected client of ${kind} by which nothing comes`, async (t) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    const proxy = await TcpProxy.start(server.port);
+    t.teardown(() => proxy.stop());
+    const client = makeClient({ host: "127.0.0.1", port: proxy.port, db: 0 });
+    t.teardown(() => client.disconnect());
+    await client.ping();
+    for (const link of proxy.links) link.hold();
+
+    const connection = new RedisConnection(client);
+    t.true(await Promise.race([connection.open().then(() => true), sleep(3000, false)]));
+
+    await connection.close();
+  });
+}
+
 for (const [kind, makeClient] of Object.entries(CLUSTER_CLIENTS)) {
+  test(`a start on an injected client of ${kind} fails where the cluster answers nothing`, async (t) => {
+    const { server, nodes, redisOptions } = await startOneNodeCluster(t);
+    const client = makeClient(nodes, redisOptions);
+    t.teardown(() => client.disconnect());
+    await client.ping();
+    const over = pause(server.pid!, 7000);
+
+    const connection = new RedisConnection(client);
+    await t.throwsAsync(Promise.race([connection.open(), sleep(6500)]), { code: "GC_STORE_UNAVAILABLE" });
+
+    await over;
+    await connection.open();
+    await connection.close();
+  });
+
   test(`while a whole cluster is gone, what an injected client of ${kind} keeps fails, and nothing waits for it`, async (t) => {
     const { server, nodes, redisOptions } = await startOneNodeCluster(t);
     const client = makeClient(nodes, redisOptions);
