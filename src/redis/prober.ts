@@ -83,10 +83,12 @@ export class Prober {
 
   async #follow(text: string, sending: Promise<unknown>): Promise<void> {
     const missing = (): Subscription[] => this.#options.standing().filter((subscription) => subscription.awaits(text));
-    const isTaken = await sending.then(
+    const taken = sending.then(
       () => true,
       () => false,
     );
+    // By an injected client the answer may never come.
+    const isTaken = await Promise.race([taken, sleep(PROBE_MS, false, { ref: false })]);
     if (isTaken) await sleep(PATIENCE_MS, undefined, { ref: false });
     if (isTaken && missing().length === 0) return;
     const isAnswered = await this.#options.ask();

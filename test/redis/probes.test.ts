@@ -101,6 +101,19 @@ test("a command that fails fails as it would without its probe, and nothing is t
   t.is(gaps, 0);
 });
 
+test("a probe whose command is never answered does not keep later ones from being sent", async (t) => {
+  const { connection, manager, prober, errors } = await open(t, "unanswered");
+  await manager.watch("s1", { change: () => {} });
+
+  void prober.carry(() => new Promise(() => {}));
+
+  await eventually(async () => {
+    const probed = await prober.carry(async (probe) => probe.length > 0 && connection.run(probeScript, [], probe));
+    return probed !== false;
+  }, 8000);
+  t.deepEqual(errors, []);
+});
+
 for (const isRemoved of [false, true]) {
   const title = isRemoved
     ? "a subscription that ends while its probe is on its way is not taken for dead"
