@@ -4,7 +4,6 @@ import { Frontend, GlobalChannelService } from "../../src/index.js";
 import { redis, RedisChannelManager, RedisConnection } from "../../src/redis/index.js";
 import { eventually } from "../cluster/cluster.js";
 import { startOneNodeCluster } from "../support/one-node-cluster.js";
-import { pause } from "../support/pause.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from "../support/redis-clients.js";
 import { startRedis } from "../support/redis-server.js";
@@ -121,12 +120,15 @@ for (const [kind, makeClient] of Object.entries(CLUSTER_CLIENTS)) {
     const client = makeClient(nodes, redisOptions);
     t.teardown(() => client.disconnect());
     await client.ping();
-    const over = pause(server.pid!, 7000);
+    process.kill(server.pid!, "SIGSTOP");
+    t.teardown(() => process.kill(server.pid!, "SIGCONT"));
 
     const connection = new RedisConnection(client);
-    await t.throwsAsync(Promise.race([connection.open(), sleep(6500)]), { code: "GC_STORE_UNAVAILABLE" });
+    await t.throwsAsync(Promise.race([connection.open(), sleep(10_000, undefined, { ref: false })]), {
+      code: "GC_STORE_UNAVAILABLE",
+    });
 
-    await over;
+    process.kill(server.pid!, "SIGCONT");
     await connection.open();
     await connection.close();
   });
