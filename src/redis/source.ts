@@ -67,6 +67,11 @@ function isOfReplica({ message }: Error): boolean {
   return message.startsWith("READONLY");
 }
 
+/** Whether the application's own options say that this error asks for a new connection: no command is sent again by that. */
+function reconnects({ reconnectOnError }: Pick<RedisOptions, "reconnectOnError"> = {}, error: Error): boolean {
+  return Boolean(reconnectOnError?.(error));
+}
+
 /** Callers decide whether to try again: a command that was sent twice could deliver twice. */
 const FAIL_FAST = {
   replyMapping: "legacy",
@@ -86,14 +91,15 @@ const NODE_TIMEOUTS = { connectTimeout: NODE_CONNECT_TIMEOUT_MS, socketTimeout: 
 
 /** The client for a standalone Redis, or the primary that Sentinel names: the injected one, or a new one. */
 export function createServerClient(source: string | RedisOptions): Redis {
+  const given = typeof source === "object" ? source : {};
   const options: Omit<RedisOptions, "replyMapping"> & { replyMapping: "legacy" } = {
     ...TIMEOUTS,
-    ...(typeof source === "object" && source.sentinels && { socketTimeout: WATCHED_SOCKET_TIMEOUT_MS }),
-    ...(typeof source === "object" ? source : {}),
+    ...(given.sentinels && { socketTimeout: WATCHED_SOCKET_TIMEOUT_MS }),
+    ...given,
     ...FAIL_FAST,
     enableOfflineQueue: false,
     retryStrategy,
-    reconnectOnError: isOfReplica,
+    reconnectOnError: (error) => isOfReplica(error) || reconnects(given, error),
   };
   const client = typeof source === "string" ? new Redis(source, options) : new Redis(options);
   return silenced(client);
@@ -103,7 +109,13 @@ export function createServerClient(source: string | RedisOptions): Redis {
 export function createClusterClient({ cluster, redisOptions, ...options }: RedisClusterSource): Cluster {
   const client = new Cluster([...cluster], {
     ...options,
-    redisOptions: { ...TIMEOUTS, ...NODE_TIMEOUTS, ...redisOptions, ...FAIL_FAST },
+    redisOptions: {
+      ...TIMEOUTS,
+      ...NODE_TIMEOUTS,
+      ...redisOptions,
+      ...FAIL_FAST,
+      reconnectOnError: (error) => reconnects(redisOptions, error),
+    },
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: true,
     lazyConnect: true,

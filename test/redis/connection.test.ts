@@ -1,7 +1,14 @@
 import test, { type ExecutionContext } from "ava";
-import { Cluster, Redis } from "ioredis";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { GlobalChannelService } from "../../src/index.js";
-import { redis, type RedisClusterOptions, type RedisSource } from "../../src/redis/index.js";
+import {
+  redis,
+  RedisChannelManager,
+  type RedisClusterOptions,
+  RedisConnection,
+  type RedisSource,
+} from "../../src/redis/index.js";
+import { eventually } from "../cluster/cluster.js";
 import { startOneNodeCluster } from "../support/one-node-cluster.js";
 import { randomPort } from "../support/programs.js";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
@@ -87,6 +94,45 @@ test("a Redis Cluster may be reached by TLS", async (t) => {
 
   await works(t, { cluster: nodes, redisOptions });
 });
+
+const SOURCES: Record<
+  string,
+  (t: ExecutionContext, own: Pick<RedisOptions, "reconnectOnError">) => Promise<RedisSource>
+> = {
+  "one Redis": async (t, own) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    return { host: server.host, port: server.port, ...own };
+  },
+  "a Redis Cluster": async (t, own) => {
+    const { nodes, redisOptions } = await startOneNodeCluster(t);
+    return { cluster: nodes, redisOptions: { ...redisOptions, ...own } };
+  },
+};
+
+for (const [kind, sourceWith] of Object.entries(SOURCES)) {
+  test(`${kind}: an error for which the application wants a new connection gives one, and nothing is sent again`, async (t) => {
+    let asked = 0;
+    const reconnectOnError = ({ message }: Error): 2 | false => {
+      if (!message.startsWith("WRONGTYPE")) return false;
+      asked++;
+      return 2;
+    };
+    const connection = new RedisConnection(await sourceWith(t, { reconnectOnError }));
+    const manager = new RedisChannelManager(connection);
+    await manager.start();
+    t.teardown(() => manager.stop());
+    const sets = connection.layout.of("room").sets("room");
+    const ownId = (): Promise<number> => connection.command((client) => (client as Redis).client("ID"));
+    await connection.command((client) => client.sadd(sets, "no hash"));
+    const before = await ownId();
+
+    await t.throwsAsync(manager.getMemberSets("room"), { code: "GC_STORE_ERROR", message: /WRONGTYPE/ });
+
+    await eventually(async () => (await ownId()) !== before, 3000);
+    t.is(asked, 1);
+  });
+}
 
 test("what cannot work is refused at once, and no password is shown", (t) => {
   const client = new Redis({ lazyConnect: true, keyPrefix: "x:" });
