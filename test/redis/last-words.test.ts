@@ -1,5 +1,14 @@
 import test, { type ExecutionContext } from "ava";
-import { RedisChannelManager, RedisConnection, type RedisSource, RedisTransport } from "../../src/redis/index.js";
+import { Frontend } from "../../src/index.js";
+import {
+  redis,
+  RedisChannelManager,
+  RedisConnection,
+  type RedisSource,
+  RedisTransport,
+} from "../../src/redis/index.js";
+import { eventually } from "../cluster/cluster.js";
+import { RecordingConnector } from "../support/recording-connector.js";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 
@@ -48,6 +57,35 @@ for (const [kind, source] of Object.entries(sources)) {
     await connecting;
     t.is(await evicting, 300);
     t.deepEqual(await other.getSessions(["ann", "bob"]), [[{ sid: "s1", incarnation: "i1" }], []]);
+  });
+
+  test(`${kind}: a push of the tick in which all parts are stopped is sent`, async (t) => {
+    const clients = new RecordingConnector();
+    const options = { prefix: "push" };
+    const own = redis(source(), options);
+    const frontend = new Frontend({ sid: "s1", stype: "connector", cluster: own, connector: clients });
+    t.teardown(() => frontend.stop());
+    await frontend.start();
+    clients.connect("ann");
+    await own.manager.add("room", "ann", "s1");
+    const { manager, registry, transport, fusedPush } = redis(source(), options);
+    const parts = [manager, registry, transport];
+    await Promise.all(parts.map((part) => part.start?.()));
+
+    const push = {
+      stype: "connector",
+      names: ["room"],
+      route: "chat",
+      body: "1",
+      except: [],
+      timeoutMs: 1000,
+      ack: false,
+    };
+    const sending = fusedPush!.push(push);
+    await Promise.all(parts.map((part) => part.stop?.()));
+
+    await sending;
+    await t.notThrowsAsync(eventually(() => clients.received("ann").length === 1, 1000));
   });
 
   test(`${kind}: a message of the tick in which the transport is stopped is sent`, async (t) => {
