@@ -6,13 +6,15 @@ import {
   GlobalChannelError,
   GlobalChannelService,
   type FrontendOptions,
+  type FrontendReply,
   type FrontendRequest,
   type PushReport,
 } from "../../src/index.js";
 import { redis, RedisConnection, RedisTransport } from "../../src/redis/index.js";
 import { CallerMemory } from "../../src/transports/redis/caller-memory.js";
 import { Inbox } from "../../src/transports/redis/inbox.js";
-import { encodeRequest } from "../../src/transports/redis/wire.js";
+import { Replies } from "../../src/transports/redis/replies.js";
+import { AGAIN, encodeAsk, encodeDone, encodeRequest } from "../../src/transports/redis/wire.js";
 import { eventually, numbers } from "../cluster/cluster.js";
 import { RecordingConnector } from "../support/recording-connector.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
@@ -81,7 +83,7 @@ async function startTransport(t: ExecutionContext) {
   const transport = new RedisTransport(connection);
   await transport.start();
   t.teardown(() => transport.stop());
-  return { layout: connection.layout, transport };
+  return { connection, layout: connection.layout, transport };
 }
 
 type RunningCluster = Awaited<ReturnType<typeof startCluster>>;
@@ -258,6 +260,29 @@ test.serial("a request that comes late, when later ones of its caller have been 
   const late = replies.flatMap((text) => text.split("\n")).filter((line) => line.includes("overtaken"));
   t.is(late.length, 1);
   t.true(late[0]!.includes("request 2 "));
+});
+
+test.serial("one that comes late while others are held back is refused, too", async (t) => {
+  const { connection } = await startTransport(t);
+  const handled: string[] = [];
+  const handler = (request: FrontendRequest): FrontendReply => {
+    if (request.type === "channels") handled.push(request.uid);
+    return { names: [] };
+  };
+  const inbox = new Inbox("s1", handler, new Replies(connection));
+  t.teardown(() => inbox.close());
+  const request = (id: number, sign?: typeof AGAIN): string =>
+    encodeRequest("caller", id, { type: "channels", uid: `id ${id}` }, sign);
+
+  inbox.message(request(4));
+  inbox.lost();
+  inbox.gap();
+  inbox.message(request(5));
+  inbox.message(encodeAsk("caller", [6]));
+  inbox.message(request(6, AGAIN));
+  inbox.message(encodeDone("caller"));
+
+  t.deepEqual(handled, ["id 4", "id 6"]);
 });
 
 test("what was held back is handled in the order of the calls, whatever order it came in", (t) => {

@@ -43,14 +43,14 @@ export class CallerMemory {
   /** Whether it never came, and later ones have been handled. */
   isLate(id: number): boolean {
     const number = Math.abs(id);
-    return number < this.#last && this.#ids[number % MAX_IDS]! < number;
+    return number >= this.#first && number < this.#last && this.#ids[number % MAX_IDS]! < number;
   }
 
-  /** Whether this request is a new one; it is remembered. */
+  /** Whether this request is a new one; it is remembered. One of before the first counts as handled: another life may have done that. */
   isNew(id: number): boolean {
     const number = Math.abs(id);
     const place = number % MAX_IDS;
-    if (this.#ids[place]! >= number) return false;
+    if (number < this.#first || this.#ids[place]! >= number) return false;
     this.#ids[place] = number;
     this.#delivered[place] = PENDING;
     if (number > this.#last) this.#last = number;
@@ -106,8 +106,8 @@ export class CallerMemory {
 
   /** Ends it; returns what was held back, in the order of the calls. */
   release(): [id: number, request: FrontendRequest][] {
-    const held = [...(this.#held ?? [])];
+    const held = this.#held ?? new Map<number, FrontendRequest>();
     this.#held = undefined;
-    return held.toSorted(([one], [other]) => Math.abs(one) - Math.abs(other));
+    return [...held].toSorted(([one], [other]) => Math.abs(one) - Math.abs(other));
   }
 }

@@ -28,7 +28,8 @@ const REMIND_MS = 200;
  * What is published while the subscription is cut is lost. So each caller that was heard before is then asked what it has sent, and its later
  * requests are held back until the lost ones have come once more. A caller that does not answer is waited for
  * {@link HOLD_MS} at most; a lost request that others have overtaken by then is refused, so that its caller knows. So is one that comes late:
- * a primary that stood still, and whose replica has taken over meanwhile, passes on what it was sent before.
+ * a primary that stood still, and whose replica has taken over meanwhile, passes on what it was sent before; and scripts that Redis has
+ * thrown away (`SCRIPT FLUSH`) are sent anew after what is sent directly.
  */
 export class Inbox {
   readonly #sid: string;
@@ -103,8 +104,7 @@ export class Inbox {
 
   #receive(from: string, id: number, request: FrontendRequest): void {
     const caller = this.#callerOf(from, id);
-    if (caller.isLate(id)) this.#refuse(from, id);
-    else if (!caller.isHeld) this.#handleNew(caller, from, id, request);
+    if (!caller.isHeld) this.#handleNew(caller, from, id, request);
     else if (!caller.keep(id, request)) {
       this.#release(from);
       this.#handleNew(caller, from, id, request);
@@ -169,6 +169,10 @@ export class Inbox {
   }
 
   #handleNew(caller: CallerMemory, from: string, id: number, request: FrontendRequest): void {
+    if (caller.isLate(id)) {
+      this.#refuse(from, id);
+      return;
+    }
     if (!caller.isNew(id)) return;
     const fail = (error: unknown): void => {
       const message = error instanceof Error ? error.message : String(error);
@@ -201,6 +205,6 @@ export class Inbox {
 function overtaken(id: number): GlobalChannelError {
   return new GlobalChannelError(
     "GC_FRONTEND_ERROR",
-    `request ${id} was lost on the way, and later ones have overtaken it`,
+    `request ${id} was lost on the way, or came late, and later ones have overtaken it`,
   );
 }
