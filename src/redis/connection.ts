@@ -75,7 +75,8 @@ export class RedisConnection {
     this.#flush();
     if (this.isClustered && !this.#patience) this.#patience = setTimeout(() => this.#failKept(), KEPT_MS).unref();
   };
-  readonly #underWay = new UnderWay();
+  /** By the link that there is now. */
+  #underWay = new UnderWay();
   #patience: NodeJS.Timeout | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
@@ -96,6 +97,7 @@ export class RedisConnection {
     const opening = (this.#opening ??= this.#open());
     try {
       await opening;
+      if (this.#opening !== opening) throw closedWhileOpening();
     } catch (error) {
       // Where it has failed because it was closed, others may have opened it anew.
       if (this.#opening === opening) await this.close();
@@ -224,12 +226,13 @@ export class RedisConnection {
   async #open(): Promise<void> {
     const link = this.#createLink();
     this.#link = link;
+    this.#underWay = new UnderWay();
     const opened = link.open();
     await Promise.allSettled([opened]);
     if (this.#link !== link) {
       // Some of it may have been opened after that.
       await link.close();
-      throw unavailable("it was closed while it was being connected");
+      throw closedWhileOpening();
     }
     await opened;
     link.client.on("close", this.#onLoss);
@@ -241,6 +244,10 @@ export class RedisConnection {
     if (this.#clusterSource) return new ClusterLink(this.#clusterSource);
     return new ServerLink(this.#source as ServerSource, (args) => this.run(probe, [], args));
   }
+}
+
+function closedWhileOpening(): GlobalChannelError {
+  return unavailable("it was closed while it was being connected");
 }
 
 function clusterSourceOf(source: RedisSource): RedisClusterSource | RedisClusterClient | undefined {

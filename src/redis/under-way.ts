@@ -1,32 +1,49 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** What has been sent and is not answered. */
+/** How many turns of the event loop who has got an answer may take before the next step: shared reads take one. */
+const TURNS = 3;
+
+/** What has been sent by one connection and is not answered. */
 export class UnderWay {
-  readonly #fails = new Map<Promise<unknown>, (error: Error) => void>();
+  readonly #fails = new Set<(error: Error) => void>();
+  #onIdle: (() => void) | undefined;
 
   /** Settles as `work` does, unless it is made to {@link failAll fail} before. */
   add<T>(work: Promise<T>): Promise<T> {
-    let fail!: (error: Error) => void;
-    const result = new Promise<T>((resolve, reject) => {
-      fail = reject;
-      work.then(resolve, reject);
+    return new Promise((resolve, reject) => {
+      this.#fails.add(reject);
+      work.then(
+        (value) => {
+          this.#end(reject);
+          resolve(value);
+        },
+        (error: Error) => {
+          this.#end(reject);
+          reject(error);
+        },
+      );
     });
-    this.#fails.set(result, fail);
-    const end = (): void => void this.#fails.delete(result);
-    result.then(end, end);
-    return result;
   }
 
   failAll(error: Error): void {
-    for (const fail of this.#fails.values()) fail(error);
+    for (const fail of this.#fails) {
+      fail(error);
+      this.#end(fail);
+    }
   }
 
-  /** Resolves when nothing is under way, nor follows from what was. */
+  /** Resolves when nothing is under way, nor follows soon from what was. */
   async idle(): Promise<void> {
-    do {
-      await Promise.allSettled(this.#fails.keys());
-      // Who has got an answer takes the next step within a turn.
+    for (let quiet = 0; quiet < TURNS; quiet++) {
       await nextTurn();
-    } while (this.#fails.size > 0);
+      if (this.#fails.size === 0) continue;
+      await new Promise<void>((resolve) => (this.#onIdle = resolve));
+      quiet = -1;
+    }
+  }
+
+  #end(fail: (error: Error) => void): void {
+    this.#fails.delete(fail);
+    if (this.#fails.size === 0) this.#onIdle?.();
   }
 }

@@ -68,6 +68,8 @@ for (const [kind, source] of Object.entries(sources)) {
     await frontend.start();
     clients.connect("ann");
     await own.manager.add("room", "ann", "s1");
+    // In a cluster it is looked for who is alive then, which takes a turn more.
+    await own.manager.add("room", "bob", "dead");
     const { manager, registry, transport, fusedPush } = redis(source(), options);
     const parts = [manager, registry, transport];
     await Promise.all(parts.map((part) => part.start?.()));
