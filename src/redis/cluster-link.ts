@@ -18,7 +18,16 @@ export class ClusterLink implements Link {
   readonly client: Cluster;
   readonly subscriptions: ShardedSubscriptions;
   readonly #source: RedisClusterSource | RedisClusterClient;
-  readonly #watchSilence = (node: Redis): void => void new SilenceWatch(node);
+  readonly #silences = new Set<SilenceWatch>();
+  readonly #watchSilence = (node: Redis): void => {
+    const watch = new SilenceWatch(node);
+    this.#silences.add(watch);
+    // A cluster does not tell of one in whose place another has come already.
+    node.once("end", () => {
+      watch.stop();
+      this.#silences.delete(watch);
+    });
+  };
 
   constructor(source: RedisClusterSource | RedisClusterClient) {
     this.#source = source;
@@ -37,6 +46,7 @@ export class ClusterLink implements Link {
   async close(): Promise<void> {
     await this.subscriptions.close();
     this.client.off("+node", this.#watchSilence);
+    for (const watch of this.#silences) watch.stop();
     if (this.client === this.#source) return;
     if (this.client.status === "ready") await withPatience(this.client.quit());
     this.client.disconnect();

@@ -18,8 +18,6 @@ export class SilenceWatch {
   constructor(client: Redis) {
     this.#client = client;
     this.#timer = setInterval(() => this.check(), CHECK_MS).unref();
-    // A cluster does not tell of one in whose place another has come already.
-    client.once("end", () => this.stop());
   }
 
   stop(): void {
