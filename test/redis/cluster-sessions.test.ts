@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from "ava";
+import keySlot from "cluster-key-slot";
 import { Cluster } from "ioredis";
 import { RedisChannelManager, RedisConnection, RedisServerRegistry } from "../../src/redis/index.js";
 import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.js";
@@ -44,6 +45,36 @@ async function stateOf({ manager }: StagedManager): Promise<{ count: number; inc
   const [[count], [places]] = await Promise.all([manager.countUsers(["s1"]), manager.getSessions(["ann"])]);
   return { count: count!, incarnations: places!.map(({ incarnation }) => incarnation) };
 }
+
+test.serial(
+  "where the server of the leases hangs, who connects has to try again, and who disconnects does not",
+  async (t) => {
+    const connection = new RedisConnection({ cluster: servers.startupNodes }, { prefix: "leases" });
+    const manager = new RedisChannelManager(connection);
+    await manager.start();
+    t.teardown(() => manager.stop());
+    const leases = await servers.primaryOf(keySlot(connection.layout.servers));
+    const elsewhere = async (kind: string): Promise<string> => {
+      for (let n = 0; ; n++) {
+        const slot = keySlot(connection.layout.of(`${kind}-${n}`).sids);
+        if ((await servers.primaryOf(slot)) !== leases) return `${kind}-${n}`;
+      }
+    };
+    const [sid, ann, bob] = [await elsewhere("s"), await elsewhere("ann"), await elsewhere("bob")];
+    await manager.connect(bob, sid, "i1");
+
+    leases.pause();
+    t.teardown(() => leases.resume());
+    const connecting = manager.connect(ann, sid, "i1");
+    await manager.disconnect(bob, sid, "i1");
+    await t.throwsAsync(connecting, { code: "GC_STORE_UNAVAILABLE" });
+    leases.resume();
+    await servers.waitUntilOk();
+
+    t.deepEqual(await manager.getSessions([ann, bob]), [[], []]);
+    t.deepEqual(await manager.countUsers([sid]), [0]);
+  },
+);
 
 test("who connects while a dead frontend is evicted is counted, and found when that frontend dies, too", async (t) => {
   const [reaper, next] = [await stage(t, "evicted"), await stage(t, "evicted")];

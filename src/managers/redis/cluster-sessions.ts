@@ -32,14 +32,18 @@ export class ClusterSessions implements Sessions {
     { sid, incarnation }: FrontendId,
     changes: readonly SessionChange[],
   ): Promise<(Error | undefined)[]> {
-    const connecting = changes.filter(({ type }) => type === "connect").map(({ uid }) => uid);
-    const isAllowed = connecting.length === 0 || (await this.#prepare({ sid, incarnation }, connecting));
     const failures = new Map<SessionChange, Error>();
     /** As of the last change of each user. */
     const has = new Map<string, boolean>();
-    if (!isAllowed) for (const uid of connecting) has.set(uid, false);
-    const allowed = isAllowed ? changes : changes.filter(({ type }) => type === "disconnect");
-    await this.#inEachPartition(allowed, async (keys, some) => {
+    const connects = changes.filter(({ type }) => type === "connect");
+    const mayConnect = await this.#prepare({ sid, incarnation }, connects).catch((error: Error) => {
+      // Who disconnects is not to suffer from that.
+      for (const change of connects) failures.set(change, error);
+      return false;
+    });
+    if (!mayConnect) for (const { uid } of connects) has.set(uid, false);
+    const wanted = mayConnect ? changes : changes.filter(({ type }) => type === "disconnect");
+    await this.#inEachPartition(wanted, async (keys, some) => {
       try {
         const digits = await this.#connection.write<string>(
           keys,
@@ -60,8 +64,13 @@ export class ClusterSessions implements Sessions {
     return changes.map((change) => failures.get(change));
   }
 
-  /** Notes users at the frontend who are to have sessions there. Resolves whether they may: no other incarnation holds the sid. */
-  async #prepare({ sid, incarnation }: FrontendId, uids: readonly string[]): Promise<boolean> {
+  /**
+   * Notes users at the frontend who are to have sessions there. Resolves whether they may: no other incarnation holds the sid. One that
+   * begins to within the next round trip is not seen.
+   */
+  async #prepare({ sid, incarnation }: FrontendId, connects: readonly SessionChange[]): Promise<boolean> {
+    if (connects.length === 0) return true;
+    const uids = connects.map(({ uid }) => uid);
     const usersAt = this.#connection.layout.of(sid).usersAt(sid);
     const [holder] = await Promise.all([
       readHolder(this.#connection, sid, incarnation),
