@@ -18,10 +18,15 @@ import {
 import type { Subscriptions } from "./subscriptions.js";
 
 /**
- * How often it is looked where the slots are, in milliseconds: who only listens is told of nothing, neither that a primary stands still nor
- * that a replica has taken over. Not by ioredis' own timer, which goes on for ever where the client ends while it asks.
+ * How often a server is asked which ones have the slots, in milliseconds: who only listens is told of nothing, neither that a primary
+ * stands still nor that a replica has taken over.
  */
 const LOOK_MS = 1000;
+/**
+ * How many looks there are between those that refresh the slots in any case: the server that was asked may have known less than the one that
+ * the client had asked. Not by ioredis' own timer, which goes on for ever where the client ends while it asks.
+ */
+const REFRESH_LOOKS = 5;
 /** How long it is waited before a subscription is tried again, in milliseconds: the cluster may be choosing a new primary. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 500;
@@ -59,7 +64,10 @@ export class ShardedSubscriptions implements Subscriptions {
   readonly #onRefresh = (): void => this.#followSlots();
   /** Those that were made again, and whose listeners are to be told. */
   readonly #regained = new Set<ShardedChannel>();
-  #looks: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looks = 0;
+  /** Which servers had the slots when that was looked for last. */
+  #seen: string | undefined;
   #isClosed = false;
 
   constructor(cluster: Cluster) {
@@ -68,12 +76,12 @@ export class ShardedSubscriptions implements Subscriptions {
 
   open(): void {
     this.#cluster.on("refresh", this.#onRefresh);
-    this.#looks = setInterval(() => void this.#refreshSlots(), LOOK_MS).unref();
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#looks);
+    clearInterval(this.#timer);
     this.#cluster.off("refresh", this.#onRefresh);
     this.#channels.clear();
     this.#regained.clear();
@@ -320,6 +328,22 @@ export class ShardedSubscriptions implements Subscriptions {
     return this.#cluster.slots[slot]?.[0];
   }
 
+  async #look(): Promise<void> {
+    if (++this.#looks % REFRESH_LOOKS === 0 || (await this.#haveSlotsMoved())) await this.#refreshSlots();
+  }
+
+  /** Asks one server after the other, by the connections that there are: to refresh the slots, ioredis makes a new one. */
+  async #haveSlotsMoved(): Promise<boolean> {
+    const servers = this.#cluster.nodes("master").filter(({ status }) => status === "ready");
+    const server = servers[this.#looks % servers.length];
+    // Where it does not answer, others will.
+    const slots = (await server?.cluster("SLOTS").catch(() => undefined)) as SlotRange[] | undefined;
+    if (!slots) return false;
+    const before = this.#seen;
+    this.#seen = slots.map(([from, to, [host, port]]) => `${from}-${to} ${host}:${port}`).join();
+    return before !== undefined && this.#seen !== before;
+  }
+
   #refreshSlots(): Promise<void> {
     return new Promise((resolve) => {
       // Where nobody can be asked, it is tried again.
@@ -327,6 +351,9 @@ export class ShardedSubscriptions implements Subscriptions {
     });
   }
 }
+
+/** As `CLUSTER SLOTS` says it; after the primary come its replicas: https://redis.io/docs/latest/commands/cluster-slots/ */
+type SlotRange = [from: number, to: number, primary: [host: string, port: number, ...rest: unknown[]]];
 
 /** Replies that say that a slot is elsewhere, or nowhere for now. */
 const MOVING = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN)\b/;
