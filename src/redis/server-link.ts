@@ -42,8 +42,8 @@ export class ServerLink implements Link {
   async open(): Promise<void> {
     await ready(this.client);
     if (this.client !== this.#source && !hasTimeLimit(this.#source)) this.#silence = new SilenceWatch(this.client);
-    await this.subscriptions.open();
     if (this.client.options.sentinels) this.client.on("ready", this.#followPrimary);
+    await this.subscriptions.open();
   }
 
   async close(): Promise<void> {

@@ -69,7 +69,9 @@ export class ServerSubscriptions implements Subscriptions {
   /** Makes all anew where they are at another server than this connection. */
   follow(stream: NetStream): void {
     const own = this.#client.stream;
-    if (this.#client.status === "ready" && addressOf(own) !== addressOf(stream)) own.destroy();
+    // Of a connection that is lost again nothing is known.
+    if (this.#client.status !== "ready" || stream.remoteAddress === undefined) return;
+    if (addressOf(own) !== addressOf(stream)) own.destroy();
   }
 
   async catchUp(): Promise<void> {
