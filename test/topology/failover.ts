@@ -27,13 +27,13 @@ export interface FailoverPlan {
 export interface FailoverResult extends FailoverPlan {
   /** When a replica took a write in its place. */
   takenOverMs: number;
-  /** When the report of the first push that was called for after it was there and was good: everyone had got it. */
+  /** When there was the first report of a push called for since then that everyone had got. */
   firstGoodMs: number;
   /** When the last push was called for that was not good; 0 if all were. */
   lastBadMs: number;
   /** Pushes that were called for until then, or were under way when the primary went. */
   pushes: number;
-  /** How many of them failed before anything was sent. */
+  /** How many of them failed without a report: Redis was away. */
   refused: number;
   /** What the reports of all others say, of each member of each push. */
   targeted: number;
@@ -48,8 +48,10 @@ export interface FailoverResult extends FailoverPlan {
 
 /** How long the load goes on before and after, in milliseconds. */
 const CALM_MS = 1000;
+/** How long after a replica has taken over pushes have to be good, in milliseconds. */
+export const GOOD_WITHIN_MS = 3000;
 /** How long a primary that hangs does so when a replica has taken over, in milliseconds: nothing is to wait for its return. */
-const HANG_ON_MS = 3000;
+const HANG_ON_MS = GOOD_WITHIN_MS + 1000;
 /** How often the replicas are asked for a write. */
 const ASK_EVERY_MS = 5;
 const PATIENCE_MS = 60_000;

@@ -12,15 +12,13 @@ import { startRedisCluster, type RedisCluster } from "../support/redis-cluster.j
 import type { RedisNode } from "../support/redis-node.js";
 import { startSentinel, type RedisSentinel } from "../support/redis-sentinel.js";
 import { replacing } from "../support/stage.js";
-import { failOver } from "./failover.js";
+import { failOver, GOOD_WITHIN_MS } from "./failover.js";
 import { isWhole, TopologyWorld } from "./world.js";
 
 // The servers change while pushes and changes go on: slots move, a server joins, a primary dies and its replica takes over.
 
 /** How long the load goes on before and after, in milliseconds. */
 const CALM_MS = 1000;
-/** How long after the servers are well again the first push has to be complete, in milliseconds. */
-const GOOD_MS = 3000;
 /** After how long without an answer a primary counts as gone. */
 const SILENT_MS = 1000;
 
@@ -76,7 +74,10 @@ function workedAgain(t: ExecutionContext, outcomes: readonly CallOutcome[], kill
   const lastBadAt = Math.max(killedAt, ...outcomes.filter(({ report }) => !isWhole(report)).map(({ at }) => at));
   const counts = { good: good.length, bad: outcomes.filter(({ report }) => !isWhole(report)).length };
   t.log(`all pushes are good from ${Math.round(lastBadAt - killedAt)} ms on, of ${JSON.stringify(counts)}`);
-  t.true(lastBadAt < wellAt + GOOD_MS, `the last bad push was ${Math.round(lastBadAt - wellAt)} ms after all was well`);
+  t.true(
+    lastBadAt < wellAt + GOOD_WITHIN_MS,
+    `the last bad push was ${Math.round(lastBadAt - wellAt)} ms after all was well`,
+  );
   t.true(good.some(({ at }) => at > lastBadAt));
 }
 
@@ -139,11 +140,10 @@ for (const mode of ["Redis Cluster", "Sentinel"] as const) {
 
         t.log(JSON.stringify(result));
         t.like(result, { doNotAddUp: [], wrong: [] });
-        t.is(result.delivered + result.failed + result.unknown, result.targeted);
         // Where nothing is noticed nothing is tested.
         t.true(result.lastBadMs > 0);
-        t.true(result.lastBadMs < result.takenOverMs + GOOD_MS);
-        t.true(result.firstGoodMs < result.takenOverMs + GOOD_MS);
+        t.true(result.lastBadMs < result.takenOverMs + GOOD_WITHIN_MS);
+        t.true(result.firstGoodMs < result.takenOverMs + GOOD_WITHIN_MS);
       },
     );
   }
