@@ -1,10 +1,11 @@
 import { setKey } from "../member-sets.js";
 import type { Version } from "../types.js";
 import { isAtLeast } from "../version.js";
+import { RecentMap } from "./recent-map.js";
 
 /** For how long a leave is kept in mind, in milliseconds: a little longer than stores keep who was told to leave. */
 const MEMORY_MS = 65_000;
-/** How many are. */
+/** How many are at most. */
 const MAX_LEAVES = 100_000;
 
 interface HeardLeave {
@@ -19,16 +20,15 @@ interface HeardLeave {
  * of it, or still knows of a leave that was made up for since.
  */
 export class HeardLeaves {
-  /** The oldest first. */
-  readonly #leaves = new Map<string, HeardLeave>();
-  readonly #ends = new Map<string, HeardLeave>();
+  readonly #leaves = new RecentMap<string, HeardLeave>(MEMORY_MS, MAX_LEAVES);
+  readonly #ends = new RecentMap<string, HeardLeave>(MEMORY_MS, MAX_LEAVES);
 
   left(name: string, uids: Iterable<string>, version: Version | undefined): void {
     for (const uid of uids) remember(this.#leaves, setKey(name, uid), version);
   }
 
   joined(name: string, uids: Iterable<string>): void {
-    if (this.#leaves.size === 0) return;
+    if (this.#leaves.isEmpty) return;
     for (const uid of uids) {
       const leave = this.#leaves.get(setKey(name, uid));
       if (leave) leave.isBack = true;
@@ -37,7 +37,7 @@ export class HeardLeaves {
 
   /** Nothing is known any more of when these have left. */
   forget(name: string, uids: readonly string[]): void {
-    if (this.#leaves.size > 0) for (const uid of uids) this.#leaves.delete(setKey(name, uid));
+    if (!this.#leaves.isEmpty) for (const uid of uids) this.#leaves.delete(setKey(name, uid));
   }
 
   /** Whether the last that was heard of a user is that it has left. */
@@ -60,21 +60,15 @@ export class HeardLeaves {
 
   /** Whether a version of the member set is one from before the user's leave. */
   isBeforeLeave(name: string, uid: string, version: Version): boolean {
-    if (this.#leaves.size === 0) return false;
+    if (this.#leaves.isEmpty) return false;
     const left = this.#leaves.get(setKey(name, uid))?.version;
     return left !== undefined && left !== version && isAtLeast(left, version);
   }
 }
 
-function remember(leaves: Map<string, HeardLeave>, key: string, version: Version | undefined): void {
-  const now = performance.now();
-  // To its new place in the order.
+function remember(leaves: RecentMap<string, HeardLeave>, key: string, version: Version | undefined): void {
   const before = leaves.get(key);
-  leaves.delete(key);
   // Of one who has left already, the leave that was the last one counts.
-  leaves.set(key, { at: now, version: version ?? (before?.isBack ? undefined : before?.version), isBack: false });
-  for (const [oldest, { at }] of leaves) {
-    if (at > now - MEMORY_MS && leaves.size <= MAX_LEAVES) break;
-    leaves.delete(oldest);
-  }
+  const leftAt = version ?? (before?.isBack ? undefined : before?.version);
+  leaves.set(key, { at: performance.now(), version: leftAt, isBack: false });
 }
