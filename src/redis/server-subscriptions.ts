@@ -70,7 +70,7 @@ export class ServerSubscriptions implements Subscriptions {
   follow(stream: NetStream): void {
     const own = this.#client.stream;
     // Of a connection that is lost again nothing is known.
-    if (this.#client.status !== "ready" || stream.remoteAddress === undefined) return;
+    if (this.#client.status !== "ready" || stream.destroyed) return;
     if (addressOf(own) !== addressOf(stream)) own.destroy();
   }
 

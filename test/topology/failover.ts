@@ -48,8 +48,11 @@ export interface FailoverResult extends FailoverPlan {
 
 /** How long the load goes on before and after, in milliseconds. */
 const CALM_MS = 1000;
-/** How long after a replica has taken over pushes have to be good, in milliseconds. */
-export const GOOD_WITHIN_MS = 3000;
+/**
+ * How long after a replica has taken over pushes have to be good, in milliseconds: Sentinels may name a primary that hangs for a while, and
+ * each attempt to get an answer from that takes a second.
+ */
+export const GOOD_WITHIN_MS = 5000;
 /** How long a primary that hangs does so when a replica has taken over, in milliseconds: nothing is to wait for its return. */
 const HANG_ON_MS = GOOD_WITHIN_MS + 1000;
 /** How often the replicas are asked for a write. */
