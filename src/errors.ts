@@ -104,6 +104,11 @@ export function isTemporary(error: unknown): boolean {
   return isGlobalChannelError(error) && error.temporary;
 }
 
+/** Whether what keeps the data cannot be asked, or its answer is lost. */
+export function isUnavailable(error: unknown): error is GlobalChannelError {
+  return isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE";
+}
+
 /** What every registry throws for a sid that a live frontend holds. */
 export function sidInUse(sid: string, holder: string): GlobalChannelError {
   return new GlobalChannelError(

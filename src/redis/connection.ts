@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { type GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { type GlobalChannelError, isUnavailable } from "../errors.js";
 import { resolveOptions } from "../options.js";
 import { ClusterLink } from "./cluster-link.js";
 import { withPatience } from "./disconnect.js";
@@ -158,8 +158,7 @@ export class RedisConnection {
       try {
         return await this.read<T>(partition, script, keys, args);
       } catch (error) {
-        if (isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE")
-          this.#failures.set(partition, { at: performance.now(), error });
+        if (isUnavailable(error)) this.#failures.set(partition, { at: performance.now(), error });
         throw error;
       }
     });

@@ -1,5 +1,5 @@
 import { invalid } from "../arguments.js";
-import { isGlobalChannelError } from "../errors.js";
+import { isUnavailable } from "../errors.js";
 import type { Cluster, FrontendId, FrontendInfo, Member, Membership } from "../types.js";
 
 /** A page of members. */
@@ -116,7 +116,7 @@ export class MembershipQueries {
       return [...names];
     } catch (error) {
       // Without the store the second way is no better.
-      if (isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE") throw error;
+      if (isUnavailable(error)) throw error;
     }
     const names = (await manager.getChannelsBySid?.(sid)) ?? [];
     const sets = await Promise.all(names.map((name) => manager.getMembersBySid(name, sid)));

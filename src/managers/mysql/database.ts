@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool, PoolConnection } from "mysql2";
 import pRetry from "p-retry";
 import { invalid } from "../../arguments.js";
-import { GlobalChannelError, isGlobalChannelError } from "../../errors.js";
+import { GlobalChannelError, isGlobalChannelError, isUnavailable } from "../../errors.js";
 import { isTemporary } from "./failures.js";
 import type { MysqlSource } from "./options.js";
 import { acquire, cut, isPool, isWhere, openPool, poolOf, untilAborted } from "./pool.js";
@@ -91,7 +91,7 @@ export class MysqlDatabase {
         await session.run(statements);
       });
     } catch (error) {
-      if (!isSent || !isGlobalChannelError(error) || error.code !== "GC_STORE_UNAVAILABLE") throw error;
+      if (!isSent || !isUnavailable(error)) throw error;
       throw unknownOutcome(error);
     }
   }

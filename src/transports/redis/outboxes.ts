@@ -1,5 +1,5 @@
 import { chunksBySize } from "../../batches.js";
-import { isGlobalChannelError } from "../../errors.js";
+import { isUnavailable } from "../../errors.js";
 import type { RedisConnection } from "../../redis/connection.js";
 import { encodeBundle } from "./wire.js";
 
@@ -65,7 +65,7 @@ export class Outboxes {
       for (const { resolve } of some) resolve(receivers);
       return undefined;
     } catch (error) {
-      const isAway = isGlobalChannelError(error) && error.code === "GC_STORE_UNAVAILABLE";
+      const isAway = isUnavailable(error);
       // What has waited for that would not fare better.
       rejectAll(isAway ? [...some, ...this.#take(inbox)] : some, error);
       return isAway ? error : undefined;
