@@ -21,10 +21,17 @@ interface HeardLeave {
  */
 export class HeardLeaves {
   readonly #leaves = new RecentMap<string, HeardLeave>(MEMORY_MS, MAX_LEAVES);
-  readonly #ends = new RecentMap<string, HeardLeave>(MEMORY_MS, MAX_LEAVES);
+  /** When channels have ended. */
+  readonly #ends = new RecentMap<string, number>(MEMORY_MS, MAX_LEAVES);
 
   left(name: string, uids: Iterable<string>, version: Version | undefined): void {
-    for (const uid of uids) remember(this.#leaves, setKey(name, uid), version);
+    for (const uid of uids) {
+      const key = setKey(name, uid);
+      const before = this.#leaves.get(key);
+      // Of one who has left already, the leave that was the last one counts.
+      const leftAt = version ?? (before?.isBack ? undefined : before?.version);
+      this.#leaves.set(key, { at: performance.now(), version: leftAt, isBack: false });
+    }
   }
 
   joined(name: string, uids: Iterable<string>): void {
@@ -47,15 +54,13 @@ export class HeardLeaves {
 
   /** The channel has ended for everyone. */
   ended(name: string): void {
-    remember(this.#ends, name, undefined);
+    this.#ends.set(name, performance.now());
   }
 
   /** Of one who is a member now: how long ago it was last told to leave, or the channel ended, in milliseconds. */
   leftMsAgo(name: string, uid: string): number | undefined {
-    const leave = this.#leaves.get(setKey(name, uid));
-    const end = this.#ends.get(name);
-    if (!leave && !end) return undefined;
-    return performance.now() - Math.max(leave?.at ?? -Infinity, end?.at ?? -Infinity);
+    const at = Math.max(this.#leaves.get(setKey(name, uid))?.at ?? -Infinity, this.#ends.get(name) ?? -Infinity);
+    return at === -Infinity ? undefined : performance.now() - at;
   }
 
   /** Whether a version of the member set is one from before the user's leave. */
@@ -64,11 +69,4 @@ export class HeardLeaves {
     const left = this.#leaves.get(setKey(name, uid))?.version;
     return left !== undefined && left !== version && isAtLeast(left, version);
   }
-}
-
-function remember(leaves: RecentMap<string, HeardLeave>, key: string, version: Version | undefined): void {
-  const before = leaves.get(key);
-  // Of one who has left already, the leave that was the last one counts.
-  const leftAt = version ?? (before?.isBack ? undefined : before?.version);
-  leaves.set(key, { at: performance.now(), version: leftAt, isBack: false });
 }

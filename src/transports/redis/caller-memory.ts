@@ -40,12 +40,6 @@ export class CallerMemory {
     this.#first = Math.abs(firstId);
   }
 
-  /** Whether it never came, and later ones have been handled. */
-  isLate(id: number): boolean {
-    const number = Math.abs(id);
-    return number >= this.#first && number < this.#last && this.#ids[number % MAX_IDS]! < number;
-  }
-
   /** Whether this request is a new one; it is remembered. One of before the first counts as handled: another life may have done that. */
   isNew(id: number): boolean {
     const number = Math.abs(id);
@@ -74,17 +68,18 @@ export class CallerMemory {
   }
 
   stateOf(id: number): RequestState {
-    const place = id % MAX_IDS;
+    const number = Math.abs(id);
+    const place = number % MAX_IDS;
     const remembered = this.#ids[place]!;
-    if (remembered > id || id < this.#first) return "forgotten";
-    if (remembered === id) {
+    if (remembered > number || number < this.#first) return "forgotten";
+    if (remembered === number) {
       const delivered = this.#delivered[place]!;
       if (delivered === PENDING) return "pending";
       if (delivered === OTHER) return this.#others.get(id) ?? "forgotten";
       return { answer: { delivered, failed: NOBODY } };
     }
     if (this.#held?.has(id)) return "pending";
-    return id < this.#last ? "overtaken" : "missed";
+    return number < this.#last ? "overtaken" : "missed";
   }
 
   get isHeld(): boolean {

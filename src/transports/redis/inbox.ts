@@ -169,7 +169,7 @@ export class Inbox {
   }
 
   #handleNew(caller: CallerMemory, from: string, id: number, request: FrontendRequest): void {
-    if (caller.isLate(id)) {
+    if (caller.stateOf(id) === "overtaken") {
       this.#refuse(from, id);
       return;
     }
