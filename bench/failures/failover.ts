@@ -1,4 +1,5 @@
-import { failOver, type FailoverCause, type FailoverMode, type FailoverResult } from "../../test/topology/failover.js";
+import { failOver, type FailoverCause, type FailoverResult } from "../../test/topology/failover.js";
+import type { FailoverMode } from "../../test/topology/servers.js";
 import type { Chart } from "../support/chart.js";
 import type { Part } from "../support/bench.js";
 import type { Claim } from "../support/claims.js";

@@ -1,12 +1,8 @@
-import test from "ava";
-import { findValkey } from "../support/find-redis.js";
 import { CLIENTS } from "../support/redis-clients.js";
-import { byClient, bySource, testParts, useRedis } from "../support/redis-conformance.js";
+import { byClient, bySource, onValkey, testParts, useRedis } from "../support/redis-conformance.js";
 import { startRedis } from "../support/redis-server.js";
 
-const program = await findValkey();
-
-if (program) {
+await onValkey((program) => {
   const valkey = useRedis(() => startRedis({ program }));
   testParts(
     " on Valkey",
@@ -18,6 +14,4 @@ if (program) {
       byClient(valkey, () => makeClient({ ...valkey.address, db: 3 })),
     );
   }
-} else {
-  test.skip("there is no valkey-server on PATH", () => {});
-}
+});

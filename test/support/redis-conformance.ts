@@ -17,6 +17,7 @@ import {
   RedisTransport,
   type RedisSource,
 } from "../../src/redis/index.js";
+import { findValkey, type FoundRedis } from "./find-redis.js";
 import type { TestClient } from "./redis-clients.js";
 import { startRedisCluster, type RedisCluster } from "./redis-cluster.js";
 import type { RedisNode } from "./redis-node.js";
@@ -24,6 +25,13 @@ import { startSentinel, type RedisSentinel } from "./redis-sentinel.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
 type Part<T> = new (connection: RedisConnection) => T;
+
+/** Declares tests of Valkey, where it is installed. */
+export async function onValkey(declareTests: (program: FoundRedis) => void): Promise<void> {
+  const program = await findValkey();
+  if (program) declareTests(program);
+  else test.skip("there is no valkey-server on PATH", () => {});
+}
 
 /** Makes harnesses for each of the parts alike. */
 export type HarnessMaker = <T>(Part: Part<T>) => MakeHarness<T>;

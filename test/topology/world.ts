@@ -1,4 +1,5 @@
 import diagnostics from "node:diagnostics_channel";
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Cluster,
@@ -8,6 +9,7 @@ import {
   GlobalChannelService,
   type PushReport,
 } from "../../src/index.js";
+import { redis, type RedisSource } from "../../src/redis/index.js";
 import type { Owner } from "../cluster/cluster.js";
 import { Load } from "../cluster/load.js";
 import { type CallOutcome, sumOf } from "../cluster/outcome.js";
@@ -42,6 +44,9 @@ interface Change {
   isDone: boolean;
 }
 
+/** How long the load goes on before and after what is tested, in milliseconds. */
+export const CALM_MS = 1000;
+
 /** A service and frontends that are busy while the servers of their Redis change. */
 export class TopologyWorld {
   readonly #cluster: () => Cluster;
@@ -63,6 +68,15 @@ export class TopologyWorld {
     this.#cluster = cluster;
     this.#service = new GlobalChannelService({ cluster: cluster() });
     this.#service.on("join", ({ name, uid }) => this.#joined.add(JSON.stringify([name, uid])));
+  }
+
+  /** One that has been busy for a while. @param wrap what of it is to be otherwise */
+  static async begin(owner: Owner, source: RedisSource, wrap = (cluster: Cluster): Cluster => cluster) {
+    const prefix = randomUUID();
+    const world = new TopologyWorld(() => wrap(redis(source, { prefix })));
+    await world.start(owner);
+    await sleep(CALM_MS);
+    return world;
   }
 
   async start(t: Owner): Promise<void> {
