@@ -17,6 +17,7 @@ import { type SplitCalls, splitCalls } from "./fanout/split-calls.js";
 import type { Bench, Part } from "./support/bench.js";
 import type { Claim } from "./support/claims.js";
 import type { Chart } from "./support/chart.js";
+import type { Load } from "./support/load.js";
 import { progress } from "./support/progress.js";
 import { inScope } from "./support/scope.js";
 import { format, formatSpread } from "./support/statistics.js";
@@ -31,6 +32,8 @@ const USUAL_MEMBERS = 1000;
 /** With how many frontends the promises are made. */
 const PROMISED_FRONTENDS = 10;
 const MANY_MEMBERS = 100_000;
+/** To so many members, of the original: more of them at once block Redis for 0.8 s, an outage for all others who use it. */
+const MAX_SLOW_OUTSTANDING = 16;
 
 const COSTS = [
   "commandsFromClients",
@@ -122,12 +125,8 @@ function measureAt(frontends: number, plan: Plan): Promise<FanoutResult[]> {
       rounds: plan.rounds,
       label: ({ members, contender, window }) =>
         `fanout: S=${frontends}, N=${members}, ${contender}, ${window} outstanding`,
-      measure({ members, contender, window }) {
-        const isSlow = contender === "original" && members >= 10_000;
-        const maxCalls = isSlow ? plan.maxSlowPushes * (MANY_MEMBERS / members) : Infinity;
-        const load = { window: atMost(window, contender, members), durationMs: plan.durationMs, maxCalls };
-        return cluster.measure(contender, { channels: oneChannel(members), load });
-      },
+      measure: (cell) =>
+        cluster.measure(cell.contender, { channels: oneChannel(cell.members), load: loadOf(cell, plan) }),
     });
     return measured.map(({ cell, samples }) => {
       const result = summarize(cell, samples);
@@ -137,9 +136,10 @@ function measureAt(frontends: number, plan: Plan): Promise<FanoutResult[]> {
   });
 }
 
-/** More of these at once block Redis for 0.8 s, which is an outage for all others who use it. */
-function atMost(window: number, contender: ContenderName, members: number): number {
-  return contender === "original" && members === MANY_MEMBERS ? Math.min(window, 16) : window;
+function loadOf({ contender, members, window }: Cell, { durationMs, maxSlowPushes }: Plan): Load {
+  if (contender !== "original" || members < 10_000) return { window, durationMs, maxCalls: Infinity };
+  const share = MANY_MEMBERS / members;
+  return { window: Math.min(window, MAX_SLOW_OUTSTANDING * share), durationMs, maxCalls: maxSlowPushes * share };
 }
 
 /** In the order in which they are measured: contenders take turns. */

@@ -36,8 +36,8 @@ async function scene(
 }
 
 /** Another started manager of the database, whose calls end soon: what a test prepares must not end by that. */
-async function hurriedManager(t: { teardown(end: () => unknown): void }, { url }: TestDatabase, timeoutMs: number) {
-  const manager = new MysqlChannelManager(url, { timeoutMs });
+async function hurriedManager(t: { teardown(end: () => unknown): void }, { url }: TestDatabase) {
+  const manager = new MysqlChannelManager(url, { timeoutMs: 300 });
   t.teardown(() => manager.stop(true));
   await eventually(async () => {
     await manager.start();
@@ -113,7 +113,7 @@ for (const when of ["before", "after"] satisfies Cut[]) {
 
 mysqlTest("a lock that somebody holds for long: a call fails with a code, and nothing of it is there", async (t) => {
   const { database, manager } = await scene(t);
-  const hurried = await hurriedManager(t, database, 300);
+  const hurried = await hurriedManager(t, database);
   await manager.addMany([1, 2, 3].map((number) => ({ name: "room", uid: `u${number}`, sid: `s${number}` })));
   const before = await stored(database);
   const rival = await lockFrontend(database.url);
@@ -364,7 +364,7 @@ mysqlTest("a lost answer whose later attempts are refused is not said to be undo
 
 mysqlTest("a server that is full of callers who gave up serves others soon", async (t) => {
   const { database, manager } = await scene(t);
-  const hurried = await hurriedManager(t, database, 300);
+  const hurried = await hurriedManager(t, database);
   await manager.add("room", "ann", "s1");
   const rival = await lockFrontend(database.url);
   for (let round = 0; round < 5; round++) await t.throwsAsync(hurried.add("room", `u${round}`, "s1"));
