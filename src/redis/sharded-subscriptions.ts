@@ -23,8 +23,8 @@ import type { Subscriptions } from "./subscriptions.js";
  */
 const LOOK_MS = 1000;
 /**
- * How many looks there are between those that refresh the slots in any case: the server that was asked may have known less than the one that
- * the client had asked. Not by ioredis' own timer, which goes on for ever where the client ends while it asks.
+ * How many looks there are between those that refresh the slots in any case, as where no server answers. Not by ioredis' own timer, which
+ * goes on for ever where the client ends while it asks.
  */
 const REFRESH_LOOKS = 5;
 /** How long it is waited before a subscription is tried again, in milliseconds: the cluster may be choosing a new primary. */
@@ -66,8 +66,6 @@ export class ShardedSubscriptions implements Subscriptions {
   readonly #regained = new Set<ShardedChannel>();
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
-  /** Which servers had the slots when that was looked for last. */
-  #seen: string | undefined;
   #isClosed = false;
 
   constructor(cluster: Cluster) {
@@ -332,16 +330,26 @@ export class ShardedSubscriptions implements Subscriptions {
     if (++this.#looks % REFRESH_LOOKS === 0 || (await this.#haveSlotsMoved())) await this.#refreshSlots();
   }
 
-  /** Asks one server after the other, by the connections that there are: to refresh the slots, ioredis makes a new one. */
+  /**
+   * Asks one server after the other, by the connections that there are: to refresh the slots, ioredis makes a new one. And the server that
+   * it asks may not know of a move that another one has told of: so the answer is compared with what the client knows.
+   */
   async #haveSlotsMoved(): Promise<boolean> {
     const servers = this.#cluster.nodes("master").filter(({ status }) => status === "ready");
     const server = servers[this.#looks % servers.length];
     // Where it does not answer, others will.
-    const slots = (await server?.cluster("SLOTS").catch(() => undefined)) as SlotRange[] | undefined;
-    if (!slots) return false;
-    const before = this.#seen;
-    this.#seen = slots.map(([from, to, [host, port]]) => `${from}-${to} ${host}:${port}`).join();
-    return before !== undefined && this.#seen !== before;
+    const ranges = (await server?.cluster("SLOTS").catch(() => undefined)) as SlotRange[] | undefined;
+    return ranges?.some((range) => this.#knowsOtherwise(range)) ?? false;
+  }
+
+  /** Whether the client takes one of these slots for another server's. */
+  #knowsOtherwise([from, to, [host, port]]: SlotRange): boolean {
+    const { natMap } = this.#cluster.options;
+    const address = `${host}:${port}`;
+    const mapped = typeof natMap === "function" ? natMap(address) : natMap?.[address];
+    const server = mapped ? `${mapped.host}:${mapped.port}` : address;
+    for (let slot = from; slot <= to; slot++) if (this.#cluster.slots[slot]?.[0] !== server) return true;
+    return false;
   }
 
   #refreshSlots(): Promise<void> {
