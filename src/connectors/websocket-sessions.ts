@@ -102,6 +102,17 @@ export class Sessions {
     return delivered;
   }
 
+  /** Closes the users' sessions. Returns who has none. */
+  disconnect(uids: ReadonlySet<string>): string[] {
+    const absent: string[] = [];
+    for (const uid of uids) {
+      const open = (this.#users.get(uid) ?? []).filter(({ ws }) => ws.readyState === ws.OPEN);
+      if (open.length === 0) absent.push(uid);
+      for (const { ws } of open) close(ws, 4403, "disconnected");
+    }
+    return absent;
+  }
+
   /** Writes to all the sessions that can take it, and returns whether there was one. */
   #write(sessions: readonly Session[], frame: Buffer): boolean {
     let taken = false;

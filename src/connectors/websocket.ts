@@ -34,7 +34,7 @@ const MAX_HELD_MESSAGES = 16;
  *
  * Messages are text frames of JSON in both directions: `{"route": string, "msg": any}`. A client that sends anything else is
  * closed: with code 1003 for a binary frame, 1007 for text that is not JSON, 1008 for JSON of another shape. All are closed
- * with 1001 when the connector stops.
+ * with 1001 when the connector stops, and with 4403 where their user is disconnected (`service.disconnectUsers`).
  *
  * A push is encoded once for all its receivers. There is no compression, which would be work for each of them.
  */
@@ -151,6 +151,11 @@ export class WebSocketConnector implements Connector {
   /** See {@link Connector.deliverToAll}. */
   deliverToAll(message: ClientMessage, except: ReadonlySet<string>): number {
     return this.#sessions.deliverToAll(message, except);
+  }
+
+  /** Closes every session of these users with code 4403. See {@link Connector.disconnectUsers}. */
+  disconnectUsers(uids: ReadonlySet<string>): string[] {
+    return this.#sessions.disconnect(uids);
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {

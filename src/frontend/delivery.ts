@@ -1,11 +1,20 @@
 import { GlobalChannelError } from "../errors.js";
-import type { ChannelManager, Connector, FrontendReplies, FrontendRequest, PushTarget, Version } from "../types.js";
+import type {
+  ChannelManager,
+  Connector,
+  DeliveredToAll,
+  FrontendRequest,
+  PushTarget,
+  Undelivered,
+  UsersReply,
+  Version,
+} from "../types.js";
 import type { Fence } from "./fence.js";
 import type { Mirror } from "./mirror.js";
 import type { Residents } from "./residents.js";
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
-type PushReply = FrontendReplies["push"];
+type Disconnect = Extract<FrontendRequest, { type: "disconnect" }>;
 
 interface DeliveryOptions {
   manager: ChannelManager;
@@ -17,7 +26,7 @@ interface DeliveryOptions {
   report: (error: unknown) => void;
 }
 
-/** Hands pushes to the connector, in the order in which they arrive. */
+/** Hands pushes, and who is to be disconnected, to the connector, in the order in which they arrive. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   /** Settles when the last of the waiting pushes is done; undefined while none waits. */
@@ -28,10 +37,18 @@ export class Delivery {
   }
 
   /** Delivers one push: at once if its members are here and nothing waits before it. */
-  push(push: Push): PushReply | Promise<PushReply> {
-    if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), push);
+  push(push: Push): Reply {
+    const deliver = (receivers: Receivers): Reply => this.#deliver(push, receivers);
+    if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), deliver);
     const uids = this.#resolve(push.target);
-    return uids instanceof Promise ? this.#enqueue(() => uids, push) : this.#deliver(push, uids);
+    return uids instanceof Promise ? this.#enqueue(() => uids, deliver) : deliver(uids);
+  }
+
+  /** Closes users' sessions, once the pushes that have arrived before are delivered. */
+  disconnect(request: Disconnect): Reply {
+    const disconnect = (uids: ReadonlySet<string>): Reply => this.#disconnect(uids, request);
+    const uids = new Set(request.uids);
+    return this.#tail ? this.#enqueue(() => uids, disconnect) : disconnect(uids);
   }
 
   /** Resolves when every push that has arrived is handed to the connector. */
@@ -39,13 +56,13 @@ export class Delivery {
     await this.#tail;
   }
 
-  #enqueue(resolve: () => Receivers | Promise<Receivers>, push: Push): Promise<PushReply> {
-    // In an object: the next push need not wait for an answer that is a promise, only until this one is handed over.
+  #enqueue<R>(resolve: () => R | Promise<R>, handOver: (receivers: R) => Reply): Promise<UsersReply> {
+    // In an object: the next one need not wait for an answer that is a promise, only until this one is handed over.
     const handedOver = (this.#tail ?? Promise.resolve()).then(async () => {
       const receivers = await resolve();
       // It may have waited for long.
       const { fence } = this.#options;
-      return { reply: fence.isOpen ? this.#deliver(push, receivers) : fence.refuse() };
+      return { reply: fence.isOpen ? handOver(receivers) : fence.refuse() };
     });
     const settled = handedOver
       .catch(() => {})
@@ -56,28 +73,37 @@ export class Delivery {
     return handedOver.then(({ reply }) => reply);
   }
 
-  #deliver(push: Push, receivers: Receivers): PushReply | Promise<PushReply> {
+  #deliver(push: Push, receivers: Receivers): Reply {
     const { connector } = this.#options;
     if (receivers === "everyone") {
       const delivered = connector.deliverToAll(push, new Set(push.except));
-      return typeof delivered === "number"
-        ? { delivered, failed: [] }
-        : delivered.then((count) => ({ delivered: count, failed: [] }));
+      return delivered instanceof Promise ? delivered.then(replyToAll) : replyToAll(delivered);
     }
     const uids = push.except?.length ? without(receivers, push.except) : receivers;
     // The set may change while an asynchronous connector works.
     const { size } = uids;
-    const failed = connector.deliver(uids, push);
-    if (!(failed instanceof Promise)) {
-      if (failed.length > 0) this.#repair(this.#versionsOf(push.target), failed);
-      return { delivered: size - failed.length, failed };
+    const undelivered = connector.deliver(uids, push);
+    if (!(undelivered instanceof Promise)) {
+      const reply = replyTo(size, undelivered);
+      if (reply.failed.length > 0) this.#repair(this.#versionsOf(push.target), reply.failed);
+      return reply;
     }
     // Whoever is added again while the connector works has made a later version than these.
     const versions = this.#versionsOf(push.target);
-    return failed.then((uidsFailed) => {
-      if (uidsFailed.length > 0) this.#repair(versions, uidsFailed);
-      return { delivered: size - uidsFailed.length, failed: uidsFailed };
+    return undelivered.then((late) => {
+      const reply = replyTo(size, late);
+      if (reply.failed.length > 0) this.#repair(versions, reply.failed);
+      return reply;
     });
+  }
+
+  #disconnect(uids: ReadonlySet<string>, { close }: Disconnect): Reply {
+    const { connector, sid } = this.#options;
+    if (!connector.disconnectUsers) {
+      throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's connector cannot disconnect users", { sid });
+    }
+    const absent = connector.disconnectUsers(uids, { close });
+    return absent instanceof Promise ? absent.then((late) => replyTo(uids.size, late)) : replyTo(uids.size, absent);
   }
 
   #resolve(target: PushTarget): Receivers | Promise<Receivers> {
@@ -111,6 +137,16 @@ export class Delivery {
 }
 
 type Receivers = ReadonlySet<string> | "everyone";
+type Reply = UsersReply | Promise<UsersReply>;
+
+function replyTo(size: number, undelivered: Undelivered): UsersReply {
+  const { failed, unknown = [] } = "failed" in undelivered ? undelivered : { failed: undelivered };
+  return { delivered: size - failed.length - unknown.length, failed, ...(unknown.length > 0 && { unknown }) };
+}
+
+function replyToAll(delivered: number | DeliveredToAll): UsersReply {
+  return { failed: [], ...(typeof delivered === "number" ? { delivered } : delivered) };
+}
 
 function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
   const [first, ...others] = sets;

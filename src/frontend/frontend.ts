@@ -117,6 +117,8 @@ export class Frontend {
           this.#residents.missed(gap);
           this.#lease.check();
         },
+        ...(connector.joined && { joined: (uid, name) => this.#tell(() => connector.joined!(uid, name)) }),
+        ...(connector.left && { left: (uid, name) => this.#tell(() => connector.left!(uid, name)) }),
       });
     }
     this.#inbox = new Bound({ source: this, queue: "inbox", limit: MAX_UNANSWERED, what: "requests not answered" });
@@ -279,6 +281,8 @@ export class Frontend {
     switch (request.type) {
       case "push":
         return this.#delivery.push(request);
+      case "disconnect":
+        return this.#delivery.disconnect(request);
       case "channels":
         if (!this.#mirror) {
           throw new GlobalChannelError(
@@ -301,8 +305,18 @@ export class Frontend {
       opened: (uid) => this.#residents.opened(uid),
       closed: (uid) => this.#residents.closed(uid),
       message: (uid, route, msg) => this.#handOver(uid, route, msg),
+      channelsOf: (uid) => this.#mirror?.channelsOf(uid) ?? [],
       error: (error) => reportError(this, error),
     };
+  }
+
+  /** Tells the connector: what it throws must not end what is under way. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      reportError(this, error);
+    }
   }
 
   async #handOver(uid: string, route: string, msg: unknown): Promise<void> {

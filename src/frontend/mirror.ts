@@ -24,6 +24,9 @@ export interface MirrorListener extends Required<Pick<ChangeListener, "change" |
   dropped(name: string, uids: readonly string[], mayBeLost: boolean): void;
   /** The store has lost that these have left: they are members again. */
   undone(name: string, uids: readonly string[]): void;
+  /** As far as is known the user has become a member, or is none any more; in turn for each user and channel. */
+  joined?(uid: string, name: string): void;
+  left?(uid: string, name: string): void;
 }
 
 /** What is known of one member set. */
@@ -226,7 +229,7 @@ export class Mirror {
     const copy = this.#copies.get(name);
     const wrong = uids.filter((uid) => copy?.uids.delete(uid));
     if (!copy || wrong.length === 0) return;
-    for (const uid of wrong) this.#channelsByUid.delete(uid, name);
+    for (const uid of wrong) this.#left(uid, name);
     copy.stale = true;
     this.#misses++;
   }
@@ -235,8 +238,8 @@ export class Mirror {
   #amend(name: string, copy: Copy, change: SetChange): void {
     amend(copy, change);
     for (const uid of change.uids) {
-      if (change.type === "join") this.#channelsByUid.add(uid, name);
-      else this.#channelsByUid.delete(uid, name);
+      if (change.type === "join") this.#joined(uid, name);
+      else this.#left(uid, name);
     }
     if (copy.uids.size === 0) this.#copies.delete(name);
   }
@@ -292,15 +295,23 @@ export class Mirror {
     this.#copies.set(name, copy);
     const undone: string[] = [];
     for (const uid of copy.uids) {
-      this.#channelsByUid.add(uid, name);
+      this.#joined(uid, name);
       if (!before?.uids.has(uid) && this.#leaves.isBeforeLeave(name, uid, copy.version)) undone.push(uid);
     }
     if (undone.length > 0) this.#listener.undone(name, undone);
   }
 
   #remove(name: string, uids: Iterable<string>): void {
-    for (const uid of uids) this.#channelsByUid.delete(uid, name);
+    for (const uid of uids) this.#left(uid, name);
     this.#copies.delete(name);
+  }
+
+  #joined(uid: string, name: string): void {
+    if (this.#channelsByUid.add(uid, name)) this.#listener.joined?.(uid, name);
+  }
+
+  #left(uid: string, name: string): void {
+    if (this.#channelsByUid.delete(uid, name)) this.#listener.left?.(uid, name);
   }
 }
 

@@ -7,10 +7,13 @@ export class UserChannels {
     return this.#names.size;
   }
 
-  add(uid: string, name: string): void {
+  /** Returns whether it was not there. */
+  add(uid: string, name: string): boolean {
     const names = this.#names.get(uid);
+    if (names?.has(name)) return false;
     if (names) names.add(name);
     else this.#names.set(uid, new Set([name]));
+    return true;
   }
 
   /** Returns whether it was there. */

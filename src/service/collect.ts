@@ -14,6 +14,8 @@ type ListPart = (part: Part) => Promise<readonly string[]> | undefined;
 /** Of how many users a part was for at least, of its count. */
 type AtLeast = (count: number) => number;
 
+const NOBODY: readonly string[] = [];
+
 /** The part of its deadline after which a push begins to list the members of frontends that have not answered. */
 const LISTING_FROM = 0.75;
 
@@ -81,9 +83,10 @@ class Collector implements ReplyListener {
 
   answered(sid: string, reply: FrontendReplies["push"]): void {
     try {
-      const { delivered, failed } = reply;
-      const targeted = delivered + failed.length;
-      addFrontend(this.#report, { sid, targeted, delivered, failed: failed.length, unknown: 0 }, failed);
+      const { delivered, failed, unknown = NOBODY } = reply;
+      const targeted = delivered + failed.length + unknown.length;
+      const counts = { sid, targeted, delivered, failed: failed.length, unknown: unknown.length };
+      addFrontend(this.#report, counts, unknown.length > 0 ? [...failed, ...unknown] : failed);
     } catch (cause) {
       // It is not what a transport should give.
       this.failed(sid, cause);

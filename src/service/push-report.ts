@@ -7,6 +7,8 @@ export interface FrontendReport {
   delivered: number;
   failed: number;
   unknown: number;
+  /** How many of those that failed or are unknown are not named in `failIds`, where there are any. */
+  unlisted?: number;
   /** Why nothing is known of it, or why it failed as a whole. */
   error?: GlobalChannelError;
   /** How many users are there is not known, as it failed or was asked for no answer: the counts are without them. */
@@ -25,8 +27,8 @@ export interface PushReport {
   /** Not delivered: the user has no session there, or the frontend is known not to have got it. */
   failed: number;
   /**
-   * It may have been delivered or not: the frontend did not answer before the deadline, or was not asked to (`ack: false`), or the
-   * transport failed with an error that does not say.
+   * It may have been delivered or not: the frontend did not answer before the deadline, or was not asked to (`ack: false`), the
+   * transport failed with an error that does not say, or the client was to acknowledge it and did not in time.
    */
   unknown: number;
   /** The uids that are not known to be delivered, one for each such member: `failIds.length + unlisted = failed + unknown`. */
@@ -55,9 +57,10 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
   report.delivered += part.delivered;
   report.failed += part.failed;
   report.unknown += part.unknown;
-  report.unlisted += part.failed + part.unknown - failIds.length;
+  const unlisted = part.failed + part.unknown - failIds.length;
+  report.unlisted += unlisted;
   for (const uid of failIds) report.failIds.push(uid);
-  report.frontends.push(part);
+  report.frontends.push(unlisted > 0 ? { ...part, unlisted } : part);
 }
 
 /**
@@ -65,12 +68,12 @@ export function addFrontend(report: PushReport, part: FrontendReport, failIds: r
  * who are unknown because no answers were asked for.
  */
 export function failIdsOf(report: PushReport): string[] {
-  const { failIds, unlisted, frontends } = report;
+  const { failIds, frontends } = report;
   const failed = frontends.filter(({ error }) => error);
-  const unasked = frontends.filter(({ error }) => !error).reduce((sum, { unknown }) => sum + unknown, 0);
+  const missing = failed.reduce((sum, { unlisted = 0 }) => sum + unlisted, 0);
   const uncounted = failed.filter(({ isUncounted }) => isUncounted).length;
-  if (unlisted - unasked + uncounted === 0) return failIds;
-  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${unlisted - unasked} members`;
+  if (missing + uncounted === 0) return failIds;
+  const who = uncounted > 0 ? `the users of ${uncounted} frontends` : `${missing} members`;
   const message = `${who} may have missed the push, and who they are could not be read`;
   throw new GlobalChannelError("GC_STORE_UNAVAILABLE", message, { report });
 }

@@ -2,6 +2,7 @@ import { timedOut } from "../errors.js";
 import type {
   ChannelPush,
   Cluster,
+  DisconnectOptions,
   FrontendId,
   FrontendInfo,
   FrontendReplies,
@@ -21,6 +22,12 @@ import { Turnstile } from "../turnstile.js";
 
 /** A push as all its ways share it. */
 export type PushMessage = Omit<ChannelPush, "names">;
+
+/** What is to be done to the sessions of users. */
+interface DisconnectCall extends DisconnectOptions {
+  stype: string;
+  timeoutMs: number;
+}
 
 /** A part of a push that the transport has been asked to send. */
 interface PromisedPart extends Part {
@@ -82,21 +89,37 @@ export class Pusher {
   }
 
   /** Pushes to users, at every frontend of the type where they have sessions. */
-  async toUsers(uids: readonly string[], push: PushMessage): Promise<PushReport> {
-    const deadline = new Deadline(push.timeoutMs);
+  toUsers(uids: readonly string[], push: PushMessage): Promise<PushReport> {
+    return this.#toSessionsOf(without(uids, push.except), push, (sid, there, deadline) =>
+      this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
+    );
+  }
+
+  /** Closes the sessions of users at every frontend of the type. */
+  disconnect(uids: readonly string[], { stype, timeoutMs, close }: DisconnectCall): Promise<PushReport> {
+    const call = { stype, timeoutMs, ack: true };
+    return this.#toSessionsOf(without(uids, []), call, (sid, there, deadline) => {
+      const reply = this.#request(sid, { type: "disconnect", uids: there, close }, deadline);
+      return { sid, count: there.length, uids: there, reply };
+    });
+  }
+
+  /** Sends to every frontend of the type where some of these users have sessions. */
+  async #toSessionsOf(
+    uids: readonly string[],
+    call: Pick<PushMessage, "stype" | "timeoutMs" | "ack">,
+    send: (sid: string, uids: readonly string[], deadline: Deadline) => PromisedPart,
+  ): Promise<PushReport> {
+    const deadline = new Deadline(call.timeoutMs);
     const { manager, registry } = this.#cluster;
-    const except = new Set(push.except);
-    const wanted = [...new Set(uids)].filter((uid) => !except.has(uid));
-    const reads = Promise.all([registry.list(), manager.getSessions?.(wanted) ?? []]);
+    const reads = Promise.all([registry.list(), manager.getSessions?.(uids) ?? []]);
     let absent: string[] = [];
     const parts = await this.#inTurn([USERS], deadline, reads, ([live, sessions]) => {
-      const places = locate(wanted, sessions, ofType(live, push.stype));
+      const places = locate(uids, sessions, ofType(live, call.stype));
       absent = places.absent;
-      return [...places.bySid].map(([sid, there]) =>
-        this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
-      );
+      return [...places.bySid].map(([sid, there]) => send(sid, there, deadline));
     });
-    return collect(sentBy(parts, push), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
+    return collect(sentBy(parts, call), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
@@ -275,7 +298,7 @@ function listKey(sid: string, names: readonly string[]): string {
   return JSON.stringify([sid, ...names]);
 }
 
-function sentBy(parts: readonly PromisedPart[], { ack }: PushMessage): SentPush<Part> {
+function sentBy(parts: readonly PromisedPart[], { ack }: Pick<PushMessage, "ack">): SentPush<Part> {
   return {
     parts,
     listen(listener) {

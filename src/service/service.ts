@@ -4,7 +4,7 @@ import { addMany, leaveMany } from "../bulk.js";
 import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError, reportGap } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
-import { optional, resolveOptions } from "../options.js";
+import { aBoolean, milliseconds, optional, resolveOptions } from "../options.js";
 import type { Cluster, ManagerCapabilities, Member } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
@@ -48,6 +48,7 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #events: MembershipEvents;
   readonly #pushes: PushCalls;
   readonly #calls: Bound;
+  readonly #timeoutMs: number;
   #started = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -58,6 +59,7 @@ export class GlobalChannelService extends ServiceEmitter {
     const resolved = resolveServiceOptions(options);
     const { cluster, reapIntervalMs, autoLeave, leaveDelayMs } = resolved;
     this.#cluster = cluster;
+    this.#timeoutMs = resolved.timeoutMs;
     const limit = resolved.maxPendingCalls;
     this.#calls = new Bound({ source: this, queue: "calls", limit, what: "calls under way (maxPendingCalls)" });
     this.#pushes = new PushCalls({ service: this, ...resolved, run: (call) => this.#run(call) });
@@ -297,6 +299,33 @@ export class GlobalChannelService extends ServiceEmitter {
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
     return this.#pushes.call({ stype, route, msg, options, callback }, (push) => this.#pusher.toEveryone(push));
+  }
+
+  /**
+   * Closes every session of these users at frontends of type `stype`, after the pushes that were called before: they leave their
+   * channels as those do whose client has gone. Resolves a report as {@link pushMessage} does: *delivered* are those whose sessions
+   * are closed, *failed* those who have none. Clients may come back: to refuse that is the business of who identifies them. With
+   * `close` the connection under a session is closed too, where it can carry several (Socket.IO). 2 round trips. Needs the
+   * capability `presence`, and connectors with the method `disconnectUsers`.
+   * @throws `GC_PUSH_FAILED` every frontend where they have sessions failed; its `report` says how
+   */
+  disconnectUsers(
+    stype: string,
+    uids: readonly Uid[],
+    options: { close?: boolean; timeoutMs?: number } | Callback<PushReport> = {},
+    callback?: Callback<PushReport>,
+  ): Promise<PushReport> {
+    if (typeof options === "function") return this.disconnectUsers(stype, uids, {}, options);
+    return this.#call(callback, () => {
+      const type = checkName("stype", stype);
+      const users = checkList("uids", uids, checkId);
+      const call = resolveOptions("disconnectUsers", options, {
+        close: aBoolean(false),
+        timeoutMs: milliseconds(this.#timeoutMs),
+      });
+      this.#require("presence", "disconnectUsers");
+      return this.#pusher.disconnect(users, { stype: type, ...call });
+    });
   }
 
   async #start(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Awaitable } from "./awaitable.js";
+import type { UsersReply } from "./rpc-transport.js";
 
 /** A message as its receivers get it. */
 export interface ClientMessage {
@@ -16,6 +17,11 @@ export interface ConnectorHost {
   closed(uid: string): void;
   /** A client has sent a message. Resolves when it is handled: of a client that has many that are not, no more should be read. */
   message(uid: string, route: string, msg: unknown): Awaitable<void>;
+  /**
+   * The channels of a user at this frontend, as far as the frontend knows; those that it learns of later come by
+   * {@link Connector.joined}. None without the manager's capability `versions`.
+   */
+  channelsOf(uid: string): readonly string[];
   /** Something failed that nobody waits for. */
   error(error: Error): void;
 }
@@ -29,9 +35,37 @@ export interface Connector {
   /**
    * Writes the message to every session of these users, in the order of the calls, without waiting for the clients. Throws or
    * rejects only where nobody has got it: all of them count as *failed* then.
-   * @returns the uids that have no session here (or whose only sessions could not take it)
+   * Where clients acknowledge, what it returns resolves when they have; the next message is written meanwhile.
+   * @returns who has not got it
    */
-  deliver(uids: ReadonlySet<string>, message: ClientMessage): Awaitable<readonly string[]>;
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): Awaitable<Undelivered>;
   /** The same for every user who has a session and is not in `except`; returns how many users have got it. */
-  deliverToAll(message: ClientMessage, except: ReadonlySet<string>): Awaitable<number>;
+  deliverToAll(message: ClientMessage, except: ReadonlySet<string>): Awaitable<number | DeliveredToAll>;
+  /**
+   * Closes every session of these users, after what was delivered to them before. Where a connector lacks it, users cannot be
+   * disconnected.
+   * @returns the uids that have no session here
+   */
+  disconnectUsers?(uids: ReadonlySet<string>, options: DisconnectOptions): Awaitable<readonly string[]>;
+  /**
+   * The user, with or without a session, has become a member of the channel at this frontend, or is none any more: in turn for
+   * each user and channel, as soon as the frontend knows, which is mostly a moment after the call. Is told of every member of
+   * the frontend, unless the manager lacks the capability `versions`.
+   */
+  joined?(uid: string, name: string): void;
+  left?(uid: string, name: string): void;
+}
+
+/** The uids that have no session here (or whose only sessions could not take it), and of whom it is not known. */
+export type Undelivered = readonly string[] | Pick<UsersReply, "failed" | "unknown">;
+
+/** How many users have got it, and the uids of those of whom it is not known. */
+export type DeliveredToAll = Pick<UsersReply, "delivered" | "unknown">;
+
+export interface DisconnectOptions {
+  /**
+   * Whether the connection under a session is closed too, where one can carry several: the namespaces of Socket.IO. Elsewhere
+   * it always is.
+   */
+  close: boolean;
 }

@@ -20,13 +20,30 @@ export type FrontendRequest =
       /** Uids left out. */
       except?: readonly string[] | undefined;
     }
+  /** Close every session of these users. */
+  | {
+      type: "disconnect";
+      uids: readonly string[];
+      /** See {@link DisconnectOptions}. */
+      close: boolean;
+    }
   /** Which channels is this user a member of, at this frontend? */
   | { type: "channels"; uid: string };
 
+/** What became of what was asked for users, each of whom is in one of the three. */
+export interface UsersReply {
+  /** How many users have got it. */
+  delivered: number;
+  /** The uids of those who have no session here. */
+  failed: readonly string[];
+  /** The uids of those of whom it is not known, where there are any: their clients have not acknowledged it. */
+  unknown?: readonly string[];
+}
+
 /** What the frontend answers. */
 export interface FrontendReplies {
-  /** How many users have got it, and the uids of those who have no session here. */
-  push: { delivered: number; failed: readonly string[] };
+  push: UsersReply;
+  disconnect: UsersReply;
   channels: { names: readonly string[] };
 }
 export type ReplyTo<R extends FrontendRequest> = FrontendReplies[R["type"]];

@@ -69,6 +69,25 @@ test("deliverToAll › reaches every user but the ones left out, and counts user
   t.is(eve.received.length, 1);
 });
 
+test("disconnectUsers › closes every session of each user with 4403, and returns the uids that have none", async (t) => {
+  const { connector, host, openSession } = await startConnector(t);
+  const ann = [await openSession("ann"), await openSession("ann")];
+  const bob = await openSession("bob");
+
+  connector.deliver(new Set(["ann"]), message("chat", "the last"));
+  t.deepEqual(connector.disconnectUsers(new Set(["ann", "nobody"])), ["nobody"]);
+  t.deepEqual(connector.disconnectUsers(new Set(["ann"])), ["ann"]);
+
+  for (const client of ann) {
+    t.deepEqual(await client.closed, { code: 4403, reason: "disconnected" });
+    t.deepEqual(client.received, [{ route: "chat", msg: "the last" }]);
+  }
+  await until(() => connector.stats.sessions === 1);
+  t.deepEqual(host.events.slice(3), ["closed ann", "closed ann"]);
+  t.deepEqual(connector.deliver(new Set(["bob"]), message("chat", 1)), []);
+  await until(() => bob.received.length === 1);
+});
+
 test("pushes › arrive in the order of the calls, within a tick and over ticks, also between pings", async (t) => {
   const { connector, openSession } = await startConnector(t, { heartbeatMs: 20 });
   const client = await openSession("ann");

@@ -48,6 +48,9 @@ export class RecordingHost implements ConnectorHost {
     this.events.push(`message ${uid}`);
     this.messages.push({ uid, route, msg });
   }
+  channelsOf(): string[] {
+    return [];
+  }
   error(error: Error): void {
     this.errors.push(error);
   }

@@ -190,6 +190,22 @@ function pushOptions(): Argument {
   };
 }
 
+function disconnectOptions(): Argument {
+  return {
+    valid: {},
+    bad: [
+      ...NO_OPTIONS,
+      { value: null, shown: "null", code: "GC_INVALID_OPTION", argument: "options" },
+      ...option("timeoutMs", [...TIMES, [0, "0"]]),
+      ...option("close", [
+        [1, "1"],
+        ["yes", '"yes"'],
+        [null, "null"],
+      ]),
+    ],
+  };
+}
+
 function listOptions(): Argument {
   const given = ([value]: readonly [unknown, string]): boolean => value !== undefined;
   return {
@@ -246,6 +262,7 @@ const METHODS = {
   pushMessage: [name("stype"), name("route"), msg(), channelNames, pushOptions()],
   pushToUsers: [name("stype"), name("route"), msg(), uids, pushOptions()],
   broadcast: [name("stype"), name("route"), msg(), pushOptions()],
+  disconnectUsers: [name("stype"), uids, disconnectOptions()],
 } satisfies Partial<Record<keyof GlobalChannelService, readonly Argument[]>>;
 type Method = keyof typeof METHODS;
 const ENTRIES = Object.entries(METHODS) as [Method, readonly Argument[]][];

@@ -103,6 +103,11 @@ const METHODS: Record<
     call: (service) => service.pushToUsers("connector", "chat", 1, ["ann", "eve"]),
     gives: { targeted: 2, delivered: 1, failed: 1, unknown: 0, failIds: ["eve"], unlisted: 0, frontends: undefined },
   },
+  disconnectUsers: {
+    needs: ["presence"],
+    call: (service) => service.disconnectUsers("connector", ["ann", "eve"]),
+    gives: { targeted: 2, delivered: 1, failed: 1, unknown: 0, failIds: ["eve"], unlisted: 0, frontends: undefined },
+  },
   broadcast: {
     call: (service) => service.broadcast("connector", "chat", 1),
     gives: { targeted: 2, delivered: 2, failed: 0, unknown: 0, failIds: [], unlisted: 0, frontends: undefined },

@@ -19,8 +19,8 @@ test("every kind of push reaches its users, whom the report counts as unknown an
   t.deepEqual(
     report.frontends.toSorted((a, b) => a.sid.localeCompare(b.sid)),
     [
-      { sid: "s1", targeted: 2, delivered: 0, failed: 0, unknown: 2 },
-      { sid: "s2", targeted: 1, delivered: 0, failed: 0, unknown: 1 },
+      { sid: "s1", targeted: 2, delivered: 0, failed: 0, unknown: 2, unlisted: 2 },
+      { sid: "s2", targeted: 1, delivered: 0, failed: 0, unknown: 1, unlisted: 1 },
     ],
   );
   const toUsers = await service.pushToUsers("connector", "chat", 2, ["ann", "cid", "absent"], { ack });

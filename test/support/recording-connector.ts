@@ -19,9 +19,12 @@ export class RecordingConnector implements Connector {
   }
 
   stop(): void {
-    for (const [uid, count] of this.#sessions) {
-      for (let left = count; left > 0; left--) this.disconnect(uid);
-    }
+    for (const uid of this.#sessions.keys()) this.#closeAll(uid);
+  }
+
+  /** The channels of a user here, as the frontend knows them. */
+  channelsOf(uid: string): readonly string[] {
+    return this.#host!.channelsOf(uid);
   }
 
   /** Opens one more session of the user. */
@@ -78,6 +81,18 @@ export class RecordingConnector implements Connector {
     return this.#whenResumed(
       () => [...this.#sessions.keys()].filter((uid) => !except.has(uid) && this.#write(uid, message)).length,
     );
+  }
+
+  disconnectUsers(uids: ReadonlySet<string>): string[] | Promise<string[]> {
+    const users = [...uids];
+    return this.#whenResumed(() => users.filter((uid) => !this.#closeAll(uid)));
+  }
+
+  /** Closes the user's sessions; returns whether there were any. */
+  #closeAll(uid: string): boolean {
+    const count = this.#sessions.get(uid) ?? 0;
+    for (let left = count; left > 0; left--) this.disconnect(uid);
+    return count > 0;
   }
 
   #whenResumed<T>(write: () => T): T | Promise<T> {

@@ -13,6 +13,13 @@ import type { ApplicationRpc } from "./rpc.js";
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
 
+/** What goes only by another way. */
+const BEYOND_REMOTE = {
+  push: "push to everyone",
+  disconnect: "disconnect users",
+  channels: "say which a user's channels are",
+} as const satisfies Record<FrontendRequest["type"], string>;
+
 interface Boundable {
   uids: readonly string[];
   unbound: readonly string[];
@@ -60,9 +67,9 @@ export class RpcInvokeTransport implements RpcTransport {
       return this.#push(sid, request, request.target.uids, options.timeoutMs) as Promise<ReplyTo<R>>;
     }
     if (!this.#other) {
-      const what = request.type === "push" ? "a push to everyone" : "a user's channels";
+      const what = BEYOND_REMOTE[request.type];
       return Promise.reject(
-        new GlobalChannelError("GC_UNSUPPORTED", `the framework's own remote cannot do ${what}`, { sid }),
+        new GlobalChannelError("GC_UNSUPPORTED", `the framework's own remote cannot ${what}`, { sid }),
       );
     }
     return this.#other.request(sid, request, options);

@@ -8,6 +8,8 @@ import { PluginRemoteTransport } from "./remote-transport.js";
 /** Pinus gives its plugins the options whole; Pomelo's are in an object of the component's name. Both are taken. */
 type PinusPluginOptions = GlobalChannelPluginOptions | { globalChannel: GlobalChannelPluginOptions };
 
+const REQUESTS: readonly FrontendRequest["type"][] = ["push", "disconnect", "channels"];
+
 /** The component that Pinus makes of the plugin. */
 export class GlobalChannel extends GlobalChannelComponent {
   readonly #remote: PluginRemoteTransport | undefined;
@@ -23,8 +25,7 @@ export class GlobalChannel extends GlobalChannelComponent {
 
   /** Answers what another server asks of this frontend through the remote of this plugin. */
   async handle(request: FrontendRequest): Promise<unknown> {
-    if (request?.type !== "push" && request?.type !== "channels")
-      throw invalid("request", request, "a FrontendRequest");
+    if (!REQUESTS.includes(request?.type)) throw invalid("request", request, "a FrontendRequest");
     if (!this.#remote) throw new Error("this server does not use globalChannel's RPC");
     return this.#remote.handle(request);
   }

@@ -13,6 +13,19 @@ export const contentCases = [
     assertSameData(await caller.request("s1", push("1"), LONG), { delivered: 3, failed: ["ann", "日本 😀"] });
   }),
 
+  defineCase<RpcTransport>("request › resolves of whom the handler does not know it", async ({ open }) => {
+    const [caller, server] = [await open(), await open()];
+    const replies = [
+      { delivered: 1, failed: [], unknown: ["日本 😀"] },
+      { delivered: 0, failed: ["ann"], unknown: ["ben"] },
+      { delivered: 2, failed: [] },
+    ];
+    const left = [...replies];
+    await server.serve("s1", () => left.shift()!);
+
+    for (const reply of replies) assertSameData(await caller.request("s1", push("1"), LONG), reply);
+  }),
+
   defineCase<RpcTransport>("request › resolves what the handler answers about channels", async ({ open }) => {
     const [caller, server] = [await open(), await open()];
     await server.serve("s1", (request) => ({ names: request.type === "channels" ? ["room", request.uid] : [] }));
@@ -27,7 +40,7 @@ export const contentCases = [
     const seen: FrontendRequest[] = [];
     await server.serve("s1", (request) => {
       seen.push(structuredClone(request));
-      return request.type === "push" ? DELIVERED : { names: [] };
+      return request.type === "channels" ? { names: [] } : DELIVERED;
     });
     const requests: FrontendRequest[] = [
       push("{}"),
@@ -44,6 +57,8 @@ export const contentCases = [
       { ...push("null"), route: "room.left", except: ["ann"] },
       { ...push("0"), target: { uids: [] }, except: [] },
       { type: "channels", uid: "ann" },
+      { type: "disconnect", uids: ["ann", "日本 😀"], close: true },
+      { type: "disconnect", uids: [], close: false },
     ];
 
     for (const request of requests) await caller.request("s1", request, LONG);

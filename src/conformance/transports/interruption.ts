@@ -78,8 +78,9 @@ export const transportNameCases = [
     const seen: unknown[] = [];
     await server.serve("s1", (request) => {
       if (request.type === "channels") return { names: [request.uid] };
-      seen.push([request.route, ...(request.except ?? [])]);
-      return { delivered: 0, failed: [request.route] };
+      const names = request.type === "push" ? [request.route, ...(request.except ?? [])] : request.uids;
+      seen.push(names);
+      return { delivered: 0, failed: names.slice(0, 1) };
     });
 
     const replies = await Promise.all(

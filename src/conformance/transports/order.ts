@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RpcTransport } from "../../types.js";
+import type { FrontendRequest, RpcTransport } from "../../types.js";
 import { defineCase } from "../case.js";
 import { assertSameData, assertSameItems, numbered } from "../expect.js";
 import { AWKWARD_NAMES } from "../samples.js";
@@ -26,19 +26,19 @@ export const orderCases = [
       const [caller, server] = [await open(), await open()];
       const handled: string[] = [];
       await server.serve("s1", async (request) => {
-        handled.push(request.type === "push" ? request.body.slice(0, 10).trim() : request.uid);
+        handled.push(labelOf(request));
         // Some answers take longer than others: only the order in which requests are taken up is promised.
         if (handled.length % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
-        return request.type === "push" ? DELIVERED : { names: [] };
+        return request.type === "channels" ? { names: [] } : DELIVERED;
       });
       const sent = numbered("", 200);
 
       await Promise.all(
-        sent.map((label, index) =>
-          index % 5 === 4
-            ? caller.request("s1", { type: "channels", uid: label }, LONG)
-            : caller.request("s1", push(label.padEnd(index % 7 === 0 ? 200_000 : 10)), LONG),
-        ),
+        sent.map((label, index) => {
+          if (index % 5 === 4) return caller.request("s1", { type: "channels", uid: label }, LONG);
+          if (index % 5 === 3) return caller.request("s1", { type: "disconnect", uids: [label], close: true }, LONG);
+          return caller.request("s1", push(label.padEnd(index % 7 === 0 ? 200_000 : 10)), LONG);
+        }),
       );
 
       assert.deepEqual(handled, sent);
@@ -128,3 +128,14 @@ export const orderCases = [
     assertSameData([stuck, reply], [DELIVERED, DELIVERED]);
   }),
 ];
+
+function labelOf(request: FrontendRequest): string {
+  switch (request.type) {
+    case "push":
+      return request.body.slice(0, 10).trim();
+    case "disconnect":
+      return request.uids.join();
+    case "channels":
+      return request.uid;
+  }
+}

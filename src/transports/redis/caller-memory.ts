@@ -1,5 +1,5 @@
 import type { FrontendRequest } from "../../types.js";
-import { NOBODY, type Outcome } from "./wire.js";
+import { deliveredToAll, NOBODY, type Outcome } from "./wire.js";
 
 /** How many requests of a caller are kept in mind. */
 const MAX_IDS = 4096;
@@ -55,8 +55,9 @@ export class CallerMemory {
   settle(id: number, outcome: Outcome): void {
     const place = id % MAX_IDS;
     if (this.#ids[place] !== id) return;
-    if ("answer" in outcome && "delivered" in outcome.answer && outcome.answer.failed.length === 0) {
-      this.#delivered[place] = outcome.answer.delivered;
+    const delivered = deliveredToAll(outcome);
+    if (delivered !== undefined) {
+      this.#delivered[place] = delivered;
       return;
     }
     this.#delivered[place] = OTHER;

@@ -1,4 +1,4 @@
-import type { ChannelPush, FrontendReplies, FrontendReply, FrontendRequest, Version } from "../../types.js";
+import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../../types.js";
 
 /*
  * Requests are text of lines:
@@ -62,8 +62,7 @@ export class ReplyWriter {
   }
 
   add(id: number, outcome: Outcome): void {
-    const isPlain = "answer" in outcome && "delivered" in outcome.answer && outcome.answer.failed.length === 0;
-    const text = isPlain ? (outcome.answer as FrontendReplies["push"]).delivered : JSON.stringify(outcome);
+    const text = deliveredToAll(outcome) ?? JSON.stringify(outcome);
     if (id !== this.#last + 1 || text !== this.#outcome || id - this.#first >= MAX_IDS) {
       this.#endLine();
       this.#first = id;
@@ -90,6 +89,13 @@ export class ReplyWriter {
     const ids = this.#first === this.#last ? String(this.#first) : `${this.#first}-${this.#last}`;
     this.#text += `\n${ids} ${this.#outcome}`;
   }
+}
+
+/** To how many users it was delivered, where all have got it. */
+export function deliveredToAll(outcome: Outcome): number | undefined {
+  if (!("answer" in outcome) || !("delivered" in outcome.answer)) return undefined;
+  const { delivered, failed, unknown } = outcome.answer;
+  return failed.length === 0 && !unknown?.length ? delivered : undefined;
 }
 
 const MISSED = "!";

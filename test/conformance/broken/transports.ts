@@ -87,11 +87,11 @@ export const brokenTransports: readonly Broken<RpcTransport>[] = [
       ? { ...request, target: { uids: request.target.uids.slice(0, 1_000) } }
       : request,
   ),
-  sending("names are trimmed", ["request"], (request) =>
-    request.type === "channels"
-      ? { ...request, uid: request.uid.trim() }
-      : { ...request, route: request.route.trim(), except: request.except?.map((uid) => uid.trim()) },
-  ),
+  sending("names are trimmed", ["request"], (request) => {
+    if (request.type === "channels") return { ...request, uid: request.uid.trim() };
+    if (request.type === "disconnect") return { ...request, uids: request.uids.map((uid) => uid.trim()) };
+    return { ...request, route: request.route.trim(), except: request.except?.map((uid) => uid.trim()) };
+  }),
   handling("every request is handled twice", ["request"], (handler) => async (request) => {
     await handler(request);
     return handler(request);
