@@ -7,7 +7,7 @@ const entry = {
   index: "src/index.ts",
   redis: "src/redis/index.ts",
   mysql: "src/managers/mysql/index.ts",
-  websocket: "src/connectors/websocket.ts",
+  websocket: "src/connectors/websocket/connector.ts",
   conformance: "src/conformance/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",
 };

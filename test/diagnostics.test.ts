@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import test from "ava";
 import { Redis } from "ioredis";
 import { WebSocket } from "ws";
-import { WebSocketConnector } from "../src/connectors/websocket.js";
+import { WebSocketConnector } from "../src/connectors/websocket/connector.js";
 import { diagnostics as channels } from "../src/diagnostics.js";
 import { DIAGNOSTICS_CHANNELS, memory, type DiagnosticsMessages } from "../src/index.js";
 import { eventually } from "./cluster/cluster.js";

@@ -30,7 +30,7 @@ const SOURCES: Record<string, string> = {
   globalchannel: "src/index.ts",
   "globalchannel/redis": "src/redis/index.ts",
   "globalchannel/mysql": "src/managers/mysql/index.ts",
-  "globalchannel/websocket": "src/connectors/websocket.ts",
+  "globalchannel/websocket": "src/connectors/websocket/connector.ts",
   "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/conformance": "src/conformance/index.ts",

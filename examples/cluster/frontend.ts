@@ -3,7 +3,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 
 // In your project: from "globalchannel", "globalchannel/redis" and "globalchannel/websocket".
-import { WebSocketConnector } from "../../src/connectors/websocket.js";
+import { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
 import { Frontend, GlobalChannelService, type Cluster, type ErrorMessage } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { serveParent } from "../../test/support/process.js";

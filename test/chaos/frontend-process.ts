@@ -1,5 +1,5 @@
 // A frontend server of the chaos suite. It answers each client's first message, so that the client knows of its session.
-import { WebSocketConnector } from "../../src/connectors/websocket.js";
+import { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
 import { Frontend } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { serveParent } from "../support/process.js";

@@ -2,7 +2,7 @@
 // sessions that are nothing but a name.
 import diagnostics from "node:diagnostics_channel";
 import { constants, setPriority } from "node:os";
-import { WebSocketConnector } from "../../src/connectors/websocket.js";
+import { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
 import { Frontend, type FrontendOptions } from "../../src/index.js";
 import { redis } from "../../src/redis/index.js";
 import { heapInUse } from "../support/heap.js";

@@ -2,7 +2,7 @@ import { type IncomingMessage } from "node:http";
 
 import test, { type ExecutionContext } from "ava";
 
-import { type WebSocketConnectorOptions } from "../../src/connectors/websocket.js";
+import { type WebSocketConnectorOptions } from "../../src/connectors/websocket/connector.js";
 import { type Client, clientFrame, Deferred, message, startConnector, uidOfQuery, until } from "./websocket-support.js";
 
 const NOBODY: ReadonlySet<string> = new Set();

@@ -1,6 +1,6 @@
 import test from "ava";
 
-import { textFrame } from "../../src/connectors/websocket-frames.js";
+import { textFrame } from "../../src/connectors/websocket/frames.js";
 
 // At these lengths the form of the header changes: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 for (const [length, header] of [

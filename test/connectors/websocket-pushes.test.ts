@@ -1,6 +1,6 @@
 import test from "ava";
 
-import type { WebSocketConnector } from "../../src/connectors/websocket.js";
+import type { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
 import { type Client, clientFrame, message, startConnector, until } from "./websocket-support.js";
 
 const NOBODY: ReadonlySet<string> = new Set();

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { WebSocket, type ClientOptions } from "ws";
 
-import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket.js";
+import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket/connector.js";
 import type { ClientMessage, ConnectorHost } from "../../src/types.js";
 
 /** How long a test waits for what must come. */

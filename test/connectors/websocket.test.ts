@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { WebSocket } from "ws";
 
-import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket.js";
+import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket/connector.js";
 import { Client, message, RecordingHost, startConnector, uidOfQuery, until } from "./websocket-support.js";
 
 // Options
@@ -310,7 +310,7 @@ test("stop › leaves nothing that keeps a process alive", async (t) => {
   const program = `
     import { once } from "node:events";
     import { WebSocket } from ${JSON.stringify(import.meta.resolve("ws"))};
-    import { WebSocketConnector } from ${module("../../src/connectors/websocket.ts")};
+    import { WebSocketConnector } from ${module("../../src/connectors/websocket/connector.ts")};
     const clients = [];
     const authenticate = () => (clients.length === 1 ? "ann" : new Promise(() => {}));
     const connector = new WebSocketConnector({ port: 0, host: "127.0.0.1", authenticate });

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { AWKWARD_NAMES } from "../../src/conformance/samples.js";
-import { WebSocketConnector } from "../../src/connectors/websocket.js";
+import { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
 import { type ErrorCode, GlobalChannelError } from "../../src/errors.js";
 import { Frontend } from "../../src/frontend/frontend.js";
 import { memory } from "../../src/memory.js";

@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import { diagnostics } from "../diagnostics.js";
-import type { Awaitable, ClientMessage } from "../types.js";
-import { textFrame, TickWriter } from "./websocket-frames.js";
+import { diagnostics } from "../../diagnostics.js";
+import type { Awaitable, ClientMessage } from "../../types.js";
+import { textFrame, TickWriter } from "./frames.js";
 
 /** How many messages of a client may have been taken in and not be handled yet. */
 const MAX_UNHANDLED = 128;

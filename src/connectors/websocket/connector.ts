@@ -4,11 +4,11 @@ import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
-import { checkName, checkId } from "../arguments.js";
-import { GlobalChannelError } from "../errors.js";
-import type { ClientMessage, Connector, ConnectorHost } from "../types.js";
-import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./websocket-options.js";
-import { close, cutOffLater, HEARTBEAT_STEPS, type Session, Sessions } from "./websocket-sessions.js";
+import { checkName, checkId } from "../../arguments.js";
+import { GlobalChannelError } from "../../errors.js";
+import type { ClientMessage, Connector, ConnectorHost } from "../../types.js";
+import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./options.js";
+import { close, cutOffLater, HEARTBEAT_STEPS, type Session, Sessions } from "./sessions.js";
 
 export type { WebSocketConnectorOptions };
 

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { ClientMessage } from "../types.js";
+import type { ClientMessage } from "../../types.js";
 
 /** FIN and opcode 1: a whole text message in one frame. */
 const TEXT = 0x81;

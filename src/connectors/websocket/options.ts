@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Server as HttpsServer } from "node:https";
-import { checkInteger, checkNumber, invalid } from "../arguments.js";
-import { GlobalChannelError } from "../errors.js";
-import { aFunction, amount, milliseconds, optional, resolveOptions } from "../options.js";
-import type { Awaitable } from "../types.js";
+import { checkInteger, checkNumber, invalid } from "../../arguments.js";
+import { GlobalChannelError } from "../../errors.js";
+import { aFunction, amount, milliseconds, optional, resolveOptions } from "../../options.js";
+import type { Awaitable } from "../../types.js";
 
 /** Options of {@link WebSocketConnector}. Exactly one of `server` and `port` must be given. */
 export interface WebSocketConnectorOptions {
