@@ -70,6 +70,7 @@ for (const [path, needed] of [
   ["globalchannel/redis", REDIS],
   ["globalchannel/mysql", MYSQL],
   ["globalchannel/websocket", ["ws"]],
+  ["globalchannel/socket.io", []],
   ["globalchannel/pomelo", []],
   ["globalchannel/pinus", REDIS],
 ] as const) {
