@@ -1,5 +1,6 @@
 import { MemoryChannelManager } from "./managers/memory.js";
 import { MemoryServerRegistry } from "./registries/memory.js";
+import { MemoryTokenStore } from "./tokens/memory.js";
 import { InProcessTransport } from "./transports/in-process.js";
 import type { Cluster } from "./types.js";
 
@@ -9,5 +10,6 @@ export function memory(): Cluster {
     manager: new MemoryChannelManager(),
     registry: new MemoryServerRegistry(),
     transport: new InProcessTransport(),
+    tokens: new MemoryTokenStore(),
   };
 }

@@ -108,6 +108,9 @@ export const PART_METHODS = {
   transport: ["request", "serve"],
 } as const;
 
+/** What the part of a cluster that keeps tokens must have, where there is one. */
+export const TOKEN_STORE_METHODS = ["put", "take"] as const;
+
 /** The first of these methods that `value` has not. */
 export function missingMethod(value: unknown, methods: readonly string[]): string | undefined {
   const candidate = value as Record<string, unknown> | null | undefined;

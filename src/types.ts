@@ -18,4 +18,5 @@ export type * from "./types/channel-manager.js";
 export type * from "./types/server-registry.js";
 export type * from "./types/rpc-transport.js";
 export type * from "./types/connector.js";
+export type * from "./types/token-store.js";
 export type * from "./types/cluster.js";

@@ -40,9 +40,9 @@ export async function stopParts(cluster: Cluster, force: boolean): Promise<void>
   if (failures.length > 0) throw failures[0];
 }
 
-function partsOf({ manager, registry, transport }: Cluster): Startable[] {
+function partsOf({ manager, registry, transport, tokens }: Cluster): Startable[] {
   // One object may be several parts, though the manager is an adapted one.
-  return [...new Set<Startable>([manager, registry, transport].map(asAdapted))];
+  return [...new Set<Startable>([manager, registry, transport, ...(tokens ? [tokens] : [])].map(asAdapted))];
 }
 
 async function startPart(part: Startable): Promise<void> {

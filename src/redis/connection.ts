@@ -39,10 +39,12 @@ const KEPT_MS = 500;
 /** The commands with one key: a cluster sends each to the server of that. */
 export type KeyCommands = Pick<
   Redis,
+  | "getdel"
   | "hexists"
   | "hgetall"
   | "sadd"
   | "scard"
+  | "set"
   | "smembers"
   | "smismember"
   | "srandmember"

@@ -77,6 +77,11 @@ export class Keys {
     return `${this.#prefix}:u:${escape(uid)}`;
   }
 
+  /** string: the record of a one-time token, which expires with it. */
+  token(id: string): string {
+    return `${this.#prefix}:tok:${escape(id)}`;
+  }
+
   /** pub/sub: changes of the member sets at `sid`. */
   changes(sid: string): string {
     return this.changesPrefix + escape(sid);
@@ -123,10 +128,10 @@ export const UNTOLD_MARK = "}:d:";
  * The prefixes that {@link Keys} takes: no braces, which would move the hash tag, no pattern characters, and no part that
  * would make the keys of one prefix look like those of another, as `gc:u` would like those of `gc`.
  */
-export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
+export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|tok|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:([sg]$|[md]:)|srv:|on:|u:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:([sg]$|[md]:)|srv:|on:|u:|tok:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

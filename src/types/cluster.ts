@@ -2,6 +2,7 @@ import type { CallbackManager, ChannelManager } from "./channel-manager.js";
 import type { ClientMessage } from "./connector.js";
 import type { FrontendReplies, RpcTransport } from "./rpc-transport.js";
 import type { ServerRegistry } from "./server-registry.js";
+import type { TokenStore } from "./token-store.js";
 
 /** A push of one service, before it is known which frontends it concerns. */
 export interface ChannelPush extends ClientMessage {
@@ -58,6 +59,8 @@ export interface Cluster {
   registry: ServerRegistry;
   transport: RpcTransport;
   fusedPush?: FusedPush | undefined;
+  /** Where the one-time tokens are by which clients show who they are. Services and frontends do without. */
+  tokens?: TokenStore | undefined;
 }
 
 /** A cluster as services and frontends take it: its manager may be one that calls back. */

@@ -17,7 +17,16 @@ test("all that one script touches is in one slot, whatever the names", (t) => {
     const keys = layout.of(name);
     const slots = [
       ...[keys.sets(name), keys.members(name, sid), keys.farewells(name), keys.untold(name, sid), keys.channelsAt(sid)],
-      ...[keys.sids, keys.servers, keys.changes(sid), keys.noChanges, keys.usersAt(sid), keys.user(uid), keys.nothing],
+      ...[
+        keys.sids,
+        keys.servers,
+        keys.changes(sid),
+        keys.noChanges,
+        keys.usersAt(sid),
+        keys.user(uid),
+        keys.token(uid),
+        keys.nothing,
+      ],
     ].map((key) => keySlot(key));
     return new Set(slots).size === 1;
   });
@@ -72,6 +81,7 @@ test("the layout of a cluster is that of version 1", (t) => {
       usersAt: layout.of("s1").usersAt("s1"),
       inbox: layout.of("s1").inbox("s1"),
       user: layout.of("ann").user("ann"),
+      token: layout.of("ann").token("ann"),
       replies: layout.of("caller").replies("caller"),
       tags: layout.partitions.slice(0, 8).map(({ sids }) => sids),
     },
@@ -88,6 +98,7 @@ test("the layout of a cluster is that of version 1", (t) => {
       usersAt: "gc:{1j}:on:s1",
       inbox: "gc:{1j}:in:0:s1",
       user: "gc:{1x}:u:ann",
+      token: "gc:{1x}:tok:ann",
       replies: "gc:{13}:re:0:caller",
       tags: ["10", "18", "6h", "6d", "29", "21", "3", "4s"].map((tag) => `gc:{${tag}}:sids`),
     },
@@ -108,6 +119,7 @@ test("a key is its prefix's own, in every partition, and no other prefix's", (t)
       keys.members("a}b", "s1"),
       keys.channelsAt("s1"),
       keys.user("u"),
+      keys.token("t"),
     ]) {
       t.true(layout.isOwn(key), key);
       t.false(

@@ -519,6 +519,8 @@ const OWNERS: Record<string, { make: (options: never) => unknown; valid: () => o
         [null, "null"],
         [{}, "an object"],
         [{ ...memory(), transport: {} }, "transport has no method request"],
+        [{ ...memory(), tokens: { put() {} } }, "tokens has no method take"],
+        [{ ...memory(), tokens: null }, "tokens has no method put"],
       ]),
     ],
   },
