@@ -65,31 +65,48 @@ export function checkInteger(argument: string, value: unknown, { min, max }: { m
  * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`
  */
 export function encodeMessage(msg: unknown, maxBytes: number): string {
+  return encodeJson("msg", msg, { maxBytes, bound: "maxMessageBytes" });
+}
+
+/**
+ * Encodes what is kept or sent.
+ * @param bound what it is that allows `maxBytes`, for people
+ * @throws `GC_MESSAGE_NOT_SERIALIZABLE`, `GC_MESSAGE_TOO_LARGE`
+ */
+export function encodeJson(
+  argument: string,
+  value: unknown,
+  { maxBytes, bound }: { maxBytes: number; bound: string },
+): string {
   let body: string | undefined;
   try {
-    body = JSON.stringify(msg) as string | undefined;
+    body = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new GlobalChannelError(
       "GC_MESSAGE_NOT_SERIALIZABLE",
-      `msg cannot be written as JSON: ${cause instanceof Error ? cause.message : describe(cause)}`,
+      `${argument} cannot be written as JSON: ${cause instanceof Error ? cause.message : describe(cause)}`,
       {
         cause,
-        argument: "msg",
+        argument,
       },
     );
   }
   if (body === undefined) {
-    throw new GlobalChannelError("GC_MESSAGE_NOT_SERIALIZABLE", `msg is ${describe(msg)}, which has no JSON form`, {
-      argument: "msg",
-    });
+    throw new GlobalChannelError(
+      "GC_MESSAGE_NOT_SERIALIZABLE",
+      `${argument} is ${describe(value)}, which has no JSON form`,
+      {
+        argument,
+      },
+    );
   }
   if (body.length > maxBytes / 3) {
     const bytes = Buffer.byteLength(body);
     if (bytes > maxBytes) {
       throw new GlobalChannelError(
         "GC_MESSAGE_TOO_LARGE",
-        `msg is ${bytes} bytes of JSON; maxMessageBytes allows ${maxBytes}`,
-        { argument: "msg" },
+        `${argument} is ${bytes} bytes of JSON; ${bound} allows ${maxBytes}`,
+        { argument },
       );
     }
   }

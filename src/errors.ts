@@ -3,14 +3,16 @@ export const ERROR_CODES = {
   GC_INVALID_ARGUMENT: "an argument of a call is not allowed; nothing was done",
   GC_INVALID_OPTION: "an option is unknown or its value is not allowed; nothing was started",
   GC_MESSAGE_NOT_SERIALIZABLE: "the message has no JSON form (BigInt, cycle, function, undefined); nothing was sent",
-  GC_MESSAGE_TOO_LARGE: "the message's JSON is larger than `maxMessageBytes`; nothing was sent",
+  GC_MESSAGE_TOO_LARGE:
+    "the message's JSON is larger than `maxMessageBytes`, or that of a token's payload than 16 KiB; nothing was sent",
   GC_NOT_STARTED: "called before `start()` resolved",
   GC_CLOSED: "called after `stop()`",
   GC_UNSUPPORTED: "a part of this cluster lacks the capability that the call needs",
+  GC_INVALID_TOKEN: "the token was never given out, has expired, or was used before",
   GC_SID_IN_USE: "a live frontend holds this `sid`; `holder` says which",
   GC_SID_TAKEN: "another incarnation took this frontend's `sid`; this one has stopped",
   GC_STORE_UNAVAILABLE: "the store cannot be reached now (temporary)",
-  GC_STORE_ERROR: "the store answered with an error, or the channel manager broke its contract",
+  GC_STORE_ERROR: "the store answered with an error, or the channel manager or token store broke its contract",
   GC_TIMEOUT: "no answer before the deadline: whether it was done is not known (temporary)",
   GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
   GC_FRONTEND_ERROR:
@@ -116,6 +118,11 @@ export function sidInUse(sid: string, holder: string): GlobalChannelError {
     `sid ${JSON.stringify(sid)} is held by a live frontend (${holder}); stop that one, or choose another sid`,
     { sid, holder },
   );
+}
+
+/** What is thrown for every token that is refused, the same for all, as whoever guesses learns nothing of why; `cause` is for the server. */
+export function invalidToken(cause?: unknown): GlobalChannelError {
+  return new GlobalChannelError("GC_INVALID_TOKEN", ERROR_CODES.GC_INVALID_TOKEN, { cause });
 }
 
 /** What a frontend meets whose sid another incarnation has. */

@@ -1,5 +1,8 @@
 import { describe } from "../arguments.js";
-import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { partError, wrongResult } from "./part-error.js";
+import { GlobalChannelError } from "../errors.js";
+
+const MANAGER = "channel manager";
 
 /** What a result must be. */
 interface Shape {
@@ -41,26 +44,21 @@ export function managerResult(method: string, result: unknown): unknown {
   if (method === "add" || method === "leave") return result !== false;
   if (method === "destroyChannel") return typeof result === "number" ? result : 0;
   const wanted = SHAPES[method];
-  if (wanted && !wanted.fits(result)) throw wrongResult(method, result, wanted);
+  if (wanted && !wanted.fits(result)) throw wrongShape(method, result, wanted);
   return result;
 }
 
 /** What a manager's method threw or rejected, as its callers get it. */
 export function managerError(method: string, cause: unknown): GlobalChannelError {
-  if (isGlobalChannelError(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : describe(cause);
-  return new GlobalChannelError("GC_STORE_ERROR", `the channel manager's ${method} failed: ${message}`, { cause });
+  return partError(MANAGER, method, cause);
 }
 
-function wrongResult(method: string, result: unknown, wanted: Shape): GlobalChannelError {
+function wrongShape(method: string, result: unknown, wanted: Shape): GlobalChannelError {
   const isMixed = wanted === uids && Array.isArray(result);
   const found = isMixed
     ? `an array with ${describe(result.find((item) => typeof item !== "string"))} in it`
     : describe(result);
-  return new GlobalChannelError(
-    "GC_STORE_ERROR",
-    `the channel manager's ${method} gave ${found}; it must give ${wanted.shape}`,
-  );
+  return wrongResult(MANAGER, method, found, wanted.shape);
 }
 
 function isStrings(value: unknown): boolean {

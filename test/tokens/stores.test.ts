@@ -1,45 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { GlobalChannelService, memory } from "../../src/index.js";
 import { redis, RedisConnection, RedisTokenStore } from "../../src/redis/index.js";
 import { MemoryTokenStore } from "../../src/tokens/memory.js";
 import type { TokenStore } from "../../src/types.js";
 import { CLIENTS } from "../support/redis-clients.js";
-import { useRedis, useRedisCluster } from "../support/redis-conformance.js";
 import { skipTime } from "../support/skip-time.js";
+import { useStores } from "./stores.js";
 
 // The contract of token stores, in each of ours.
 
-const one = useRedis();
-const cluster = useRedisCluster();
+const { one, stores, openStore } = useStores();
 
-/** Opens one more store on the same records, as another process would where that is possible. */
-type Open = () => Promise<TokenStore>;
-
-const STORES: Record<string, (t: ExecutionContext) => Open> = {
-  memory: () => {
-    const store = new MemoryTokenStore();
-    return async () => store;
-  },
-  redis: (t) => {
-    const prefix = randomUUID();
-    return () => open(t, new RedisConnection(one.server.url, { prefix }));
-  },
-  "redis cluster": (t) => {
-    const prefix = randomUUID();
-    return () => open(t, new RedisConnection({ cluster: cluster.startupNodes }, { prefix }));
-  },
-};
-
-async function open(t: ExecutionContext, connection: RedisConnection): Promise<RedisTokenStore> {
-  const store = new RedisTokenStore(connection);
-  await store.start();
-  t.teardown(() => store.stop());
-  return store;
-}
-
-for (const [kind, make] of Object.entries(STORES)) {
+for (const [kind, make] of Object.entries(stores)) {
   test(`${kind}: a record is taken as it was put, once`, async (t) => {
     const store = await make(t)();
     const records = ["", "x", '{"a":1}\n\0', "日本 😀", "y".repeat(20_000)];
@@ -84,13 +58,13 @@ for (const [kind, make] of Object.entries(STORES)) {
   });
 
   test(`${kind}: of 100 who take a record at the same time, by several connections, exactly one gets it`, async (t) => {
-    const openStore = make(t);
-    const stores = await Promise.all([openStore(), openStore(), openStore(), openStore()]);
+    const open = make(t);
+    const openStores = await Promise.all([open(), open(), open(), open()]);
 
     for (let round = 0; round < 20; round++) {
-      await stores[0]!.put(`id-${round}`, "record", 10_000);
+      await openStores[0].put(`id-${round}`, "record", 10_000);
       const taken = await Promise.all(
-        Array.from({ length: 100 }, async (_value, index) => stores[index % stores.length]!.take(`id-${round}`)),
+        Array.from({ length: 100 }, async (_value, index) => openStores[index % 4]!.take(`id-${round}`)),
       );
       t.deepEqual(
         taken.filter((record) => record !== undefined),
@@ -133,7 +107,7 @@ for (const [kind, makeClient] of Object.entries(CLIENTS)) {
     const client = makeClient({ ...one.address, db: 3 });
     t.teardown(() => client.disconnect());
     const prefix = randomUUID();
-    const store = await open(t, new RedisConnection(client, { prefix }));
+    const store = await openStore(t, new RedisConnection(client, { prefix }));
 
     await store.put("a", "record", 10_000);
 
