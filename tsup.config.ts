@@ -10,6 +10,7 @@ const entry = {
   websocket: "src/connectors/websocket/connector.ts",
   "socket.io": "src/connectors/socket-io/connector.ts",
   conformance: "src/conformance/index.ts",
+  transom: "src/adapters/transom/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",
 };
 

@@ -101,6 +101,14 @@ export function aFunction<F extends (...args: never[]) => unknown>(): Resolver<F
   };
 }
 
+/** Options of another part, which checks what is in them. */
+export function anObject<T extends object>(): Resolver<T> {
+  return (option, value = {}) => {
+    if (typeof value !== "object" || value === null) throw invalid(option, value, "an object");
+    return value as T;
+  };
+}
+
 /** What every part of a cluster must have. */
 export const PART_METHODS = {
   manager: ["add", "leave", "getMembersBySid", "destroyChannel"],

@@ -71,6 +71,7 @@ for (const [path, needed] of [
   ["globalchannel/mysql", MYSQL],
   ["globalchannel/websocket", ["ws"]],
   ["globalchannel/socket.io", []],
+  ["globalchannel/transom", []],
   ["globalchannel/pomelo", []],
   ["globalchannel/pinus", REDIS],
 ] as const) {

@@ -1,4 +1,4 @@
-import { checkId, checkName, invalid } from "../../arguments.js";
+import { checkId, checkName } from "../../arguments.js";
 import { diagnostics } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
 import type {
@@ -10,6 +10,7 @@ import type {
   Undelivered,
 } from "../../types.js";
 import { Acknowledgements } from "./acknowledgements.js";
+import { checkEventName } from "./event-name.js";
 import { type AnyNamespace, type AnySocket, resolveSocketIoOptions, type SocketIoConnectorOptions } from "./options.js";
 import { type ChannelRooms, type MembershipService, RoomsInStep } from "./rooms.js";
 import type { Session } from "./session.js";
@@ -29,16 +30,6 @@ export interface SocketIoConnectorStats {
   /** Sessions closed because the client sent more than was handled. */
   floodClosed: number;
 }
-
-/** What Socket.IO keeps for itself. @see https://socket.io/docs/v4/emit-cheatsheet/#reserved-events */
-const RESERVED_EVENTS: ReadonlySet<string> = new Set([
-  "connect",
-  "connect_error",
-  "disconnect",
-  "disconnecting",
-  "newListener",
-  "removeListener",
-]);
 
 /** How long clients have to take what was written before the connector stops, in milliseconds. */
 const LINGER_MS = 1000;
@@ -179,7 +170,7 @@ export class SocketIoConnector implements Connector {
 
   /** Writes the message. Where clients acknowledge it, resolves the users of whom none has. */
   #emit({ route, body }: ClientMessage, receivers: readonly Session[]): Promise<string[]> | undefined {
-    if (RESERVED_EVENTS.has(route)) throw invalid("route", route, "no event that Socket.IO keeps for itself");
+    checkEventName("route", route);
     // No rooms at all would be everyone.
     if (receivers.length === 0) return undefined;
     const msg: unknown = JSON.parse(body);

@@ -1,0 +1,33 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Server as HttpServer } from "node:http";
+import type { Server, ServerOptions } from "socket.io";
+import { invalid } from "../../arguments.js";
+
+/** A server of Node.js, or something that has one: a Restify server as `server`, a Transom server as `restify`. */
+export type HttpServerOwner = HttpServer | { server: unknown } | { restify: unknown };
+
+/** @throws `GC_INVALID_ARGUMENT` */
+export function httpServerOf(value: unknown): HttpServer {
+  const owner = value as { server?: unknown; restify?: { server?: unknown } } | null | undefined;
+  const server = [value, owner?.server, owner?.restify?.server].find(isHttpServer);
+  if (server) return server;
+  throw invalid("httpServer", value, "an HTTP server, or a Restify or Transom server");
+}
+
+function isHttpServer(value: unknown): value is HttpServer {
+  const server = value as Partial<HttpServer> | null | undefined;
+  // A Restify server listens too, and is none.
+  return typeof server?.listen === "function" && typeof server.closeAllConnections === "function";
+}
+
+/**
+ * Makes a Socket.IO server.
+ * @throws `MODULE_NOT_FOUND` where `socket.io` is not installed
+ */
+export function makeSocketIo(options: Partial<ServerOptions>): Server {
+  // Not imported: a process that only emits does not need it, and one that does has it at once.
+  const load = createRequire(join(import.meta.dirname, "index.js"));
+  const socketIo = load("socket.io") as { Server: typeof Server };
+  return new socketIo.Server(options);
+}
