@@ -31,10 +31,10 @@ const SOURCES: Record<string, string> = {
   "globalchannel/redis": "src/redis/index.ts",
   "globalchannel/mysql": "src/managers/mysql/index.ts",
   "globalchannel/websocket": "src/connectors/websocket/connector.ts",
-  "globalchannel/transom": "src/adapters/transom/index.ts",
   "globalchannel/socket.io": "src/connectors/socket-io/connector.ts",
   "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
+  "globalchannel/transom": "src/adapters/transom/index.ts",
   "globalchannel/conformance": "src/conformance/index.ts",
 };
 

@@ -137,8 +137,9 @@ function refusal(status: number, headers?: Record<string, string>): Answer {
 function send(res: ServerResponse, { status, headers, body }: Answer): void {
   // Something before this may have lost its patience.
   if (res.headersSent) return;
-  res.statusCode = status;
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  // At once, also where what is written is compressed later: Restify takes one without for not answered.
+  res.writeHead(status);
   res.end(body);
 }
 

@@ -78,6 +78,12 @@ const FRAMEWORKS: Record<string, Serve> = {
     }),
   "restify pre": (t, options) =>
     restifyServer(t, (server) => server.pre(socketTokenHandler({ ...options, user: userOf }))),
+  // As Transom has it.
+  "restify compressed": (t, options) =>
+    restifyServer(t, (server) => {
+      server.use(restify.plugins.gzipResponse());
+      server.get(options.path ?? PATH, socketTokenHandler({ ...options, user: userOf }));
+    }),
   koa: (t, options) => {
     const app = new Koa();
     app.silent = true;
