@@ -106,6 +106,47 @@ for (const [path, missing] of [
   });
 }
 
+const EMITS = `
+  const registry = new Map();
+  await transom.initialize({ registry }, { cluster: memory() });
+  const { failed } = await registry.get("transomMsgClient").emitToUsers({ _id: 1 }, "news", {});
+  let opened = true;
+  await transom.initializeWithServer(createServer()).catch(({ code }) => (opened = code));
+  await transom.stop();
+  console.log(JSON.stringify({ failed, opened }));`;
+
+for (const [installed, needed, opened] of [
+  ["", [], "MODULE_NOT_FOUND"],
+  [", and lets clients connect where socket.io is", ["socket.io"], true],
+] as const) {
+  test(`transom › emits where socket.io is not installed${installed}`, async (t) => {
+    const consumer = await makeConsumer(t, [...CORE, ...needed]);
+
+    const imported = await consumer.run(
+      "emit.mjs",
+      `import { createServer } from "node:http";
+       import { memory } from "globalchannel";
+       import transom from "globalchannel/transom";
+       ${EMITS}`,
+    );
+    const required = await consumer.run(
+      "emit.cjs",
+      `const { createServer } = require("node:http");
+       const { memory } = require("globalchannel");
+       const transom = require("globalchannel/transom");
+       (async () => { ${EMITS} })();`,
+    );
+
+    t.deepEqual(
+      [imported, required],
+      [
+        { failed: 1, opened },
+        { failed: 1, opened },
+      ],
+    );
+  });
+}
+
 test("pomelo › is a folder with one component, whose module is a factory without a name", async (t) => {
   const consumer = await makeConsumer(t, [...CORE, ...REDIS]);
 
@@ -185,13 +226,25 @@ test("errors › isGlobalChannelError knows the errors of the other module forma
 test("types › resolve for import and for require, and refuse what is wrong", async (t) => {
   const consumer = await makeConsumer(t, [
     ...["ioredis", "@ioredis/commands", "mysql2", "sql-escaper", "ws", "@types/node", "@types/ws"],
+    ...[
+      "socket.io",
+      "socket.io-adapter",
+      "socket.io-parser",
+      "engine.io",
+      "engine.io-parser",
+      "@socket.io/component-emitter",
+    ],
+    ...["@types/cors"],
   ]);
   const source = `
     import { GlobalChannelService, memory, type Cluster, type ErrorCode } from "globalchannel";
     import { channelManagerConformance, type ConformanceCase } from "globalchannel/conformance";
     import { MysqlChannelManager, mysqlTables } from "globalchannel/mysql";
     import { redis } from "globalchannel/redis";
+    import { SocketIoConnector } from "globalchannel/socket.io";
+    import transom, { initialize, type TransomMessageClient, TransomSocketIo } from "globalchannel/transom";
     import { WebSocketConnector } from "globalchannel/websocket";
+    import { Server } from "socket.io";
 
     export const code: ErrorCode = "GC_CLOSED";
     const manager = new MysqlChannelManager("mysql://localhost/game", { pollMs: 200 });
@@ -202,6 +255,16 @@ test("types › resolve for import and for require, and refuse what is wrong", a
     export const added: Promise<boolean> = service.add("room", "alice", "connector-1");
     export const cases: ConformanceCase<never>[] = channelManagerConformance();
     export const connector: object = new WebSocketConnector({ port: 0, authenticate: () => "alice" });
+    interface Events { news: (msg: { text: string }) => void }
+    const io = new Server<Events, Events, Record<string, never>, { uid: string }>();
+    export const connectors: object[] = [
+      new SocketIoConnector({ io, rooms: true }),
+      new SocketIoConnector({ io: io.of("/game"), uid: (socket) => socket.id, acknowledge: (route) => route === "news" }),
+    ];
+    export const plugins: TransomSocketIo[] = [transom, new TransomSocketIo()];
+    export const initialized: Promise<void> = initialize({ registry: new Map<string, unknown>() });
+    export const emit = (client: TransomMessageClient) => client.emitToUsers([{ _id: 1 }], "news", {});
+    export const opened: Promise<TransomMessageClient> = transom.initializeWithServer(undefined, io);
 
     // @ts-expect-error no such code
     export const noCode: ErrorCode = "GC_NONE";
@@ -213,6 +276,10 @@ test("types › resolve for import and for require, and refuse what is wrong", a
     new MysqlChannelManager("mysql://localhost/game", { pollMS: 200 });
     // @ts-expect-error no such option
     new WebSocketConnector({ port: 0, authenticate: () => "alice", nonsense: true });
+    // @ts-expect-error no such option
+    new SocketIoConnector({ io, room: true });
+    // @ts-expect-error no user
+    export const emitWrong = (client: TransomMessageClient) => client.emitToUsers("ann", "news", {});
   `;
 
   t.is(await consumer.compile({ "esm.mts": source, "cjs.cts": source }), "");

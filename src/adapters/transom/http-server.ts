@@ -31,3 +31,30 @@ export function makeSocketIo(options: Partial<ServerOptions>): Server {
   const socketIo = load("socket.io") as { Server: typeof Server };
   return new socketIo.Server(options);
 }
+
+/** Lets a Socket.IO server answer on an HTTP server. Returns what ends that, and leaves the HTTP server as it was. */
+export function attach(io: Server, http: HttpServer, options: Partial<ServerOptions>): () => void {
+  const events = ["request", "upgrade"] as const;
+  const before = events.map((event) => http.rawListeners(event) as Listener[]);
+  io.attach(http, options);
+  const changes = events.map((event, index) => {
+    const now = http.rawListeners(event) as Listener[];
+    return {
+      event,
+      added: now.filter((listener) => !before[index]!.includes(listener)),
+      // Those of requests are called by the one that was added.
+      removed: before[index]!.filter((listener) => !now.includes(listener)),
+    };
+  });
+  return () => {
+    for (const { event, added, removed } of changes) {
+      for (const listener of added) http.off(event, listener);
+      for (const listener of removed.toReversed()) http.prependListener(event, listener);
+    }
+    io.disconnectSockets(true);
+    // Not `io.close()`: that ends the HTTP server too, which is its owner's.
+    io.engine.close();
+  };
+}
+
+type Listener = (...args: unknown[]) => void;

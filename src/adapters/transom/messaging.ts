@@ -7,7 +7,7 @@ import { GlobalChannelService } from "../../service/service.js";
 import { OneTimeTokens } from "../../tokens/one-time-tokens.js";
 import type { Cluster } from "../../types.js";
 import { authenticateBy, authentication, uidOfSocket } from "./authentication.js";
-import { type HttpServerOwner, httpServerOf, makeSocketIo } from "./http-server.js";
+import { attach, type HttpServerOwner, httpServerOf, makeSocketIo } from "./http-server.js";
 import { type Gate, TransomMessageClient } from "./message-client.js";
 import { resolveTransomOptions, type TransomOptions } from "./options.js";
 import { checkServer, type TransomServer } from "./server.js";
@@ -25,7 +25,7 @@ export class Messaging {
   readonly #tokens: OneTimeTokens | undefined;
   readonly #keys: string[] = [];
   #starting: Promise<void> | undefined;
-  #gate: (Gate & { isOwn: boolean }) | undefined;
+  #gate: (Gate & { detach: (() => void) | undefined }) | undefined;
   #opening: Promise<void> | undefined;
 
   /** @throws `GC_INVALID_OPTION`, `GC_INVALID_ARGUMENT` */
@@ -77,8 +77,7 @@ export class Messaging {
     const frontend = new Frontend({ ...this.#options.frontend, sid, stype, cluster: this.#cluster, connector });
     const useToken = async (token: string): Promise<unknown> => (await this.#startedTokens()).useToken(token);
     authenticateBy(io, authentication({ server: this.#server, authMiddleware, nonceHandler, useToken }));
-    if (http) io.attach(http, this.#options.socketio);
-    this.#gate = { io, isOwn: given === undefined, connector, frontend };
+    this.#gate = { io, connector, frontend, detach: http && attach(io, http, this.#options.socketio) };
     // The service first: whoever finds this frontend finds its parts started.
     this.#opening = this.start().then(() => frontend.start());
     try {
@@ -110,8 +109,7 @@ export class Messaging {
     try {
       await gate?.frontend.stop();
     } finally {
-      // Not `close()`: that ends the HTTP server too, which is its owner's.
-      if (gate?.isOwn) gate.io.disconnectSockets(true);
+      gate?.detach?.();
     }
   }
 

@@ -221,6 +221,34 @@ test("an io that is given is used, and stays its owner's", async (t) => {
   t.true(http.listening);
 });
 
+test("an HTTP server that is given serves what else it serves, also after stop, and may be used again", async (t) => {
+  const { http, url } = await listen(
+    t,
+    createServer((_request, response) => void response.end("the application's")),
+  );
+  const later: string[] = [];
+  const plugin = new TransomSocketIo();
+  t.teardown(() => plugin.stop());
+  const get = async (path: string) => (await fetch(url + path)).text();
+
+  for (const transport of ["websocket", "polling"] as const) {
+    await plugin.initialize(transomServer());
+    const client = await plugin.initializeWithServer(http);
+    http.on("request", ({ url: path }) => later.push(path!));
+    const ann = await connect(t, url, await plugin.createToken(ANN), transport);
+    t.is((await client.emitToUsers(ANN, "news", 1)).delivered, 1);
+    await until(() => ann.received.length === 1);
+    t.is(await get("/"), "the application's");
+
+    await plugin.stop();
+
+    await until(() => !ann.socket.connected);
+    t.is(await get("/socket.io/?EIO=4&transport=polling"), "the application's");
+    t.deepEqual([http.listenerCount("upgrade"), http.listenerCount("request")], [0, transport === "websocket" ? 2 : 3]);
+  }
+  t.true(later.includes("/"));
+});
+
 test("bad input › is refused with what is allowed, and nothing is left", async (t) => {
   const plugin = new TransomSocketIo();
   t.teardown(() => plugin.stop());
