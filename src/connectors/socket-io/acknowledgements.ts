@@ -42,6 +42,7 @@ export class Acknowledgements {
       this.#namespace.adapter.broadcastWithAck(packet, options, () => {}, acknowledge);
       return await push.unknown;
     } finally {
+      push.end();
       for (const { socket } of receivers) {
         this.#remove(socket, push);
         if (packet.id !== undefined) (socket as unknown as WithAcks).acks?.delete(packet.id);
@@ -75,7 +76,8 @@ class AwaitedPush {
   readonly #waiting = new Map<string, Set<AnySocket>>();
   readonly #uidOf = new Map<AnySocket, string>();
   readonly #lost: string[] = [];
-  #end!: () => void;
+  /** Nobody waits any more. */
+  end!: () => void;
 
   constructor(receivers: readonly Session[], timeoutMs: number) {
     for (const { uid, socket } of receivers) {
@@ -85,8 +87,8 @@ class AwaitedPush {
       else this.#waiting.set(uid, new Set([socket]));
     }
     this.unknown = new Promise((resolve) => {
-      const timer = setTimeout(() => this.#end(), timeoutMs);
-      this.#end = () => {
+      const timer = setTimeout(() => this.end(), timeoutMs);
+      this.end = () => {
         clearTimeout(timer);
         resolve([...this.#lost, ...this.#waiting.keys()]);
       };
@@ -109,6 +111,6 @@ class AwaitedPush {
   }
 
   #endIfSettled(): void {
-    if (this.#waiting.size === 0) this.#end();
+    if (this.#waiting.size === 0) this.end();
   }
 }
