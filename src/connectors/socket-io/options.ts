@@ -69,6 +69,8 @@ function checkNamespace(option: string, value: unknown): AnyNamespace {
   if (!(namespace?.sockets instanceof Map) || typeof namespace.adapter?.broadcastWithAck !== "function") {
     throw invalid(option, value, "a Server or a Namespace of Socket.IO 4.6 or newer");
   }
+  // Its sockets are those of its children, of which each has an adapter of its own.
+  if ("children" in namespace) throw invalid(option, value, "one namespace, not a pattern for their names");
   return namespace;
 }
 
