@@ -10,6 +10,7 @@ import type {
   Undelivered,
 } from "../../types.js";
 import { Acknowledgements } from "./acknowledgements.js";
+import { closeSoon, cutOff } from "./closing.js";
 import { checkEventName } from "./event-name.js";
 import { type AnyNamespace, type AnySocket, resolveSocketIoOptions, type SocketIoConnectorOptions } from "./options.js";
 import { type ChannelRooms, type MembershipService, RoomsInStep } from "./rooms.js";
@@ -31,8 +32,6 @@ export interface SocketIoConnectorStats {
   floodClosed: number;
 }
 
-/** How long clients have to take what was written before the connector stops, in milliseconds. */
-const LINGER_MS = 1000;
 
 /**
  * Serves the clients of a Socket.IO 4 server. A push with route R is what `socket.emit(R, msg)` is, to every socket of each user. It
@@ -163,8 +162,7 @@ export class SocketIoConnector implements Connector {
     if (diagnostics.slowClient.hasSubscribers) {
       diagnostics.slowClient.publish({ connector: this, uid: session.uid, bufferedBytes: session.buffered });
     }
-    // What it has not taken yet is dropped.
-    session.socket.conn.close(true);
+    cutOff(session.socket.conn);
     return false;
   }
 
@@ -220,7 +218,7 @@ export class SocketIoConnector implements Connector {
       host.error(
         new GlobalChannelError("GC_OVERLOADED", `${JSON.stringify(uid)} sends more than is handled; it is closed`),
       );
-      socket.conn.close(true);
+      cutOff(socket.conn);
     });
   }
 
@@ -237,14 +235,4 @@ export class SocketIoConnector implements Connector {
       );
     }
   }
-}
-
-/** Closes a socket's connection once what was written to it is sent, or cannot be. The client takes that for a lost connection. */
-async function closeSoon(socket: AnySocket): Promise<void> {
-  const { conn } = socket;
-  const gone = new Promise<unknown>((resolve) => socket.once("disconnect", resolve));
-  conn.close();
-  const timer = setTimeout(() => conn.close(true), LINGER_MS);
-  await gone;
-  clearTimeout(timer);
 }
