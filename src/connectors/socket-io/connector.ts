@@ -54,6 +54,7 @@ export class SocketIoConnector implements Connector {
   readonly joined?: (uid: string, name: string) => void;
   readonly left?: (uid: string, name: string) => void;
   #host: ConnectorHost | undefined;
+  #stopping: Promise<void> | undefined;
   #slowClosed = 0;
   #floodClosed = 0;
 
@@ -96,7 +97,12 @@ export class SocketIoConnector implements Connector {
   }
 
   /** Closes all sessions, whose clients may connect again, and takes no more. Resolves when all are closed. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().finally(() => (this.#stopping = undefined));
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#namespace.off("connection", this.#admit);
     await Promise.all(this.#sessions.all().map(({ socket }) => closeSoon(socket)));
     this.#host = undefined;
@@ -180,7 +186,8 @@ export class SocketIoConnector implements Connector {
 
   readonly #admit = (socket: AnySocket): void => {
     const uid = this.#identify(socket);
-    if (uid === undefined) return;
+    // The application may have disconnected it by now, or have started this connector as it came.
+    if (uid === undefined || !socket.connected || this.#sessions.at(socket)) return;
     const session = this.#sessions.add(uid, socket);
     const receive = (...event: unknown[]): void => this.#receive(session, event);
     socket.onAny(receive);
