@@ -191,6 +191,7 @@ export class SocketIoConnector implements Connector {
     const session = this.#sessions.add(uid, socket);
     const receive = (...event: unknown[]): void => this.#receive(session, event);
     socket.onAny(receive);
+    socket.once("disconnecting", () => this.#rooms?.lost(socket, this.#host!.channelsOf(uid)));
     socket.once("disconnect", () => {
       socket.offAny(receive);
       this.#sessions.delete(session);

@@ -22,6 +22,9 @@ export interface ChannelRooms {
   leave(socket: AnySocket, room: string): Promise<boolean>;
 }
 
+/** Where a socket's data names its rooms that are channels, while its connection is lost and may be recovered. */
+const LOST_ROOMS = "globalchannel:rooms";
+
 /** For how long it is waited until the frontend has heard of a change, in milliseconds: its caller need not know why it has not. */
 const PATIENCE_MS = 1000;
 
@@ -54,7 +57,31 @@ export class RoomsInStep {
 
   /** A socket that has just come enters the rooms of its user. */
   admit(socket: AnySocket, rooms: readonly string[]): void {
+    if (socket.recovered) this.#takeOut(socket, rooms);
     for (const room of rooms) this.#change("join", socket, room);
+  }
+
+  /** Its connection is lost: Socket.IO may bring it back into all of its rooms, though its user has left some of the channels. */
+  lost(socket: AnySocket, rooms: readonly string[]): void {
+    const data: unknown = socket.data;
+    const ofChannels = rooms.filter((room) => !this.#isOfOne(room));
+    // Without an assignment, which would throw if the application has frozen it.
+    if (isRecord(data)) Reflect.set(data, LOST_ROOMS, ofChannels);
+  }
+
+  #takeOut(socket: AnySocket, rooms: readonly string[]): void {
+    const { namespace } = this.#options;
+    const data: unknown = socket.data;
+    const before = isRecord(data) ? data[LOST_ROOMS] : undefined;
+    if (Array.isArray(before)) {
+      Reflect.deleteProperty(data as object, LOST_ROOMS);
+      for (const room of before as string[]) if (!rooms.includes(room)) this.#change("leave", socket, room);
+    }
+    // While it was away, the room of its id may have been that of a channel.
+    for (const id of namespace.adapter.rooms.get(socket.id) ?? []) {
+      const other = namespace.sockets.get(id);
+      if (other && other !== socket) this.#do("leave", other, socket.id);
+    }
   }
 
   with(service: MembershipService): ChannelRooms {
@@ -75,11 +102,17 @@ export class RoomsInStep {
   }
 
   #change(change: "join" | "leave", socket: AnySocket, room: string): void {
-    const { namespace, host } = this.#options;
-    // A socket's own room is named by its id: what is for that socket alone is for nobody else.
-    if (namespace.sockets.has(room)) return;
+    if (!this.#isOfOne(room)) this.#do(change, socket, room);
+  }
+
+  #do(change: "join" | "leave", socket: AnySocket, room: string): void {
     const changed = socket[change](room);
-    if (changed instanceof Promise) changed.catch((error: Error) => host()?.error(error));
+    if (changed instanceof Promise) changed.catch((error: Error) => this.#options.host()?.error(error));
+  }
+
+  /** Whether it is a socket's own room, which is named by its id: what is for that socket alone is for nobody else. */
+  #isOfOne(room: string): boolean {
+    return this.#options.namespace.sockets.has(room);
   }
 
   #placeOf(socket: AnySocket): { uid: string; sid: string } {
@@ -116,4 +149,8 @@ export class RoomsInStep {
   #told(uid: string): void {
     for (const look of this.#waiting.get(uid) ?? []) look();
   }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }
