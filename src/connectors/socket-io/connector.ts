@@ -189,7 +189,7 @@ export class SocketIoConnector implements Connector {
     // The application may have disconnected it by now, or have started this connector as it came.
     if (uid === undefined || !socket.connected || this.#sessions.at(socket)) return;
     const session = this.#sessions.add(uid, socket);
-    const receive = (...event: unknown[]): void => this.#receive(session, event);
+    const receive = (event: unknown, msg: unknown): void => this.#receive(session, event, msg);
     socket.onAny(receive);
     socket.once("disconnecting", () => this.#rooms?.lost(socket, this.#host!.channelsOf(uid)));
     socket.once("disconnect", () => {
@@ -212,22 +212,25 @@ export class SocketIoConnector implements Connector {
     }
   }
 
-  #receive(session: Session, [event, msg]: unknown[]): void {
+  #receive(session: Session, event: unknown, arg: unknown): void {
     let route: string;
     try {
       route = checkName("route", event);
     } catch {
       return;
     }
-    this.#tell((host) => {
-      const { uid, socket } = session;
-      if (session.handle(host.message(uid, route, msg)) || !socket.connected) return;
-      this.#floodClosed++;
-      host.error(
-        new GlobalChannelError("GC_OVERLOADED", `${JSON.stringify(uid)} sends more than is handled; it is closed`),
-      );
-      cutOff(socket.conn);
-    });
+    // An event without arguments may have the callback for its acknowledgement there.
+    const msg = typeof arg === "function" ? undefined : arg;
+    this.#tell((host) => session.handle(host.message(session.uid, route, msg), () => this.#closeFlooding(session)));
+  }
+
+  #closeFlooding({ uid, socket }: Session): void {
+    if (!socket.connected) return;
+    this.#floodClosed++;
+    this.#host!.error(
+      new GlobalChannelError("GC_OVERLOADED", `${JSON.stringify(uid)} sends more than is handled; it is closed`),
+    );
+    cutOff(socket.conn);
   }
 
   /** Calls the host: what it throws must not end the session, nor the process. */

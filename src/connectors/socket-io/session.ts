@@ -48,13 +48,17 @@ export class Session {
     return this.#full === "still";
   }
 
-  /** Has sent a message that is handled when this resolves. Returns whether it may send more. */
-  handle(handling: Awaitable<void>): boolean {
-    if (!(handling instanceof Promise)) return true;
+  /** Has sent a message that is handled when `handling` resolves. Calls `flooded` if too many are not. */
+  handle(handling: Awaitable<void>, flooded: () => void): void {
+    if (!(handling instanceof Promise)) return;
     this.#unhandled++;
     const done = (): void => void this.#unhandled--;
     handling.then(done, done);
-    return this.#unhandled < MAX_UNHANDLED;
+    if (this.#unhandled !== MAX_UNHANDLED) return;
+    // Those that have arrived together are handed over before any promise can resolve: that says nothing of the client.
+    setImmediate(() => {
+      if (this.#unhandled >= MAX_UNHANDLED) flooded();
+    });
   }
 
   readonly #queued = ({ data }: { data?: unknown }): void => {
