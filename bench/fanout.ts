@@ -46,6 +46,9 @@ const COSTS = [
 /** Whose pushes cost more with more members, or should be seen not to. */
 const BY_MEMBERS: readonly ContenderName[] = ["globalchannel", "original"];
 
+/** Without clients it makes no difference whose they would be. */
+const ALL: readonly ContenderName[] = CONTENDERS.filter((name) => name !== "globalchannel, socket.io");
+
 interface Plan {
   contenders: readonly ContenderName[];
   frontends: readonly number[];
@@ -60,7 +63,7 @@ interface Plan {
 }
 
 const FULL: Plan = {
-  contenders: CONTENDERS,
+  contenders: ALL,
   frontends: [3, PROMISED_FRONTENDS],
   members: [100, USUAL_MEMBERS, 10_000, MANY_MEMBERS],
   skip: () => false,
@@ -72,7 +75,7 @@ const FULL: Plan = {
 
 /** What the promises are about. */
 const QUICK: Plan = {
-  contenders: CONTENDERS.filter((name) => name !== "redis-adapter, sharded" && name !== "redis-streams-adapter"),
+  contenders: ALL.filter((name) => name !== "redis-adapter, sharded" && name !== "redis-streams-adapter"),
   frontends: [PROMISED_FRONTENDS],
   members: [100, USUAL_MEMBERS, MANY_MEMBERS],
   skip: ({ contender, members, window }) =>

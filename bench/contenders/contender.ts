@@ -2,6 +2,7 @@
 export const CONTENDERS = [
   "globalchannel",
   "globalchannel, ack: false",
+  "globalchannel, socket.io",
   "original",
   "redis-adapter",
   "redis-adapter, sharded",

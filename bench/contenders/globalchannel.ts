@@ -8,16 +8,22 @@ import { numberAtEnd, ROUTE } from "./message.js";
 
 const NO_ACK = { ack: false } as const;
 
+/** Of a client: more than any gets. What is slow here is the machine. */
+export const MAX_BUFFERED_BYTES = 2 ** 30;
+
 /** This library: `service.pushMessage`. */
 export class GlobalChannelSender implements Sender {
   readonly #service: GlobalChannelService;
   readonly #ack: boolean;
 
-  /** @param options.ack whether the frontends answer */
-  constructor(url: string, { ack = true } = {}) {
+  /**
+   * @param options.ack whether the frontends answer
+   * @param options.prefix of its keys in Redis, which its frontends have too
+   */
+  constructor(url: string, { ack = true, prefix }: { ack?: boolean; prefix?: string } = {}) {
     this.#ack = ack;
     this.#service = new GlobalChannelService({
-      cluster: redisAt(url),
+      cluster: redisAt(url, prefix),
       timeoutMs: TIMEOUT_MS,
       // What is too much is measured, too.
       maxPendingPushes: 1_000_000,
@@ -49,15 +55,15 @@ export class GlobalChannelReceiver implements Receiver {
   readonly #frontend: Frontend;
   readonly #webSocket: WebSocketConnector | undefined;
 
-  constructor({ url, mysql, sid, clients, handOver }: ReceiverOptions) {
+  constructor(options: ReceiverOptions) {
+    const { clients, handOver } = options;
     this.#webSocket =
       clients === "websocket"
         ? new WebSocketConnector({
             port: 0,
             host: "127.0.0.1",
             authenticate: (request) => new URL(request.url!, "http://localhost").searchParams.get("uid")!,
-            // What is slow here is the machine.
-            maxBufferedBytes: 2 ** 30,
+            maxBufferedBytes: MAX_BUFFERED_BYTES,
             // None while the bench runs, as with the others.
             heartbeatMs: 24 * 3600 * 1000,
           })
@@ -70,18 +76,23 @@ export class GlobalChannelReceiver implements Receiver {
       },
       deliverToAll: () => 0,
     };
-    this.#frontend = new Frontend({
-      sid,
-      stype: STYPE,
-      cluster: clusterAt({ redis: url, mysql }),
-      connector: this.#webSocket ?? nowhere,
-      // Longer than the default: an overloaded machine is part of the measurement, a frontend that it delays is alive.
-      leaseMs: 30_000,
-    });
+    this.#frontend = frontendOf(options, this.#webSocket ?? nowhere);
   }
 
   async start(): Promise<number | undefined> {
     await this.#frontend.start();
     return this.#webSocket?.address().port;
   }
+}
+
+/** @param prefix of its keys in Redis */
+export function frontendOf({ url, mysql, sid }: ReceiverOptions, connector: Connector, prefix?: string): Frontend {
+  return new Frontend({
+    sid,
+    stype: STYPE,
+    cluster: clusterAt({ redis: url, mysql, prefix }),
+    connector,
+    // Longer than the default: an overloaded machine is part of the measurement, a frontend that it delays is alive.
+    leaseMs: 30_000,
+  });
 }

@@ -5,6 +5,7 @@ import type { AdapterKind } from "./socket-io.js";
 export const RECEIVER_OF = {
   globalchannel: "globalchannel",
   "globalchannel, ack: false": "globalchannel",
+  "globalchannel, socket.io": "globalchannel, socket.io",
   original: "globalchannel",
   "redis-adapter": "redis-adapter",
   "redis-adapter, sharded": "redis-adapter, sharded",
@@ -17,13 +18,16 @@ export type ReceiverName = (typeof RECEIVER_OF)[ContenderName];
 
 /** What the clients of a contender speak, where it has any. */
 export function protocolOf(name: ReceiverName): ClientProtocol {
-  return name.startsWith("redis-") ? "socket.io" : "plain";
+  return name.startsWith("redis-") || name === "globalchannel, socket.io" ? "socket.io" : "plain";
 }
 
 /** Whether a push is done only when all frontends have answered. */
 export function acknowledges(name: ContenderName): boolean {
-  return name === "globalchannel" || name === "original";
+  return name === "globalchannel" || name === "globalchannel, socket.io" || name === "original";
 }
+
+/** In Redis, of what is on Socket.IO: its frontends have the names of the others. */
+const SOCKET_IO_PREFIX = "gc-socket.io";
 
 // A process loads only what it runs: Socket.IO and BullMQ take longer to start than all else.
 
@@ -33,6 +37,8 @@ export async function createSender(name: ContenderName, url: string, sids: reado
       return new (await globalChannel()).GlobalChannelSender(url);
     case "globalchannel, ack: false":
       return new (await globalChannel()).GlobalChannelSender(url, { ack: false });
+    case "globalchannel, socket.io":
+      return new (await globalChannel()).GlobalChannelSender(url, { prefix: SOCKET_IO_PREFIX });
     case "original":
       return new (await import("./original.js")).OriginalSender(url, sids);
     case "redis-adapter":
@@ -54,6 +60,11 @@ export async function createReceiver(name: ReceiverName, options: ReceiverOption
   switch (name) {
     case "globalchannel":
       return new (await globalChannel()).GlobalChannelReceiver(options);
+    case "globalchannel, socket.io":
+      return new (await import("./globalchannel-socket-io.js")).GlobalChannelSocketIoReceiver(
+        options,
+        SOCKET_IO_PREFIX,
+      );
     case "redis-adapter":
       return createSocketIoReceiver("pubsub", options);
     case "redis-adapter, sharded":

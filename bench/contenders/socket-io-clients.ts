@@ -1,12 +1,9 @@
 import { createServer } from "node:http";
 import { Redis } from "ioredis";
-import { Server } from "socket.io";
 import { listenLocally } from "../support/listen.js";
 import type { Membership, Receiver, ReceiverOptions } from "./contender.js";
 import { adapterOf, type AdapterKind, CLIENT_OPTIONS } from "./socket-io.js";
-
-/** Longer than any bench: heartbeats are no part of a push. */
-const PING_MS = 86_400_000;
+import { socketIoServer, uidOf } from "./socket-io-server.js";
 
 /** Socket.IO at a frontend, with real clients. Each joins its rooms when it connects. */
 export class SocketIoClientsReceiver implements Receiver {
@@ -16,19 +13,8 @@ export class SocketIoClientsReceiver implements Receiver {
 
   constructor(kind: AdapterKind, { url }: ReceiverOptions) {
     this.#client = new Redis(url, CLIENT_OPTIONS);
-    const io = new Server(this.#server, {
-      adapter: adapterOf(kind, url, this.#client),
-      transports: ["websocket"],
-      serveClient: false,
-      perMessageDeflate: false,
-      httpCompression: false,
-      pingInterval: PING_MS,
-      pingTimeout: PING_MS,
-    });
-    io.on("connection", (socket) => {
-      const { uid } = socket.handshake.query;
-      void socket.join(this.#rooms.get(uid as string) ?? []);
-    });
+    const io = socketIoServer(this.#server, { adapter: adapterOf(kind, url, this.#client) });
+    io.on("connection", (socket) => void socket.join(this.#rooms.get(uidOf(socket)) ?? []));
   }
 
   async start(): Promise<number> {

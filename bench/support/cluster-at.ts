@@ -8,9 +8,11 @@ export interface ClusterUrls {
   redis: string;
   /** Where the members are. @default in Redis */
   mysql?: string | undefined;
+  /** Of the keys in Redis. @default that of `redis()` */
+  prefix?: string | undefined;
 }
 
 export function clusterAt(urls: ClusterUrls): ClusterInput {
-  const cluster = redisAt(urls.redis);
+  const cluster = redisAt(urls.redis, urls.prefix);
   return urls.mysql === undefined ? cluster : { ...cluster, manager: new MysqlChannelManager(urls.mysql) };
 }

@@ -9,14 +9,17 @@ export function redisClusterUrl(nodes: readonly { host: string; port: number }[]
   return `${SCHEME}${nodes.map(({ host, port }) => `${host}:${port}`).join(",")}`;
 }
 
-/** @param url of one Redis, or what {@link redisClusterUrl} gives */
-export function redisAt(url: string): Cluster {
-  if (!url.startsWith(SCHEME)) return redis(url);
+/**
+ * @param url of one Redis, or what {@link redisClusterUrl} gives
+ * @param prefix of its keys, where it is not that of `redis()`
+ */
+export function redisAt(url: string, prefix?: string): Cluster {
+  const options = prefix === undefined ? {} : { prefix };
+  if (!url.startsWith(SCHEME)) return redis(url, options);
   const nodes = url.slice(SCHEME.length).split(",");
-  return redis({
-    cluster: nodes.map((node) => {
-      const [host, port] = node.split(":") as [string, string];
-      return { host, port: Number(port) };
-    }),
+  const cluster = nodes.map((node) => {
+    const [host, port] = node.split(":") as [string, string];
+    return { host, port: Number(port) };
   });
+  return redis({ cluster }, options);
 }
