@@ -32,7 +32,6 @@ export interface SocketIoConnectorStats {
   floodClosed: number;
 }
 
-
 /**
  * Serves the clients of a Socket.IO 4 server. A push with route R is what `socket.emit(R, msg)` is, to every socket of each user. It
  * is encoded once and written by the broadcast of the server's adapter, to sockets of this server only.

@@ -34,7 +34,8 @@ export interface SocketIoConnectorOptions {
    */
   acknowledgeTimeoutMs?: number | undefined;
   /**
-   * A client that has more than this unsent when the next message comes is closed: it cannot keep up. Texts count in characters.
+   * A client that takes nothing while more than this has come for it is closed at the next push: it cannot keep up. In bytes, of texts
+   * characters.
    * @default 1_048_576
    */
   maxBufferedBytes?: number | undefined;

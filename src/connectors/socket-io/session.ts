@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { Awaitable } from "../../types.js";
 import type { AnySocket } from "./options.js";
 
@@ -9,10 +10,11 @@ type Connection = AnySocket["conn"];
 /** A socket of whom it is known whose it is. */
 export class Session {
   readonly #connection: Connection;
-  /** What waits until the connection takes more, and what it has taken and may not have sent yet. */
+  /** Whether its connection is watched: only while it takes nothing, as that costs something for every packet. */
+  #isWatched = false;
+  /** What has come since then. */
   #waiting = 0;
-  #sending = 0;
-  /** Since it has too much unsent: whether it has been offered to the client meanwhile. */
+  /** Since that is too much: whether it has been offered to the client meanwhile. */
   #full: "just now" | "still" | undefined;
   #unhandled = 0;
 
@@ -21,24 +23,26 @@ export class Session {
     readonly socket: AnySocket,
   ) {
     this.#connection = socket.conn;
-    this.#connection.on("packetCreate", this.#queued);
-    this.#connection.on("flush", this.#flushed);
   }
 
   /** Its connection may live on for other namespaces. */
   release(): void {
-    this.#connection.off("packetCreate", this.#queued);
-    this.#connection.off("flush", this.#flushed);
+    this.#unwatch();
   }
 
-  /** How much it has not sent yet: bytes, of texts characters. */
+  /** How much waits until the client takes more: bytes, of texts characters. */
   get buffered(): number {
-    return this.#waiting + (this.#connection.transport.writable ? 0 : this.#sending);
+    return this.#waiting;
   }
 
-  /** Whether more than `limit` is unsent. What was written just now says nothing of the client: it is offered to it first. */
+  /**
+   * Whether more than `limit` waits for the client; to be asked before each message. What was written just now says nothing of the
+   * client: it is offered to it first.
+   */
   isTooSlow(limit: number): boolean {
-    if (this.buffered <= limit) return false;
+    if (this.#connection.transport.writable) return false;
+    this.#watch();
+    if (this.#waiting <= limit) return false;
     if (this.#full === undefined) {
       this.#full = "just now";
       setImmediate(() => {
@@ -61,15 +65,42 @@ export class Session {
     });
   }
 
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    this.#connection.on("packetCreate", this.#queued);
+    this.#connection.on("flush", this.#flushed);
+  }
+
+  #unwatch(): void {
+    this.#connection.off("packetCreate", this.#queued);
+    this.#connection.off("flush", this.#flushed);
+    this.#isWatched = false;
+    this.#waiting = 0;
+    this.#full = undefined;
+  }
+
   readonly #queued = ({ data }: { data?: unknown }): void => {
     this.#waiting += sizeOf(data);
   };
 
-  readonly #flushed = (): void => {
-    this.#sending = this.#waiting;
-    this.#waiting = 0;
-    this.#full = undefined;
+  readonly #flushed = (packets: readonly unknown[]): void => {
+    this.#unwatch();
+    if (packets.length > 1) sendTogether(this.#connection);
   };
+}
+
+/** What a `ws` socket writes to; other engines than Engine.IO's own may have none. */
+interface WithStream {
+  socket?: { _socket?: Partial<Pick<Writable, "cork" | "uncork">> | null };
+}
+
+/** What the connection is about to write leaves in one system call, which costs more than all else that a packet does. */
+function sendTogether({ transport }: Connection): void {
+  const stream = (transport as unknown as WithStream).socket?.["_socket"];
+  if (!stream?.cork || !stream.uncork) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork!());
 }
 
 function sizeOf(data: unknown): number {

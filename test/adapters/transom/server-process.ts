@@ -6,16 +6,15 @@ import { redis } from "../../../src/redis/index.js";
 import { serveParent } from "../../support/process.js";
 import { transomServer } from "./support.js";
 
-// A process that clients connect to, with its own Socket.IO server: `server-process.ts <url> <prefix> <sid> <leaseMs>`.
+// A process that clients connect to, with its own Socket.IO server: `server-process.ts <url> <prefix> <sid>`.
 
-const [url = "", prefix = "", sid = "", leaseMs = ""] = process.argv.slice(2);
+const [url = "", prefix = "", sid = ""] = process.argv.slice(2);
 const server = transomServer();
 const plugin = new TransomSocketIo();
 const http = createServer();
 await plugin.initialize(server, {
   cluster: redis(url, { prefix }),
   sid,
-  frontend: { leaseMs: Number(leaseMs) },
   connector: { rooms: true },
 });
 

@@ -6,7 +6,7 @@ import type { ExecutionContext } from "ava";
 import PocketRegistry from "pocket-registry";
 import { io, type ManagerOptions, type SocketOptions } from "socket.io-client";
 import { TransomSocketIo, type TransomOptions, type TransomServer } from "../../../src/adapters/transom/index.js";
-import { Client, type Transport } from "../../connectors/socket-io-support.js";
+import { Client } from "../../connectors/socket-io-support.js";
 import { until } from "../../connectors/websocket-support.js";
 
 // Its types say `export default`; it is `module.exports`.
@@ -38,7 +38,12 @@ export async function startPlugin(t: ExecutionContext, options: TransomOptions =
 }
 
 /** A client that is connected with a token. */
-export async function connect(t: ExecutionContext, url: string, token: string, transport: Transport = "websocket") {
+export async function connect(
+  t: ExecutionContext,
+  url: string,
+  token: string,
+  transport: "websocket" | "polling" = "websocket",
+) {
   const client = openClient(t, url, { query: { token }, transports: [transport] });
   await until(() => client.socket.connected);
   return client;
