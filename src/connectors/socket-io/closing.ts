@@ -20,6 +20,8 @@ export function cutOff(connection: Connection): void {
 
 /** Closes a socket's connection once what was written to it is sent, or cannot be. The client takes that for a lost connection. */
 export async function closeSoon(socket: AnySocket): Promise<void> {
+  // It may be closed with another one of the same client.
+  if (!socket.connected) return;
   const { conn } = socket;
   const { transport } = conn;
   const gone = new Promise<unknown>((resolve) => socket.once("disconnect", resolve));
