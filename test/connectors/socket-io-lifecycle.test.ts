@@ -223,6 +223,33 @@ test("a session › is one of each namespace, which its connector closes alone, 
   }
 });
 
+test("a session › leaves nothing at a connection that lives on for another namespace", async (t) => {
+  const { server, openClient } = await startServer(t);
+  server.of("/lobby");
+  const lobby = openClient("ann", "websocket", { namespace: "/lobby" });
+  const connector = new SocketIoConnector({ io: server.of("/game"), uid: () => "ann" });
+  t.teardown(() => connector.stop());
+  connector.start(new RecordingHost());
+  await until(() => lobby.socket.connected);
+  const { conn } = [...server.of("/lobby").sockets.values()][0]!;
+  const listeners = (): number[] => conn.eventNames().map((name) => conn.listenerCount(name as "close"));
+  const before = listeners();
+
+  const game = lobby.socket.io.socket("/game");
+  for (let round = 0; round < 3; round++) {
+    // The first time it connects by itself.
+    if (round > 0) game.connect();
+    await until(() => game.connected && connector.stats.sessions === 1);
+    // While the second waits for the first, the connection is watched.
+    for (let n = 0; n < 2; n++) t.deepEqual(connector.deliver(new Set(["ann"]), message("chat", n)), []);
+    connector.disconnectUsers(new Set(["ann"]), { close: false });
+    t.deepEqual(listeners(), before);
+    await until(() => !game.connected);
+  }
+
+  t.true(lobby.socket.connected);
+});
+
 // Start
 
 test("start › takes the sockets that are connected, in the namespace that was given and no other", async (t) => {
@@ -278,24 +305,27 @@ test("stop › may be called again, at the same time, and before start; then the
   const connector = new SocketIoConnector({ io: server });
   t.teardown(() => connector.stop());
   await connector.stop();
-  const hosts = [new RecordingHost(), new RecordingHost()];
+  const hosts = [new RecordingHost(), new RecordingHost(), new RecordingHost()];
+  connector.start(hosts[0]!);
 
-  for (const host of hosts) {
-    connector.start(host);
+  for (const next of hosts.slice(1)) {
     const client = openClient("ann");
     await until(() => client.socket.connected);
-    // One starts it as soon as the first has stopped it, while the second still does.
-    await Promise.race([connector.stop(), connector.stop()]);
+    const [first, second] = [connector.stop(), connector.stop()];
+    await first;
+    // At once, before whoever called the other goes on.
+    connector.start(next);
+    await second;
   }
-  connector.start(hosts[0]!);
-  await new Promise(setImmediate);
   const again = openClient("bob");
   await until(() => connector.stats.sessions === 1);
 
   t.deepEqual(connector.deliver(new Set(["bob"]), message("chat", 1)), []);
   await until(() => again.received.length === 1);
-  t.deepEqual(hosts[1]!.events, ["opened ann", "closed ann"]);
-  t.deepEqual(hosts[0]!.events, ["opened ann", "closed ann", "opened bob"]);
+  t.deepEqual(
+    hosts.map(({ events }) => events),
+    [["opened ann", "closed ann"], ["opened ann", "closed ann"], ["opened bob"]],
+  );
   t.is(server.sockets.listenerCount("connection"), 1);
 });
 
@@ -335,6 +365,20 @@ for (const [title, deafen] of Object.entries<(started: Awaited<ReturnType<typeof
     });
   }
 }
+
+test("stop › ends also where a client has two sessions on one connection", async (t) => {
+  const { connector, host, openWebSocket } = await startConnector(t);
+  const raw = await openWebSocket("ann");
+  // Socket.IO refuses the second one only when the first is settled.
+  raw.ws.send('40{"uid":"ann"}');
+  await until(() => connector.stats.sessions === 2);
+  t.like(connector.stats, { users: 1 });
+
+  await connector.stop();
+
+  t.deepEqual(host.events, ["opened ann", "opened ann", "closed ann", "closed ann"]);
+  await raw.closed;
+});
 
 test("stop › leaves the server to its owner", async (t) => {
   const { connector, server, openSession, openClient } = await startConnector(t);
