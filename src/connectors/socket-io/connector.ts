@@ -9,6 +9,7 @@ import type {
   DisconnectOptions,
   Undelivered,
 } from "../../types.js";
+import { servesAlready, tell } from "../host.js";
 import { Acknowledgements } from "./acknowledgements.js";
 import { closeSoon, cutOff } from "./closing.js";
 import { checkEventName } from "./event-name.js";
@@ -37,7 +38,7 @@ export interface SocketIoConnectorStats {
  * is encoded once and written by the broadcast of the server's adapter, to sockets of this server only.
  *
  * What a client emits is handed to the frontend's `onMessage` with the first argument of the event, beside the application's own
- * listeners; acknowledgements that it asks for are theirs to give. One of which 1,000 messages are not handled yet is closed. Events
+ * listeners; acknowledgements that it asks for are theirs to give. So is what a `socket.use` refuses. One of which 1,000 messages are not handled yet is closed. Events
  * without a valid name (`checkName`) are the application's alone.
  *
  * A client that the connector closes, as it is too slow or the frontend stops, connects again by itself, perhaps elsewhere. One that
@@ -53,7 +54,6 @@ export class SocketIoConnector implements Connector {
   readonly joined?: (uid: string, name: string) => void;
   readonly left?: (uid: string, name: string) => void;
   #host: ConnectorHost | undefined;
-  #stopping: Promise<void> | undefined;
   #slowClosed = 0;
   #floodClosed = 0;
 
@@ -83,25 +83,14 @@ export class SocketIoConnector implements Connector {
    * @throws `GC_INVALID_ARGUMENT` if it serves a frontend already
    */
   start(host: ConnectorHost): void {
-    if (this.#host) {
-      throw new GlobalChannelError(
-        "GC_INVALID_ARGUMENT",
-        `this SocketIoConnector serves ${this.#host.sid} already; give each frontend a connector of its own`,
-        { argument: "connector", sid: host.sid },
-      );
-    }
+    if (this.#host) throw servesAlready("SocketIoConnector", this.#host, host.sid);
     this.#host = host;
     this.#namespace.on("connection", this.#admit);
     for (const socket of this.#namespace.sockets.values()) this.#admit(socket);
   }
 
   /** Closes all sessions, whose clients may connect again, and takes no more. Resolves when all are closed. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop().finally(() => (this.#stopping = undefined));
-    return this.#stopping;
-  }
-
-  async #stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#namespace.off("connection", this.#admit);
     await Promise.all(this.#sessions.all().map(({ socket }) => closeSoon(socket)));
     this.#host = undefined;
@@ -232,17 +221,7 @@ export class SocketIoConnector implements Connector {
     cutOff(socket.conn);
   }
 
-  /** Calls the host: what it throws must not end the session, nor the process. */
   #tell(call: (host: ConnectorHost) => void): void {
-    const host = this.#host!;
-    try {
-      call(host);
-    } catch (cause) {
-      host.error(
-        new GlobalChannelError("GC_LISTENER_FAILED", "what a SocketIoConnector told its frontend made it throw", {
-          cause,
-        }),
-      );
-    }
+    tell("SocketIoConnector", this.#host!, call);
   }
 }

@@ -7,6 +7,7 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { checkName, checkId } from "../../arguments.js";
 import { GlobalChannelError } from "../../errors.js";
 import type { ClientMessage, Connector, ConnectorHost } from "../../types.js";
+import { servesAlready, tell } from "../host.js";
 import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./options.js";
 import { close, cutOffLater, HEARTBEAT_STEPS, type Session, Sessions } from "./sessions.js";
 
@@ -85,13 +86,7 @@ export class WebSocketConnector implements Connector {
    * @throws `GC_INVALID_ARGUMENT` if it serves a frontend already; what listening failed with, such as `EADDRINUSE`
    */
   async start(host: ConnectorHost): Promise<void> {
-    if (this.#started !== undefined) {
-      throw new GlobalChannelError(
-        "GC_INVALID_ARGUMENT",
-        `this WebSocketConnector serves ${this.#host.sid} already; give each frontend a connector of its own`,
-        { argument: "connector", sid: host.sid },
-      );
-    }
+    if (this.#started !== undefined) throw servesAlready("WebSocketConnector", this.#host, host.sid);
     this.#host = host;
     this.#started = this.#start();
     try {
@@ -241,16 +236,7 @@ export class WebSocketConnector implements Connector {
     this.#tell(() => session.handle(this.#host.message(uid, route, message?.msg)));
   }
 
-  /** Calls the host: what it throws must not end the session, nor the process. */
   #tell(call: () => void): void {
-    try {
-      call();
-    } catch (cause) {
-      this.#host.error(
-        new GlobalChannelError("GC_LISTENER_FAILED", "what a WebSocketConnector told its frontend made it throw", {
-          cause,
-        }),
-      );
-    }
+    tell("WebSocketConnector", this.#host, call);
   }
 }
