@@ -38,8 +38,8 @@ export interface SocketIoConnectorStats {
  * is encoded once and written by the broadcast of the server's adapter, to sockets of this server only.
  *
  * What a client emits is handed to the frontend's `onMessage` with the first argument of the event, beside the application's own
- * listeners; acknowledgements that it asks for are theirs to give. So is what a `socket.use` refuses. One of which 1,000 messages are not handled yet is closed. Events
- * without a valid name (`checkName`) are the application's alone.
+ * listeners, and before its `socket.use` could refuse it; acknowledgements that the client asks for are theirs to give. A client of
+ * which 1,000 messages are not handled yet is closed. Events without a valid name (`checkName`) are the application's alone.
  *
  * A client that the connector closes, as it is too slow or the frontend stops, connects again by itself, perhaps elsewhere. One that
  * `service.disconnectUsers` closes does not ("io server disconnect").
