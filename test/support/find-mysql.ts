@@ -1,4 +1,4 @@
-import { aptInstall, canAptInstall, run, which, type Log } from "./programs.js";
+import { findOrAptInstall, versionOf, which, type Log } from "./programs.js";
 
 const PROGRAMS = ["mariadbd", "mysqld"];
 
@@ -33,24 +33,17 @@ export async function findMysql(): Promise<FoundMysql | undefined> {
 }
 
 /** {@link findMysql}; if there is none, apt-get installs one on Debian as root. May take minutes. */
-export async function installMysql(log: Log): Promise<FoundMysql | undefined> {
-  const found = await findMysql();
-  if (found || !(await canAptInstall())) return found;
-  try {
-    await aptInstall(log, "mariadb-server", "mariadb");
-  } catch (error) {
-    log((error as Error).message);
-  }
-  return findMysql();
+export function installMysql(log: Log): Promise<FoundMysql | undefined> {
+  return findOrAptInstall(log, findMysql, "mariadb-server", "mariadb");
 }
 
 /** Undefined if it does not run, or lacks its installer. */
 async function identify(binary: string): Promise<FoundMysql | undefined> {
   // `mariadbd  Ver 10.11.18-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)`
-  const { stdout } = await run(binary, ["--no-defaults", "--version"]).catch(() => ({ stdout: "" }));
-  const version = /Ver (\S+)/.exec(stdout)?.[1];
-  if (version === undefined) return undefined;
-  const isMariadb = /mariadb/i.test(stdout);
+  const stated = await versionOf(binary, "--no-defaults");
+  const version = stated && /Ver (\S+)/.exec(stated)?.[1];
+  if (!stated || !version) return undefined;
+  const isMariadb = /mariadb/i.test(stated);
   const installers = isMariadb ? await Promise.all(INSTALLERS.map((program) => which(program, FOLDERS))) : [];
   const installer = installers.find((program) => program !== undefined);
   if (isMariadb && installer === undefined) return undefined;

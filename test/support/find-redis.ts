@@ -92,5 +92,5 @@ async function buildRedis(log: Log): Promise<void> {
 
 async function aptInstallRedis(log: Log): Promise<void> {
   if (!(await canAptInstall())) throw new Error("apt-get is not tried: it needs Debian or Ubuntu, and root.");
-  await aptInstall(log, "redis-server");
+  await aptInstall(log, "redis-server", "redis-server");
 }

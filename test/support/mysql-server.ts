@@ -196,17 +196,18 @@ async function makeData(program: FoundMysql, keeper: Keeper): Promise<void> {
 async function initialise({ binary, installer }: FoundMysql, keeper: Keeper): Promise<void> {
   if (installer !== undefined) {
     const child = keeper.start(installer, [...options(keeper.folder), ...INSTALLER_OPTIONS]);
-    return expectOutput(child, installer, START_TIMEOUT_MS);
+    await expectOutput(child, installer, START_TIMEOUT_MS);
+    return;
   }
   const sql = join(keeper.folder, "root.sql");
   await writeFile(sql, MYSQL_ROOT);
   const child = keeper.start(binary, [...options(keeper.folder), "--initialize-insecure", `--init-file=${sql}`]);
-  return expectOutput(child, `${binary} --initialize-insecure`, START_TIMEOUT_MS);
+  await expectOutput(child, `${binary} --initialize-insecure`, START_TIMEOUT_MS);
 }
 
 /** `cp` takes less than half the time of Node.js. */
-function copy(keeper: Keeper, from: string, to: string): Promise<void> {
-  return expectOutput(keeper.start("cp", ["-R", from, to]), `cp -R ${from} ${to}`, START_TIMEOUT_MS);
+async function copy(keeper: Keeper, from: string, to: string): Promise<void> {
+  await expectOutput(keeper.start("cp", ["-R", from, to]), `cp -R ${from} ${to}`, START_TIMEOUT_MS);
 }
 
 /** Creates an empty database at a server and resolves its URL. */

@@ -45,8 +45,8 @@ export async function canAptInstall(): Promise<boolean> {
   return process.getuid?.() === 0 && (await isReadable("/etc/debian_version"));
 }
 
-/** Installs a package with apt-get, and leaves the service that is in it stopped. */
-export async function aptInstall(log: Log, name: string, service = name): Promise<void> {
+/** Installs a package with apt-get, and leaves the service that is in it, if any, stopped. */
+export async function aptInstall(log: Log, name: string, service?: string): Promise<void> {
   log(`apt-get installs ${name} ...`);
   const options = {
     timeout: APT_TIMEOUT_MS,
@@ -61,7 +61,33 @@ export async function aptInstall(log: Log, name: string, service = name): Promis
     throw explained(`apt-get could not install ${name}`, error);
   }
   // systemd starts it all the same.
-  if (await isReadable("/run/systemd/system")) await run("systemctl", ["stop", service]);
+  if (service !== undefined && (await isReadable("/run/systemd/system"))) await run("systemctl", ["stop", service]);
+}
+
+/** What `find` finds; where that is nothing, apt-get installs a package first, if it can. May take minutes. */
+export async function findOrAptInstall<Found>(
+  log: Log,
+  find: () => Promise<Found | undefined>,
+  ...[name, service]: [name: string, service?: string]
+): Promise<Found | undefined> {
+  const found = await find();
+  if (found !== undefined || !(await canAptInstall())) return found;
+  try {
+    await aptInstall(log, name, service);
+  } catch (error) {
+    log((error as Error).message);
+  }
+  return find();
+}
+
+/** What a program says of its version; undefined where it does not run. */
+export async function versionOf(binary: string, ...before: readonly string[]): Promise<string | undefined> {
+  try {
+    const { stdout } = await run(binary, [...before, "--version"]);
+    return stdout.trim();
+  } catch {
+    return undefined;
+  }
 }
 
 /** `what`, and why: the last lines that the program has written, or that it was ended. */
@@ -133,7 +159,10 @@ export function isRunning(child: Child | undefined): child is Child & { pid: num
   return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-/** Ends what a {@link Keeper} has started, also if it hangs, and resolves when it is gone; again: does nothing. */
+/**
+ * Ends what a {@link Keeper} has started, with all that it has forked, also if it hangs, and resolves when it is gone; again:
+ * does nothing.
+ */
 export async function end(child: Child | undefined, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   if (!isRunning(child)) return;
   const exited = once(child, "exit");
@@ -142,6 +171,8 @@ export async function end(child: Child | undefined, signal: "SIGTERM" | "SIGKILL
   const timer = setTimeout(() => signalGroup(child.pid, "SIGKILL"), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(timer);
+  // What it has not waited for.
+  signalGroup(child.pid, "SIGKILL");
 }
 
 /** Signals what a {@link Keeper} has started, and all that it has forked, which would outlive it otherwise. */
@@ -154,24 +185,25 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Resolves when what a {@link Keeper} has started has written `expected`, or, without that, has succeeded. Rejects, with
- * its output, if it ends otherwise; kills it, with all that it has started, when the time is over.
+ * Resolves when what a {@link Keeper} has started has written `expected`, or, without that, has succeeded: what it has
+ * written by then. Rejects, with its output, if it ends otherwise; kills it, with all that it has started, when the time is
+ * over.
  */
-export async function expectOutput(child: Child, name: string, timeoutMs: number, expected?: RegExp): Promise<void> {
+export async function expectOutput(child: Child, name: string, timeoutMs: number, expected?: RegExp): Promise<string> {
   const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), timeoutMs);
   try {
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       let output = "";
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding("utf8").on("data", (text: string) => {
           output = (output + text).slice(-OUTPUT_LENGTH);
-          if (expected?.test(output)) resolve();
+          if (expected?.test(output)) resolve(output);
         });
       }
       child.once("error", reject);
       child.once("close", (code, signal) => {
         const how = signal ?? `exit code ${code}`;
-        if (expected === undefined && code === 0) resolve();
+        if (expected === undefined && code === 0) resolve(output);
         else reject(new Error(`${name} failed (${how}). Its output:\n${output || "(none)"}`));
       });
     });

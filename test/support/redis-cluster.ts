@@ -208,9 +208,9 @@ export class RedisCluster {
   }
 
   /** Runs `redis-cli --cluster`. */
-  #manage(args: readonly string[], timeoutMs: number): Promise<void> {
+  async #manage(args: readonly string[], timeoutMs: number): Promise<void> {
     const all = ["--cluster", ...args];
-    return expectOutput(this.#keeper.start(this.#cli, all), [this.#cli, ...all].join(" "), timeoutMs);
+    await expectOutput(this.#keeper.start(this.#cli, all), [this.#cli, ...all].join(" "), timeoutMs);
   }
 
   async #startNode(): Promise<RedisNode> {
