@@ -8,7 +8,7 @@ const entry = {
   redis: "src/redis/index.ts",
   mysql: "src/managers/mysql/index.ts",
   websocket: "src/connectors/websocket/connector.ts",
-  "socket.io": "src/connectors/socket-io/connector.ts",
+  "socket.io": "src/connectors/socket-io/index.ts",
   conformance: "src/conformance/index.ts",
   transom: "src/adapters/transom/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",

@@ -31,7 +31,7 @@ const SOURCES: Record<string, string> = {
   "globalchannel/redis": "src/redis/index.ts",
   "globalchannel/mysql": "src/managers/mysql/index.ts",
   "globalchannel/websocket": "src/connectors/websocket/connector.ts",
-  "globalchannel/socket.io": "src/connectors/socket-io/connector.ts",
+  "globalchannel/socket.io": "src/connectors/socket-io/index.ts",
   "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/transom": "src/adapters/transom/index.ts",

@@ -77,20 +77,20 @@ export class Delivery {
     const { connector } = this.#options;
     if (receivers === "everyone") {
       const delivered = connector.deliverToAll(push, new Set(push.except));
-      return delivered instanceof Promise ? delivered.then(replyToAll) : replyToAll(delivered);
+      return typeof delivered === "number" ? replyToAll(delivered) : Promise.resolve(delivered).then(replyToAll);
     }
     const uids = push.except?.length ? without(receivers, push.except) : receivers;
     // The set may change while an asynchronous connector works.
     const { size } = uids;
     const undelivered = connector.deliver(uids, push);
-    if (!(undelivered instanceof Promise)) {
+    if (Array.isArray(undelivered)) {
       const reply = replyTo(size, undelivered);
       if (reply.failed.length > 0) this.#repair(this.#versionsOf(push.target), reply.failed);
       return reply;
     }
     // Whoever is added again while the connector works has made a later version than these.
     const versions = this.#versionsOf(push.target);
-    return undelivered.then((late) => {
+    return Promise.resolve(undelivered).then((late) => {
       const reply = replyTo(size, late);
       if (reply.failed.length > 0) this.#repair(versions, reply.failed);
       return reply;
@@ -103,7 +103,7 @@ export class Delivery {
       throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's connector cannot disconnect users", { sid });
     }
     const absent = connector.disconnectUsers(uids, { close });
-    return absent instanceof Promise ? absent.then((late) => replyTo(uids.size, late)) : replyTo(uids.size, absent);
+    return Promise.resolve(absent).then((late) => replyTo(uids.size, late));
   }
 
   #resolve(target: PushTarget): Receivers | Promise<Receivers> {

@@ -300,12 +300,13 @@ export class Frontend {
   }
 
   #host(): ConnectorHost {
+    const mirror = this.#mirror;
     return {
       sid: this.sid,
       opened: (uid) => this.#residents.opened(uid),
       closed: (uid) => this.#residents.closed(uid),
       message: (uid, route, msg) => this.#handOver(uid, route, msg),
-      channelsOf: (uid) => this.#mirror?.channelsOf(uid) ?? [],
+      ...(mirror && { channelsOf: (uid: string) => mirror.channelsOf(uid) }),
       error: (error) => reportError(this, error),
     };
   }

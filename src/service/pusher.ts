@@ -100,7 +100,7 @@ export class Pusher {
     const call = { stype, timeoutMs, ack: true };
     return this.#toSessionsOf(without(uids, []), call, (sid, there, deadline) => {
       const reply = this.#request(sid, { type: "disconnect", uids: there, close }, deadline);
-      return { sid, count: there.length, uids: there, reply };
+      return promised({ sid, count: there.length, uids: there, reply });
     });
   }
 
@@ -251,9 +251,7 @@ export class Pusher {
   ): PromisedPart {
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
     const sent = ack ? { reply: this.#request(sid, request, deadline) } : this.#sendOff(sid, request, deadline);
-    // It may fail before anyone waits for it.
-    sent.reply.catch(() => {});
-    return { sid, count: uids?.length, ...sent, ...(uids && { uids }) };
+    return promised({ sid, count: uids?.length, ...sent, ...(uids && { uids }) });
   }
 
   /** Sends a frontend a request whose answer is not waited for. */
@@ -291,6 +289,12 @@ export class Pusher {
     const sets = await Promise.all(names.map((name) => this.#cluster.manager.getMembersBySid(name, sid)));
     return [...new Set(sets.flat())];
   }
+}
+
+/** A part whose reply may fail before anyone waits for it, or after everyone has given up. */
+function promised(part: PromisedPart): PromisedPart {
+  part.reply.catch(() => {});
+  return part;
 }
 
 /** The key of the members of channels at a frontend, each once. */

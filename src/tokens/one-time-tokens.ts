@@ -15,7 +15,7 @@ export interface OneTimeTokensOptions {
 const DEFAULT_TTL_MS = 60_000;
 const MAX_TTL_MS = 24 * 60 * 60 * 1000;
 /** The longest JSON of a payload: what says who somebody is is short, and a store may keep very many. */
-const MAX_PAYLOAD_BYTES = 16 * 1024;
+export const MAX_PAYLOAD_BYTES = 16 * 1024;
 
 /** 256 bits: nobody finds one by trying. */
 const TOKEN_BYTES = 32;

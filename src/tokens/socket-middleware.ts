@@ -83,7 +83,7 @@ export interface Nonce {
 
 /**
  * Makes of a nonce what {@link tokenMiddleware} verifies with. It rejects with `GC_INVALID_TOKEN` where the nonce calls back with an error,
- * throws or rejects, and with `GC_TIMEOUT` where that has not called back within 10 s. Only its first answer counts.
+ * with what the nonce throws or rejects with, and with `GC_TIMEOUT` where it has not called back within 10 s. Only its first answer counts.
  */
 export function nonceVerifier(nonce: Nonce): (token: string) => Promise<unknown> {
   return (token) =>
@@ -98,8 +98,11 @@ export function nonceVerifier(nonce: Nonce): (token: string) => Promise<unknown>
         if (error) reject(invalidToken(error));
         else resolve(payload);
       };
-      // Async, so that one that is itself may reject.
+      // Async, so that one that is itself may reject: it could not check, which says nothing of the token.
       const call = async (): Promise<unknown> => nonce.verifyNonce(token, settle);
-      call().catch((error: unknown) => settle(error ?? true));
+      call().catch((error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
     });
 }

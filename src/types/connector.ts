@@ -19,9 +19,9 @@ export interface ConnectorHost {
   message(uid: string, route: string, msg: unknown): Awaitable<void>;
   /**
    * The channels of a user at this frontend, as far as the frontend knows; those that it learns of later come by
-   * {@link Connector.joined}. None without the manager's capability `versions`.
+   * {@link Connector.joined}. Not there without the manager's capability `versions`.
    */
-  channelsOf(uid: string): readonly string[];
+  channelsOf?(uid: string): readonly string[];
   /** Something failed that nobody waits for. */
   error(error: Error): void;
 }

@@ -207,6 +207,40 @@ test("a push › reaches no one who is in a room of the same name, and changes n
   t.deepEqual(new Map(server.sockets.adapter.rooms), roomsBefore);
 });
 
+test("a push › reaches those whom it is for alone, whoever else is in the room of their id; who is not has failed", async (t) => {
+  for (const [acknowledge, options] of [
+    [false, {}],
+    [true, {}],
+    [false, { connectionStateRecovery: {} }],
+    [true, { connectionStateRecovery: {} }],
+  ] as const) {
+    const started = await startConnector(t, { acknowledge, acknowledgeTimeoutMs: 60_000 }, options);
+    const { connector, server, openSession } = started;
+    const [victim, attacker, outside] = [
+      await openSession("victim"),
+      await openSession("attacker"),
+      await openSession("outside"),
+    ];
+    for (const { socket } of [victim, attacker, outside]) {
+      // Where state is recovered, an offset may be there instead.
+      socket.on("chat", (_msg: unknown, answer: unknown) => typeof answer === "function" && answer());
+    }
+    const socketOf = (client: Client) => server.sockets.sockets.get(client.socket.id!)!;
+    await socketOf(attacker).join(victim.socket.id!);
+    await socketOf(outside).leave(outside.socket.id!);
+
+    const outcome = await connector.deliver(new Set(["victim", "outside"]), message("chat", "secret"));
+    void connector.deliver(new Set(["attacker"]), message("chat", "the last"));
+
+    t.deepEqual(outcome, acknowledge ? { failed: ["outside"], unknown: [] } : ["outside"]);
+    await until(() => attacker.messages("chat").includes("the last"));
+    t.deepEqual(attacker.messages("chat"), ["the last"]);
+    t.deepEqual(outside.received, []);
+    await until(() => victim.received.length > 0);
+    t.deepEqual(victim.messages("chat"), ["secret"]);
+  }
+});
+
 // Parsers
 
 /** One of JSON alone, as the manual of Socket.IO has it, whose packets are texts or bytes. */

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 import type { Server, ServerOptions, Socket } from "socket.io";
 import { SocketIoConnector } from "../../src/connectors/socket-io/connector.js";
-import type { FrontendOptions } from "../../src/index.js";
+import type { ConnectorHost, FrontendOptions } from "../../src/index.js";
 import { eventually } from "../cluster/cluster.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { errorsOf, Stage } from "../support/stage.js";
@@ -314,7 +314,7 @@ test("rooms › a socket whose state is recovered comes back into those of its u
   t.is(ann.received[1]![0], "missed");
 });
 
-test("rooms › a socket that comes back has the room of its id for itself", async (t) => {
+test("rooms › of a socket that comes back is nobody who is in the room of its id now, for pushes", async (t) => {
   const { connector, host, openSession, server } = await startConnector(
     t,
     { rooms: true },
@@ -331,7 +331,7 @@ test("rooms › a socket that comes back has the room of its id for itself", asy
   });
   await until(() => connector.stats.sessions === 2);
 
-  t.deepEqual(inRoom(server, id), ["ann"]);
+  t.deepEqual(inRoom(server, id).toSorted(), ["ann", "eve"]);
   t.deepEqual(connector.deliver(new Set(["ann"]), message("chat", 2)), []);
   server.emit("sentinel");
   await until(() => eve.received.length > 0);
@@ -351,4 +351,20 @@ test("rooms › of a frontend that starts with members are entered by their sock
   connector.start(host);
 
   t.deepEqual(inRoom(server, "room"), ["ann"]);
+});
+
+test("rooms › are refused where the manager does not tell who joins", async (t) => {
+  const { server } = await startServer(t);
+  const host = new RecordingHost();
+  const deaf: ConnectorHost = {
+    sid: host.sid,
+    opened: (uid) => host.opened(uid),
+    closed: (uid) => host.closed(uid),
+    message: (...args) => host.message(...args),
+    error: (error) => host.error(error),
+  };
+
+  const error = t.throws(() => new SocketIoConnector({ io: server, rooms: true }).start(deaf));
+  t.like(error, { code: "GC_UNSUPPORTED" });
+  t.notThrows(() => new SocketIoConnector({ io: server }).start(deaf));
 });

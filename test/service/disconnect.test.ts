@@ -39,6 +39,53 @@ test("what was pushed before comes before", async (t, stage) => {
   t.deepEqual(first.received("ann"), [{ route: "chat", msg: 1 }]);
 });
 
+test("pushes to users and to everyone that were called before come before, also where nobody waits", async (t, stage) => {
+  const service = await stage.service();
+  const { first, second } = await twoFrontends(stage, service);
+
+  const calls = [
+    service.pushToUsers("connector", "chat", 1, ["ann", "cid"]),
+    service.broadcast("connector", "chat", 2),
+    service.disconnectUsers("connector", ["ann", "cid"]),
+  ];
+
+  for (const report of await Promise.all(calls)) t.is(report.failed, 0);
+  for (const [clients, uid] of [
+    [first, "ann"],
+    [second, "cid"],
+  ] as const) {
+    t.deepEqual(clients.received(uid), [
+      { route: "chat", msg: 1 },
+      { route: "chat", msg: 2 },
+    ]);
+  }
+});
+
+test("a call whose time is over before its turn harms nothing", async (t, stage) => {
+  const cluster = stage.cluster();
+  let isSlow = false;
+  const manager = replacing(cluster.manager, {
+    getSessions: async (uids) => {
+      if (isSlow) {
+        isSlow = false;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+      return cluster.manager.getSessions!(uids);
+    },
+  });
+  const service = await stage.service({ cluster: { ...cluster, manager } });
+  await twoFrontends(stage, service);
+
+  isSlow = true;
+  const slow = service.disconnectUsers("connector", ["ann"]);
+  const late = service.disconnectUsers("connector", ["bob"], { timeoutMs: 50 });
+
+  await t.throwsAsync(late, { code: "GC_TIMEOUT" });
+  t.is((await slow).delivered, 1);
+  // What it was refused with is nobody's unhandled rejection.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
 test("a callback gets the report", async (t, stage) => {
   const service = await stage.service();
   await twoFrontends(stage, service);

@@ -24,7 +24,7 @@ export class RecordingConnector implements Connector {
 
   /** The channels of a user here, as the frontend knows them. */
   channelsOf(uid: string): readonly string[] {
-    return this.#host!.channelsOf(uid);
+    return this.#host!.channelsOf!(uid);
   }
 
   /** Opens one more session of the user. */

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Server as HttpServer } from "node:http";
-import type { Server, ServerOptions } from "socket.io";
+import type { Namespace, Server, ServerOptions } from "socket.io";
 import { invalid } from "../../arguments.js";
 
 /** A server of Node.js, or something that has one: a Restify server as `server`, a Transom server as `restify`. */
@@ -34,7 +34,7 @@ export function makeSocketIo(options: Partial<ServerOptions>): Server {
 
 /** Lets a Socket.IO server answer on an HTTP server. Returns what ends that, and leaves the HTTP server as it was. */
 export function attach(io: Server, http: HttpServer, options: Partial<ServerOptions>): () => void {
-  const events = ["request", "upgrade"] as const;
+  const events = ["request", "upgrade", "listening", "close"] as const;
   const before = events.map((event) => http.rawListeners(event) as Listener[]);
   io.attach(http, options);
   const changes = events.map((event, index) => {
@@ -54,7 +54,12 @@ export function attach(io: Server, http: HttpServer, options: Partial<ServerOpti
     io.disconnectSockets(true);
     // Not `io.close()`: that ends the HTTP server too, which is its owner's.
     io.engine.close();
+    for (const { adapter } of namespacesOf(io)) void adapter.close();
   };
+}
+
+function namespacesOf(io: Server): Iterable<Namespace> {
+  return io["_nsps"].values();
 }
 
 type Listener = (...args: unknown[]) => void;

@@ -25,7 +25,7 @@ export class Messaging {
   readonly #tokens: OneTimeTokens | undefined;
   readonly #keys: string[] = [];
   #starting: Promise<void> | undefined;
-  #gate: (Gate & { detach: (() => void) | undefined }) | undefined;
+  #gate: (Gate & { undo: readonly (() => void)[] }) | undefined;
   #opening: Promise<void> | undefined;
 
   /** @throws `GC_INVALID_OPTION`, `GC_INVALID_ARGUMENT` */
@@ -76,8 +76,10 @@ export class Messaging {
     const connector = new SocketIoConnector({ ...this.#options.connector, io, uid: uidOfSocket });
     const frontend = new Frontend({ ...this.#options.frontend, sid, stype, cluster: this.#cluster, connector });
     const useToken = async (token: string): Promise<unknown> => (await this.#startedTokens()).useToken(token);
-    authenticateBy(io, authentication({ server: this.#server, authMiddleware, nonceHandler, useToken }));
-    this.#gate = { io, connector, frontend, detach: http && attach(io, http, this.#options.socketio) };
+    const middleware = authentication({ server: this.#server, authMiddleware, nonceHandler, useToken });
+    const undo = [authenticateBy(io, middleware)];
+    if (http) undo.push(attach(io, http, this.#options.socketio));
+    this.#gate = { io, connector, frontend, undo };
     // The service first: whoever finds this frontend finds its parts started.
     this.#opening = this.start().then(() => frontend.start());
     try {
@@ -109,7 +111,7 @@ export class Messaging {
     try {
       await gate?.frontend.stop();
     } finally {
-      gate?.detach?.();
+      for (const step of gate?.undo ?? []) step();
     }
   }
 

@@ -11,7 +11,7 @@ import type { TransomMessageClient } from "./message-client.js";
 import { Messaging } from "./messaging.js";
 import type { TransomOptions } from "./options.js";
 import type { TransomServer } from "./server.js";
-import { type TransomUser, uidOf } from "./user.js";
+import { asPayload, type TransomUser } from "./user.js";
 
 /**
  * A Transom plugin that emits messages to users over Socket.IO, with the names of `transom-socketio-internal`. Users are reached
@@ -78,8 +78,7 @@ export class TransomSocketIo {
    */
   readonly createToken = async (user: TransomUser, options?: { ttlMs?: number }): Promise<string> => {
     const messaging = this.#initialized();
-    uidOf("user", user);
-    return messaging.createToken(user, options);
+    return messaging.createToken(asPayload("user", user), options);
   };
 
   /**

@@ -1,4 +1,5 @@
 import type { AnyNamespace, AnySocket } from "./options.js";
+import { splitByOwnRoom, toAlone } from "./own-rooms.js";
 import type { Session } from "./session.js";
 
 /** An event. @see https://github.com/socketio/socket.io-protocol#event-packet */
@@ -32,14 +33,21 @@ export class Acknowledgements {
     const packet: Packet = { type: EVENT, data: [route, msg] };
     const push = new AwaitedPush(receivers, this.#timeoutMs);
     for (const { socket } of receivers) this.#add(socket, push);
-    const rooms = new Set(receivers.map(({ socket }) => socket.id));
+    const { rooms, crowded } = splitByOwnRoom(this.#namespace, receivers);
     // Socket.IO calls it as the socket's method. It is not `io.emitWithAck`, which does not tell who has not answered.
     const acknowledge = function (this: AnySocket): void {
       push.acknowledged(this);
     };
-    const options = { rooms, except: new Set<string>(), flags: { local: true } };
+    const options = { rooms: new Set(rooms), except: new Set<string>(), flags: { local: true } };
     try {
-      this.#namespace.adapter.broadcastWithAck(packet, options, () => {}, acknowledge);
+      // No rooms at all would be everyone.
+      if (rooms.length > 0) this.#namespace.adapter.broadcastWithAck(packet, options, () => {}, acknowledge);
+      for (const { socket } of crowded) {
+        const answered = (isLate: Error | null): void => {
+          if (!isLate) push.acknowledged(socket);
+        };
+        toAlone(this.#namespace, socket).timeout(this.#timeoutMs).emit(route, msg, answered);
+      }
       return await push.unknown;
     } finally {
       push.end();

@@ -14,6 +14,7 @@ import { Acknowledgements } from "./acknowledgements.js";
 import { closeSoon, cutOff } from "./closing.js";
 import { checkEventName } from "./event-name.js";
 import { type AnyNamespace, type AnySocket, resolveSocketIoOptions, type SocketIoConnectorOptions } from "./options.js";
+import { isInOwnRoom, splitByOwnRoom, toAlone } from "./own-rooms.js";
 import { type ChannelRooms, type MembershipService, RoomsInStep } from "./rooms.js";
 import type { Session } from "./session.js";
 import { Sessions } from "./sessions.js";
@@ -80,10 +81,16 @@ export class SocketIoConnector implements Connector {
 
   /**
    * Takes the sockets that are connected, and those that connect from now on.
-   * @throws `GC_INVALID_ARGUMENT` if it serves a frontend already
+   * @throws `GC_INVALID_ARGUMENT` if it serves a frontend already; `GC_UNSUPPORTED` with `rooms` where the manager lacks `versions`
    */
   start(host: ConnectorHost): void {
     if (this.#host) throw servesAlready("SocketIoConnector", this.#host, host.sid);
+    if (this.#rooms && !host.channelsOf) {
+      throw new GlobalChannelError(
+        "GC_UNSUPPORTED",
+        "rooms need a channel manager with the capability versions: others do not tell who joins",
+      );
+    }
     this.#host = host;
     this.#namespace.on("connection", this.#admit);
     for (const socket of this.#namespace.sockets.values()) this.#admit(socket);
@@ -150,25 +157,27 @@ export class SocketIoConnector implements Connector {
 
   #canTake(session: Session): boolean {
     // What is being closed takes nothing, and does not say so.
-    if (session.socket.conn.readyState !== "open") return false;
+    const { socket } = session;
+    if (socket.conn.readyState !== "open" || !isInOwnRoom(this.#namespace, socket)) return false;
     if (!session.isTooSlow(this.#options.maxBufferedBytes)) return true;
     this.#slowClosed++;
     if (diagnostics.slowClient.hasSubscribers) {
       diagnostics.slowClient.publish({ connector: this, uid: session.uid, bufferedBytes: session.buffered });
     }
-    cutOff(session.socket.conn);
+    cutOff(socket.conn);
     return false;
   }
 
   /** Writes the message. Where clients acknowledge it, resolves the users of whom none has. */
   #emit({ route, body }: ClientMessage, receivers: readonly Session[]): Promise<string[]> | undefined {
     checkEventName("route", route);
-    // No rooms at all would be everyone.
     if (receivers.length === 0) return undefined;
     const msg: unknown = JSON.parse(body);
     if (this.#options.acknowledge(route)) return this.#acknowledgements.emit(route, msg, receivers);
-    // Each socket is in a room of its id.
-    this.#namespace.local.to(receivers.map(({ socket }) => socket.id)).emit(route, msg);
+    const { rooms, crowded } = splitByOwnRoom(this.#namespace, receivers);
+    // No rooms at all would be everyone.
+    if (rooms.length > 0) this.#namespace.local.to(rooms).emit(route, msg);
+    for (const { socket } of crowded) toAlone(this.#namespace, socket).emit(route, msg);
     return undefined;
   }
 
@@ -179,7 +188,7 @@ export class SocketIoConnector implements Connector {
     const session = this.#sessions.add(uid, socket);
     const receive = (event: unknown, msg: unknown): void => this.#receive(session, event, msg);
     socket.onAny(receive);
-    socket.once("disconnecting", () => this.#rooms?.lost(socket, this.#host!.channelsOf(uid)));
+    socket.once("disconnecting", () => this.#rooms?.lost(session));
     socket.once("disconnect", () => {
       socket.offAny(receive);
       this.#sessions.delete(session);
@@ -187,7 +196,7 @@ export class SocketIoConnector implements Connector {
       this.#tell((host) => host.closed(uid));
     });
     this.#tell((host) => host.opened(uid));
-    this.#rooms?.admit(socket, this.#host!.channelsOf(uid));
+    this.#rooms?.admit(session);
   };
 
   #identify(socket: AnySocket): string | undefined {

@@ -41,7 +41,8 @@ export interface SocketIoConnectorOptions {
   maxBufferedBytes?: number | undefined;
   /**
    * Whether the sockets of a channel's members at this frontend are in the room of its name, so that `io.to("guild-7")` reaches them
-   * at this server: whoever makes them members, from the moment that the frontend hears of it. Members are never told by a room.
+   * at this server: whoever makes them members, from the moment that the frontend hears of it. Pushes do not use these rooms. Where clients
+   * may name channels, give those names a prefix: a room may be anything, also the id of a socket at another server.
    * @default false
    */
   rooms?: boolean | undefined;

@@ -2,6 +2,7 @@ import { describe } from "../../arguments.js";
 import { GlobalChannelError } from "../../errors.js";
 import type { ConnectorHost } from "../../types.js";
 import type { AnyNamespace, AnySocket } from "./options.js";
+import type { Session } from "./session.js";
 import type { Sessions } from "./sessions.js";
 
 /** The part of a `GlobalChannelService` that makes members. */
@@ -13,8 +14,8 @@ export interface MembershipService {
 /** Rooms that are channels: who joins one is in both. See {@link SocketIoConnector.rooms}. */
 export interface ChannelRooms {
   /**
-   * Makes the socket's user a member of the channel: all of its sockets at this frontend are in the room when this resolves, or, where
-   * the frontend does not hear of it, a second later. Resolves false if it was a member already. 1 round trip.
+   * Makes the socket's user a member of the channel: all of its sockets at this frontend are in the room when this resolves; where
+   * the frontend hears of it late, that is waited for for a second. Resolves false if it was a member already. 1 round trip.
    * @throws `GC_INVALID_ARGUMENT` the socket has no session here, or the room no valid name; what `service.add` throws
    */
   join(socket: AnySocket, room: string): Promise<boolean>;
@@ -56,32 +57,25 @@ export class RoomsInStep {
   }
 
   /** A socket that has just come enters the rooms of its user. */
-  admit(socket: AnySocket, rooms: readonly string[]): void {
-    if (socket.recovered) this.#takeOut(socket, rooms);
+  admit({ uid, socket }: Session): void {
+    const rooms = this.#channelsOf(uid);
+    if (socket.recovered) this.#leaveOthers(socket, rooms);
     for (const room of rooms) this.#change("join", socket, room);
   }
 
   /** Its connection is lost: Socket.IO may bring it back into all of its rooms, though its user has left some of the channels. */
-  lost(socket: AnySocket, rooms: readonly string[]): void {
+  lost({ uid, socket }: Session): void {
     const data: unknown = socket.data;
-    const ofChannels = rooms.filter((room) => !this.#isOfOne(room));
     // Without an assignment, which would throw if the application has frozen it.
-    if (isRecord(data)) Reflect.set(data, LOST_ROOMS, ofChannels);
+    if (isRecord(data)) Reflect.set(data, LOST_ROOMS, this.#channelsOf(uid));
   }
 
-  #takeOut(socket: AnySocket, rooms: readonly string[]): void {
-    const { namespace } = this.#options;
+  #leaveOthers(socket: AnySocket, rooms: readonly string[]): void {
     const data: unknown = socket.data;
     const before = isRecord(data) ? data[LOST_ROOMS] : undefined;
-    if (Array.isArray(before)) {
-      Reflect.deleteProperty(data as object, LOST_ROOMS);
-      for (const room of before as string[]) if (!rooms.includes(room)) this.#change("leave", socket, room);
-    }
-    // While it was away, the room of its id may have been that of a channel.
-    for (const id of namespace.adapter.rooms.get(socket.id) ?? []) {
-      const other = namespace.sockets.get(id);
-      if (other && other !== socket) this.#do("leave", other, socket.id);
-    }
+    if (!Array.isArray(before)) return;
+    Reflect.deleteProperty(data as object, LOST_ROOMS);
+    for (const room of before as string[]) if (!rooms.includes(room)) this.#change("leave", socket, room);
   }
 
   with(service: MembershipService): ChannelRooms {
@@ -102,17 +96,14 @@ export class RoomsInStep {
   }
 
   #change(change: "join" | "leave", socket: AnySocket, room: string): void {
-    if (!this.#isOfOne(room)) this.#do(change, socket, room);
-  }
-
-  #do(change: "join" | "leave", socket: AnySocket, room: string): void {
+    // A socket's own room is named by its id: what is for that socket alone is for nobody else.
+    if (this.#options.namespace.sockets.has(room)) return;
     const changed = socket[change](room);
     if (changed instanceof Promise) changed.catch((error: Error) => this.#options.host()?.error(error));
   }
 
-  /** Whether it is a socket's own room, which is named by its id: what is for that socket alone is for nobody else. */
-  #isOfOne(room: string): boolean {
-    return this.#options.namespace.sockets.has(room);
+  #channelsOf(uid: string): readonly string[] {
+    return this.#options.host()?.channelsOf?.(uid) ?? [];
   }
 
   #placeOf(socket: AnySocket): { uid: string; sid: string } {
@@ -128,7 +119,7 @@ export class RoomsInStep {
 
   /** Not done by who called: another may have changed it again by then, and what the frontend is told comes in turn. */
   async #untilTold(uid: string, room: string, isMember: boolean): Promise<void> {
-    const isTold = (): boolean => this.#options.host()?.channelsOf(uid).includes(room) === isMember;
+    const isTold = (): boolean => this.#channelsOf(uid).includes(room) === isMember;
     if (isTold()) return;
     const waiting = this.#waiting.get(uid) ?? new Set();
     this.#waiting.set(uid, waiting);

@@ -4,6 +4,7 @@ import { Server } from "socket.io";
 import { memory, type GlobalChannelError, type PushReport } from "../../../src/index.js";
 import { TransomSocketIo, type TransomOptions, type TransomServer } from "../../../src/adapters/transom/index.js";
 import { redis } from "../../../src/redis/index.js";
+import { errorsOf } from "../../support/stage.js";
 import { startRedis } from "../../support/redis-server.js";
 import { until } from "../../connectors/websocket-support.js";
 import { connect, listen, openClient, refusal, startPlugin, transomServer } from "./support.js";
@@ -53,12 +54,18 @@ for (const transport of ["websocket", "polling"] as const) {
 test("the socket's user is the token's, and its _id may be anything with a text", async (t) => {
   const { plugin, client, url } = await startPlugin(t);
   const objectId = { toString: () => "507f1f77bcf86cd799439011", toJSON: () => "507f1f77bcf86cd799439011" };
+  // Its JSON is another than its text.
+  const long = { low: 5, high: 0, toString: () => "5" };
   const users: unknown[] = [];
   client.io!.on("connection", (socket) => users.push((socket as unknown as { transomUser: unknown }).transomUser));
   const byObject = await connect(t, url, await plugin.createToken({ _id: objectId, email: "a@b.c" } as never));
   const byNumber = await connect(t, url, await plugin.createToken({ _id: 7 }));
 
-  t.deepEqual(users, [{ _id: "507f1f77bcf86cd799439011", email: "a@b.c" }, { _id: 7 }]);
+  const byLong = await connect(t, url, await plugin.createToken({ _id: long }));
+
+  t.deepEqual(users, [{ _id: "507f1f77bcf86cd799439011", email: "a@b.c" }, { _id: 7 }, { _id: "5" }]);
+  t.is((await client.emitToUsers({ _id: long }, "news", 3)).delivered, 1);
+  await until(() => byLong.received.length === 1);
   t.is((await client.emitToUsers({ _id: objectId }, "news", 1)).delivered, 1);
   t.is((await client.emitToUsers([{ _id: "7" }], "news", 2)).delivered, 1);
   await until(() => byObject.received.length + byNumber.received.length === 2);
@@ -221,12 +228,83 @@ test("an io that is given is used, and stays its owner's", async (t) => {
   t.true(http.listening);
 });
 
+test("an io that is given lets everyone in again after stop, and after a start that failed", async (t) => {
+  const { http, url } = await listen(t);
+  const io = new Server(http);
+  t.teardown(() => io.close());
+  const cluster = memory();
+  await startPlugin(t, { cluster, sid: "one" });
+  const plugin = new TransomSocketIo();
+  t.teardown(() => plugin.stop());
+  const stranger = async () => {
+    const one = openClient(t, url, {});
+    await until(() => one.socket.connected);
+  };
+
+  await plugin.initialize(transomServer(), { cluster, sid: "one", frontend: { leaseMs: 300 } });
+  t.is((await failure(t, plugin.initializeWithServer(undefined, io))).code, "GC_SID_IN_USE");
+  await stranger();
+  await plugin.stop();
+
+  await plugin.initialize(transomServer(), { cluster });
+  await plugin.initializeWithServer(undefined, io);
+  t.is((await refusal(openClient(t, url, {}))).message, "INVALID_TOKEN");
+  await plugin.stop();
+  await stranger();
+});
+
+test("a client whose connection state is recovered is the same user again", async (t) => {
+  const { plugin, client, url } = await startPlugin(t, { socketio: { connectionStateRecovery: {} } });
+  const users: unknown[] = [];
+  client.io!.on("connection", (socket) => users.push((socket as unknown as { transomUser: unknown }).transomUser));
+  const ann = openClient(t, url, {
+    query: { token: await plugin.createToken(ANN) },
+    transports: ["websocket"],
+    reconnection: true,
+    reconnectionDelay: 10,
+  });
+  await until(() => ann.socket.connected);
+  // Only who has got something can be recovered.
+  t.is((await client.emitToUsers(ANN, "news", 1)).delivered, 1);
+  await until(() => ann.received.length === 1);
+
+  ann.socket.io.engine.close();
+  await until(() => users.length === 2 && ann.socket.connected);
+
+  t.true(ann.socket.recovered);
+  t.deepEqual(users, [ANN, ANN]);
+  t.is((await client.emitToUsers(ANN, "news", 2)).delivered, 1);
+  await until(() => ann.messages("news").includes(2));
+});
+
+test("nonces that cannot be checked are refused at the start, and one that throws is told", async (t) => {
+  const server = transomServer();
+  server.registry.set("transomNonce", {});
+  const plugin = new TransomSocketIo();
+  t.teardown(() => plugin.stop());
+  await plugin.initialize(server);
+  const { http } = await listen(t);
+  t.regex((await failure(t, plugin.initializeWithServer(http))).message, /verifyNonce/);
+
+  const broken = transomServer();
+  broken.registry.set("transomNonce", {
+    verifyNonce() {
+      throw new Error("the database is away");
+    },
+  });
+  const errors = errorsOf(t, broken);
+  const { url } = await startPlugin(t, {}, broken);
+  t.is((await refusal(openClient(t, url, { query: { token: "x" } }))).message, "TOKEN_NOT_CHECKED");
+  t.is((errors[0]!.cause as Error).message, "the database is away");
+});
+
 test("an HTTP server that is given serves what else it serves, also after stop, and may be used again", async (t) => {
   const { http, url } = await listen(
     t,
     createServer((_request, response) => void response.end("the application's")),
   );
   const later: string[] = [];
+  const listening = http.listenerCount("listening");
   const plugin = new TransomSocketIo();
   t.teardown(() => plugin.stop());
   const get = async (path: string) => (await fetch(url + path)).text();
@@ -244,7 +322,10 @@ test("an HTTP server that is given serves what else it serves, also after stop, 
 
     await until(() => !ann.socket.connected);
     t.is(await get("/socket.io/?EIO=4&transport=polling"), "the application's");
-    t.deepEqual([http.listenerCount("upgrade"), http.listenerCount("request")], [0, transport === "websocket" ? 2 : 3]);
+    t.deepEqual(
+      ["upgrade", "request", "close", "listening"].map((event) => http.listenerCount(event)),
+      [0, transport === "websocket" ? 2 : 3, 0, listening],
+    );
   }
   t.true(later.includes("/"));
 });
