@@ -1,16 +1,16 @@
 import { LRUCache } from "lru-cache";
 import type { TokenStore } from "../types.js";
 
-/** How many records are kept, and how many characters they have together: beyond that the oldest are given up. */
-const MAX_RECORDS = 100_000;
+/** How many characters all records have together, each with some more for what it is kept in: beyond that the oldest are given up. */
 const MAX_CHARACTERS = 64 * 1024 * 1024;
+const OVERHEAD = 600;
 
-/** Keeps up to 100,000 records, of up to 64 Mi characters together, in this process. See {@link TokenStore}. */
+/** Keeps up to 64 Mi characters, 600 of them for each record itself, in this process. See {@link TokenStore}. */
 export class MemoryTokenStore implements TokenStore {
   readonly #records = new LRUCache<string, string>({
-    max: MAX_RECORDS,
+    // No `max`: room for that many would be taken at once.
     maxSize: MAX_CHARACTERS,
-    sizeCalculation: (record, id) => record.length + id.length,
+    sizeCalculation: (record, id) => record.length + id.length + OVERHEAD,
     perf: performance,
     // No time is remembered: a record's end is exact.
     ttlResolution: 0,

@@ -5,6 +5,7 @@ import { GlobalChannelService, memory } from "../../src/index.js";
 import { redis, RedisConnection, RedisTokenStore } from "../../src/redis/index.js";
 import { MemoryTokenStore } from "../../src/tokens/memory.js";
 import type { TokenStore } from "../../src/types.js";
+import { heapInUse } from "../support/heap.js";
 import { CLIENTS } from "../support/redis-clients.js";
 import { skipTime } from "../support/skip-time.js";
 import { useStores } from "./stores.js";
@@ -74,17 +75,24 @@ for (const [kind, make] of Object.entries(stores)) {
   });
 }
 
-test("memory: more than 100,000 or 64 Mi characters cost the oldest", (t) => {
+test("memory: more than 64 Mi characters, some for each record itself, cost the oldest", (t) => {
   const store = new MemoryTokenStore();
-  for (let index = 0; index <= 100_000; index++) store.put(`${index}`, "x", 60_000);
+  for (let index = 0; index <= 120_000; index++) store.put(`${index}`, "x", 60_000);
   t.is(store.take("0"), undefined);
-  t.is(store.take("1"), "x");
+  t.is(store.take("20000"), "x");
 
   const large = "y".repeat(1024 * 1024);
   for (let index = 0; index < 70; index++) store.put(`large ${index}`, large, 60_000);
-  t.is(store.take("100000"), undefined);
+  t.is(store.take("120000"), undefined);
   t.is(store.take("large 5"), undefined);
   t.is(store.take("large 69"), large);
+});
+
+test.serial("memory: a store that has no records takes no room for them", (t) => {
+  const before = heapInUse();
+  const made = Array.from({ length: 200 }, () => new MemoryTokenStore());
+  const each = (heapInUse() - before) / made.length;
+  t.true(each < 20_000, `${each} bytes each`);
 });
 
 test.serial("memory: the time of a record is that of the monotonic clock", (t) => {
