@@ -32,8 +32,16 @@ export function makeSocketIo(options: Partial<ServerOptions>): Server {
   return new socketIo.Server(options);
 }
 
-/** Lets a Socket.IO server answer on an HTTP server. Returns what ends that, and leaves the HTTP server as it was. */
-export function attach(io: Server, http: HttpServer, options: Partial<ServerOptions>): () => void {
+/** A Socket.IO server that answers on an HTTP server for a while. */
+export interface Attachment {
+  /** Nobody connects any more: the HTTP server is as it was. */
+  leave(): void;
+  /** Closes what is connected still. Not `io.close()`: that ends the HTTP server too, which is its owner's. */
+  close(): void;
+}
+
+/** Lets a Socket.IO server answer on an HTTP server. */
+export function attach(io: Server, http: HttpServer, options: Partial<ServerOptions>): Attachment {
   const events = ["request", "upgrade", "listening", "close"] as const;
   const before = events.map((event) => http.rawListeners(event) as Listener[]);
   io.attach(http, options);
@@ -46,15 +54,17 @@ export function attach(io: Server, http: HttpServer, options: Partial<ServerOpti
       removed: before[index]!.filter((listener) => !now.includes(listener)),
     };
   });
-  return () => {
-    for (const { event, added, removed } of changes) {
-      for (const listener of added) http.off(event, listener);
-      for (const listener of removed.toReversed()) http.prependListener(event, listener);
-    }
-    io.disconnectSockets(true);
-    // Not `io.close()`: that ends the HTTP server too, which is its owner's.
-    io.engine.close();
-    for (const { adapter } of namespacesOf(io)) void adapter.close();
+  return {
+    leave() {
+      for (const { event, added, removed } of changes) {
+        for (const listener of added) http.off(event, listener);
+        for (const listener of removed.toReversed()) http.prependListener(event, listener);
+      }
+    },
+    close() {
+      io.engine.close();
+      for (const { adapter } of namespacesOf(io)) void adapter.close();
+    },
   };
 }
 

@@ -7,13 +7,19 @@ import { GlobalChannelService } from "../../service/service.js";
 import { OneTimeTokens } from "../../tokens/one-time-tokens.js";
 import type { Cluster } from "../../types.js";
 import { authenticateBy, authentication, uidOfSocket } from "./authentication.js";
-import { attach, type HttpServerOwner, httpServerOf, makeSocketIo } from "./http-server.js";
+import { attach, type Attachment, type HttpServerOwner, httpServerOf, makeSocketIo } from "./http-server.js";
 import { type Gate, TransomMessageClient } from "./message-client.js";
 import { resolveTransomOptions, type TransomOptions } from "./options.js";
 import { checkServer, type TransomServer } from "./server.js";
 
-/** The names of the seed: what its documents say, and what its code used. */
+/** Of `transom-socketio-internal`: what its documents say, and what its code used. */
 const CLIENT_KEYS = ["transomMsgClient", "transomMessageClient"];
+
+interface OpenGate extends Gate {
+  /** Where the Socket.IO server was made here. */
+  attachment: Attachment | undefined;
+  letInAgain: () => void;
+}
 
 /** One life of the plugin, from `initialize` to `stop`. */
 export class Messaging {
@@ -25,7 +31,7 @@ export class Messaging {
   readonly #tokens: OneTimeTokens | undefined;
   readonly #keys: string[] = [];
   #starting: Promise<void> | undefined;
-  #gate: (Gate & { undo: readonly (() => void)[] }) | undefined;
+  #gate: OpenGate | undefined;
   #opening: Promise<void> | undefined;
 
   /** @throws `GC_INVALID_OPTION`, `GC_INVALID_ARGUMENT` */
@@ -77,9 +83,9 @@ export class Messaging {
     const frontend = new Frontend({ ...this.#options.frontend, sid, stype, cluster: this.#cluster, connector });
     const useToken = async (token: string): Promise<unknown> => (await this.#startedTokens()).useToken(token);
     const middleware = authentication({ server: this.#server, authMiddleware, nonceHandler, useToken });
-    const undo = [authenticateBy(io, middleware)];
-    if (http) undo.push(attach(io, http, this.#options.socketio));
-    this.#gate = { io, connector, frontend, undo };
+    const letInAgain = authenticateBy(io, middleware);
+    const attachment = http && attach(io, http, this.#options.socketio);
+    this.#gate = { io, connector, frontend, attachment, letInAgain };
     // The service first: whoever finds this frontend finds its parts started.
     this.#opening = this.start().then(() => frontend.start());
     try {
@@ -108,10 +114,13 @@ export class Messaging {
   async #close(): Promise<void> {
     const gate = this.#gate;
     this.#gate = this.#opening = undefined;
+    // First: clients that the frontend closes connect again at once, and are to do that elsewhere.
+    gate?.attachment?.leave();
     try {
       await gate?.frontend.stop();
     } finally {
-      for (const step of gate?.undo ?? []) step();
+      gate?.attachment?.close();
+      gate?.letInAgain();
     }
   }
 
