@@ -33,8 +33,9 @@ export interface ManagerCapabilities {
    */
   versions: boolean;
   /**
-   * `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `pushToUsers`, `disconnectUsers` and, unless there is a `userIndex`, `getChannels` are refused; the
-   * report of a `broadcast` does not count the users of a frontend that fails (`isUncounted`).
+   * `connect`, `disconnect`, `getSessions`, `countUsers`. Without: `getSids`, `pushToUsers`, `disconnectUsers` and, unless there is a
+   * `userIndex`, `getChannels` are refused; the report of a `broadcast` does not count the users of a frontend that fails
+   * (`isUncounted`).
    */
   presence: boolean;
   /**
