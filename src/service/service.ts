@@ -303,8 +303,8 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /**
    * Closes every session of these users at frontends of type `stype`, after the pushes to users and to everyone that were called before;
-   * a push to a channel that they are to have before must be waited for. They leave their channels as those do whose client has gone. Resolves a report as {@link pushMessage} does: *delivered* are those whose sessions
-   * are closed, *failed* those who have none. Clients may come back: to refuse that is the business of who identifies them. With
+   * a push to a channel that they are to have before must be waited for. They leave their channels as those do whose client has gone.
+   * Resolves a report as {@link pushMessage} does: *delivered* are those whose sessions are closed, *failed* those who have none. Clients may come back: to refuse that is the business of who identifies them. With
    * `close` the connection under a session is closed too, where it can carry several (Socket.IO). 2 round trips. Needs the
    * capability `presence`, and connectors with the method `disconnectUsers`.
    * @throws `GC_PUSH_FAILED` every frontend where they have sessions failed; its `report` says how

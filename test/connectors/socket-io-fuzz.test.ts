@@ -2,7 +2,7 @@ import { once } from "node:events";
 import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 import { startConnector } from "./socket-io-support.js";
-import { message, until } from "./websocket-support.js";
+import { message, until, checkOnlyGoodIsLeft, countOf } from "./websocket-support.js";
 
 /** A connector with a client that must get its pushes whatever other clients do. */
 async function startWithGoodClient(t: ExecutionContext) {
@@ -19,17 +19,14 @@ async function startWithGoodClient(t: ExecutionContext) {
     if (good.messages("chat").at(-1) !== length) throw new Error(`got ${JSON.stringify(good.received.at(-1))}`);
   }
 
-  /** Nothing is left of the others, and each that was opened was closed. */
-  async function checkOthersGone(): Promise<void> {
-    await until(() => started.connector.stats.sessions === 1);
-    const of = (event: string) => started.host.events.filter((other) => other === event).length;
-    t.true(of("opened bad") > 0);
-    t.is(of("closed bad"), of("opened bad"));
-    t.is(of("closed good"), 0);
-    t.deepEqual(started.host.errors, []);
-  }
-
-  return { ...started, checkGoodClient, checkOthersGone };
+  return {
+    ...started,
+    checkGoodClient,
+    async checkOthersGone() {
+      await checkOnlyGoodIsLeft(t, started);
+      t.true(countOf(started.host, "opened bad") > 0);
+    },
+  };
 }
 
 /** Packets of Engine.IO (the first digit) and Socket.IO (the second), right, nearly right, and not at all. */

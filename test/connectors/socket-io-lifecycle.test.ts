@@ -2,7 +2,7 @@ import { Server } from "socket.io";
 import test from "ava";
 import { SocketIoConnector, type SocketIoConnectorOptions } from "../../src/connectors/socket-io/connector.js";
 import { type Client, startConnector, startServer } from "./socket-io-support.js";
-import { message, RecordingHost, until } from "./websocket-support.js";
+import { message, RecordingHost, until, breakHost } from "./websocket-support.js";
 
 // Options
 
@@ -137,12 +137,7 @@ for (const [title, end] of Object.entries<
 
 test("a session › goes on where the host throws; the host is told", async (t) => {
   const { connector, host, openSession } = await startConnector(t);
-  const failure = new Error("the application's fault");
-  for (const method of ["opened", "message", "closed"] as const) {
-    host[method] = () => {
-      throw failure;
-    };
-  }
+  const failure = breakHost(host);
 
   const ann = await openSession("ann");
   ann.socket.emit("chat", 1);

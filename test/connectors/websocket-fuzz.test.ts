@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 
-import { clientFrame, message, startConnector, until } from "./websocket-support.js";
+import { clientFrame, message, startConnector, until, checkOnlyGoodIsLeft } from "./websocket-support.js";
 
 /** A connector with a client that must get its pushes whatever other clients do. */
 async function startWithGoodClient(t: ExecutionContext) {
@@ -15,16 +15,7 @@ async function startWithGoodClient(t: ExecutionContext) {
     if (good.received.at(-1)!.msg !== length) throw new Error(`got ${JSON.stringify(good.received.at(-1))}`);
   }
 
-  /** Nothing is left of the others, and each that was opened was closed. */
-  async function checkOthersGone(): Promise<void> {
-    await until(() => started.connector.stats.sessions === 1);
-    const of = (event: string) => started.host.events.filter((other) => other === event).length;
-    t.is(of("closed bad"), of("opened bad"));
-    t.is(of("closed good"), 0);
-    t.deepEqual(started.host.errors, []);
-  }
-
-  return { ...started, checkGoodClient, checkOthersGone };
+  return { ...started, checkGoodClient, checkOthersGone: () => checkOnlyGoodIsLeft(t, started) };
 }
 
 const frame = fc.oneof(

@@ -56,6 +56,33 @@ export class RecordingHost implements ConnectorHost {
   }
 }
 
+/** From now on what the host is told makes it throw. Returns what that is. */
+export function breakHost(host: RecordingHost): Error {
+  const failure = new Error("the application's fault");
+  for (const method of ["opened", "message", "closed"] as const) {
+    host[method] = () => {
+      throw failure;
+    };
+  }
+  return failure;
+}
+
+/** Checks that nothing is left but the session of `good`, and that each one of `bad` that was opened was closed. */
+export async function checkOnlyGoodIsLeft(
+  t: ExecutionContext,
+  { connector, host }: { connector: { stats: { sessions: number } }; host: RecordingHost },
+): Promise<void> {
+  await until(() => connector.stats.sessions === 1);
+  t.is(countOf(host, "closed bad"), countOf(host, "opened bad"));
+  t.is(countOf(host, "closed good"), 0);
+  t.deepEqual(host.errors, []);
+}
+
+/** How often the host was told that. */
+export function countOf({ events }: RecordingHost, event: string): number {
+  return events.filter((other) => other === event).length;
+}
+
 /** The `uid` that the client has put into its URL. */
 export function uidOfQuery({ url = "" }: { url?: string | undefined }): string {
   return new URL(url, "ws://localhost").searchParams.get("uid") ?? "";

@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from "ava";
 import { WebSocket } from "ws";
 
 import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket/connector.js";
-import { Client, message, RecordingHost, startConnector, uidOfQuery, until } from "./websocket-support.js";
+import { Client, message, RecordingHost, startConnector, uidOfQuery, until, breakHost } from "./websocket-support.js";
 
 // Options
 
@@ -121,12 +121,7 @@ test("a session › is told opened once and closed once, however it ends", async
 
 test("a session › goes on where the host throws; the host is told", async (t) => {
   const { connector, host, openSession } = await startConnector(t);
-  const failure = new Error("the application's fault");
-  for (const method of ["opened", "message", "closed"] as const) {
-    host[method] = () => {
-      throw failure;
-    };
-  }
+  const failure = breakHost(host);
 
   const client = await openSession("ann");
   client.send("chat", 1);

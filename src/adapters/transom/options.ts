@@ -6,10 +6,11 @@ import type { FrontendOptions } from "../../frontend/frontend.js";
 import { aFunction, anObject, optional, resolveOptions } from "../../options.js";
 import type { GlobalChannelServiceOptions } from "../../service/service-options.js";
 import type { OneTimeTokensOptions } from "../../tokens/one-time-tokens.js";
+import type { SocketMiddleware as MiddlewareFor } from "../../tokens/socket-middleware.js";
 import type { ClusterInput } from "../../types.js";
 
 /** A middleware of Socket.IO. */
-export type SocketMiddleware = (socket: AnySocket, next: (error?: Error) => void) => void;
+export type SocketMiddleware = MiddlewareFor<AnySocket>;
 
 /** Options of the plugin. */
 export interface TransomOptions {

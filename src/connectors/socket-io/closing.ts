@@ -1,21 +1,17 @@
 import type { AnySocket } from "./options.js";
+import { webSocketUnder } from "./web-socket-under.js";
 
 type Connection = AnySocket["conn"];
 
 /** How long clients have to take what was written before the connector stops, in milliseconds. */
 const LINGER_MS = 1000;
 
-/** What the transports of Engine.IO that are WebSockets keep to themselves. */
-interface OverWebSocket {
-  socket?: { terminate?(): void };
-}
-
 /** Closes a connection at once, which the client takes for a lost one. What it has not sent is dropped. */
 export function cutOff(connection: Connection): void {
-  const { socket } = connection.transport as unknown as OverWebSocket;
+  const webSocket = webSocketUnder(connection);
   connection.close(true);
   // It would keep all that for 30 s more: its close frame, which is to be answered, comes last.
-  socket?.terminate?.();
+  webSocket?.terminate?.();
 }
 
 /** Closes a socket's connection once what was written to it is sent, or cannot be. The client takes that for a lost connection. */

@@ -1,6 +1,6 @@
-import type { Writable } from "node:stream";
 import type { Awaitable } from "../../types.js";
 import type { AnySocket } from "./options.js";
+import { webSocketUnder } from "./web-socket-under.js";
 
 /** How many messages of a client may have been taken in and not be handled yet; a connection of Socket.IO cannot be paused. */
 const MAX_UNHANDLED = 1000;
@@ -90,14 +90,9 @@ export class Session {
   };
 }
 
-/** What a `ws` socket writes to; other engines than Engine.IO's own may have none. */
-interface WithStream {
-  socket?: { _socket?: Partial<Pick<Writable, "cork" | "uncork">> | null };
-}
-
 /** What the connection is about to write leaves in one system call, which costs more than all else that a packet does. */
-function sendTogether({ transport }: Connection): void {
-  const stream = (transport as unknown as WithStream).socket?.["_socket"];
+function sendTogether(connection: Connection): void {
+  const stream = webSocketUnder(connection)?.["_socket"];
   if (!stream?.cork || !stream.uncork) return;
   stream.cork();
   process.nextTick(() => stream.uncork!());

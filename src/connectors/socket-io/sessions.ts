@@ -1,9 +1,10 @@
+import { SessionsByUser } from "../sessions-by-user.js";
 import type { AnySocket } from "./options.js";
 import { Session } from "./session.js";
 
 /** The open sessions, by user and by socket. */
 export class Sessions {
-  readonly #users = new Map<string, Session[]>();
+  readonly #users = new SessionsByUser<Session>();
   readonly #bySocket = new Map<AnySocket, Session>();
 
   get count(): number {
@@ -17,23 +18,19 @@ export class Sessions {
   add(uid: string, socket: AnySocket): Session {
     const session = new Session(uid, socket);
     this.#bySocket.set(socket, session);
-    const sessions = this.#users.get(uid);
-    if (sessions) sessions.push(session);
-    else this.#users.set(uid, [session]);
+    this.#users.add(session);
     return session;
   }
 
   delete(session: Session): void {
     session.release();
     this.#bySocket.delete(session.socket);
-    const others = this.of(session.uid).filter((other) => other !== session);
-    if (others.length > 0) this.#users.set(session.uid, others);
-    else this.#users.delete(session.uid);
+    this.#users.delete(session);
   }
 
   /** The sessions of a user. */
   of(uid: string): readonly Session[] {
-    return this.#users.get(uid) ?? [];
+    return this.#users.of(uid);
   }
 
   at(socket: AnySocket): Session | undefined {
@@ -42,7 +39,7 @@ export class Sessions {
 
   /** The users who have sessions. */
   uids(): Iterable<string> {
-    return this.#users.keys();
+    return this.#users.uids();
   }
 
   all(): Session[] {

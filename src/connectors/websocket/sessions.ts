@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { diagnostics } from "../../diagnostics.js";
 import type { Awaitable, ClientMessage } from "../../types.js";
+import { SessionsByUser } from "../sessions-by-user.js";
 import { textFrame, TickWriter } from "./frames.js";
 
 /** How many messages of a client may have been taken in and not be handled yet. */
@@ -49,7 +50,7 @@ export class Sessions {
   readonly #maxBufferedBytes: number;
   readonly #writer = new TickWriter();
   readonly #all = new Set<Session>();
-  readonly #users = new Map<string, Session[]>();
+  readonly #users = new SessionsByUser<Session>();
   #step = 0;
   slowClosed = 0;
   heartbeatClosed = 0;
@@ -70,25 +71,21 @@ export class Sessions {
   add(uid: string, ws: WebSocket, socket: Duplex): Session {
     const session = new Session(uid, ws, socket, this.#all.size % HEARTBEAT_STEPS);
     this.#all.add(session);
-    const sessions = this.#users.get(uid);
-    if (sessions === undefined) this.#users.set(uid, [session]);
-    else sessions.push(session);
+    this.#users.add(session);
     return session;
   }
 
   delete(session: Session): void {
     this.#all.delete(session);
-    const others = this.#users.get(session.uid)!.filter((other) => other !== session);
-    if (others.length > 0) this.#users.set(session.uid, others);
-    else this.#users.delete(session.uid);
+    this.#users.delete(session);
   }
 
   deliver(uids: ReadonlySet<string>, message: ClientMessage): string[] {
     const failed: string[] = [];
     let frame: Buffer | undefined;
     for (const uid of uids) {
-      const sessions = this.#users.get(uid);
-      if (sessions === undefined || !this.#write(sessions, (frame ??= textFrame(message)))) failed.push(uid);
+      const sessions = this.#users.of(uid);
+      if (sessions.length === 0 || !this.#write(sessions, (frame ??= textFrame(message)))) failed.push(uid);
     }
     return failed;
   }
@@ -96,7 +93,7 @@ export class Sessions {
   deliverToAll(message: ClientMessage, except: ReadonlySet<string>): number {
     let delivered = 0;
     let frame: Buffer | undefined;
-    for (const [uid, sessions] of this.#users) {
+    for (const [uid, sessions] of this.#users.entries()) {
       if (!except.has(uid) && this.#write(sessions, (frame ??= textFrame(message)))) delivered++;
     }
     return delivered;
@@ -106,7 +103,7 @@ export class Sessions {
   disconnect(uids: ReadonlySet<string>): string[] {
     const absent: string[] = [];
     for (const uid of uids) {
-      const open = (this.#users.get(uid) ?? []).filter(({ ws }) => ws.readyState === ws.OPEN);
+      const open = this.#users.of(uid).filter(({ ws }) => ws.readyState === ws.OPEN);
       if (open.length === 0) absent.push(uid);
       for (const { ws } of open) close(ws, 4403, "disconnected");
     }

@@ -8,7 +8,7 @@ import type { Client } from "../../connectors/socket-io-support.js";
 import { type NodeProcess, startProcess } from "../../support/process.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import type { ServerProcess } from "./server-process.js";
-import { openClient, refusal, transomServer } from "./support.js";
+import { connect, openClient, refusal, transomServer } from "./support.js";
 
 // Three processes with a Socket.IO server each, and a fourth, this one, that only emits. One test at a time: all at once would be 18.
 
@@ -49,21 +49,15 @@ async function startProcesses(t: ExecutionContext, count = PROCESSES) {
 /** Connects users in turn to the servers, every fourth a second time to the next one; half of them by polling. */
 async function connectUsers(t: ExecutionContext, plugin: TransomSocketIo, servers: readonly RunningServer[]) {
   const clients = new Map<string, Client[]>(USERS.map((uid) => [uid, []]));
-  const connect = async (uid: string, server: RunningServer, transport: "websocket" | "polling"): Promise<void> => {
+  const connectTo = async (uid: string, { url }: RunningServer, transport: "websocket" | "polling"): Promise<void> => {
     // A token of one process is good at every other.
-    const token = await plugin.createToken({ _id: uid });
-    const client = openClient(t, server.url, { query: { token }, transports: [transport] });
-    clients.get(uid)!.push(client);
-    await new Promise<void>((resolve, reject) => {
-      client.socket.once("connect", resolve);
-      client.socket.once("connect_error", reject);
-    });
+    clients.get(uid)!.push(await connect(t, url, await plugin.createToken({ _id: uid }), transport));
   };
   await Promise.all(
     USERS.map(async (uid, index) => {
       const transport = index % 2 === 0 ? "websocket" : "polling";
-      await connect(uid, servers[index % servers.length]!, transport);
-      if (index % 4 === 0) await connect(uid, servers[(index + 1) % servers.length]!, "polling");
+      await connectTo(uid, servers[index % servers.length]!, transport);
+      if (index % 4 === 0) await connectTo(uid, servers[(index + 1) % servers.length]!, "polling");
     }),
   );
   return clients;
@@ -160,8 +154,7 @@ test.serial("emitToEveryone reaches nobody of whom it is not known who they are,
       return one;
     }),
   );
-  const token = await plugin.createToken({ _id: "ann" });
-  const ann = openClient(t, servers[1]!.url, { query: { token }, transports: ["websocket"] });
+  const ann = await connect(t, servers[1]!.url, await plugin.createToken({ _id: "ann" }));
 
   await eventually(async () => (await client.emitToEveryone("news", 1)).delivered === 1, 5000);
 
@@ -171,15 +164,10 @@ test.serial("emitToEveryone reaches nobody of whom it is not known who they are,
 
 test.serial("rooms are channels at every process, also where the backend makes the members", async (t) => {
   const { servers, plugin, client } = await startProcesses(t, 2);
-  const connect = async (uid: string, { url }: RunningServer): Promise<Client> => {
-    const one = openClient(t, url, {
-      query: { token: await plugin.createToken({ _id: uid }) },
-      transports: ["websocket"],
-    });
-    await new Promise<void>((resolve) => one.socket.once("connect", resolve));
-    return one;
-  };
-  const clients = [await connect("ann", servers[0]!), await connect("bob", servers[1]!)];
+  const clients = [
+    await connect(t, servers[0]!.url, await plugin.createToken({ _id: "ann" })),
+    await connect(t, servers[1]!.url, await plugin.createToken({ _id: "bob" })),
+  ];
   await eventually(async () => (await client.emitToEveryone("ready", 0)).delivered === 2, 5000);
 
   await client.service.addMany([
