@@ -1,4 +1,5 @@
 import type { Awaitable } from "../../types.js";
+import { Fullness } from "../fullness.js";
 import type { AnySocket } from "./options.js";
 import { webSocketUnder } from "./web-socket-under.js";
 
@@ -14,8 +15,7 @@ export class Session {
   #isWatched = false;
   /** What has come since then. */
   #waiting = 0;
-  /** Since that is too much: whether it has been offered to the client meanwhile. */
-  #full: "just now" | "still" | undefined;
+  readonly #fullness = new Fullness();
   #unhandled = 0;
 
   constructor(
@@ -35,21 +35,11 @@ export class Session {
     return this.#waiting;
   }
 
-  /**
-   * Whether more than `limit` waits for the client; to be asked before each message. What was written just now says nothing of the
-   * client: it is offered to it first.
-   */
+  /** Whether more than `limit` waits for the client; to be asked before each message. See {@link Fullness}. */
   isTooSlow(limit: number): boolean {
     if (this.#connection.transport.writable) return false;
     this.#watch();
-    if (this.#waiting <= limit) return false;
-    if (this.#full === undefined) {
-      this.#full = "just now";
-      setImmediate(() => {
-        if (this.#full) this.#full = "still";
-      });
-    }
-    return this.#full === "still";
+    return this.#fullness.update(this.#waiting > limit);
   }
 
   /** Has sent a message that is handled when `handling` resolves. Calls `flooded` if too many are not. */
@@ -77,7 +67,7 @@ export class Session {
     this.#connection.off("flush", this.#flushed);
     this.#isWatched = false;
     this.#waiting = 0;
-    this.#full = undefined;
+    this.#fullness.update(false);
   }
 
   readonly #queued = ({ data }: { data?: unknown }): void => {
