@@ -69,10 +69,14 @@ const MAX_UNANSWERED = 10_000;
 export class Frontend {
   readonly sid: string;
   readonly stype: string;
+  /** The cluster as it was given: for a service beside this frontend, whose parts are started once then. */
+  readonly cluster: ClusterInput;
+  readonly connector: Connector;
+  /** Whether users leave their channels when their last session here closes. */
+  readonly autoLeave: boolean;
   /** Names this life of the frontend: a restarted one has another. */
   readonly incarnation = randomBytes(9).toString("base64url");
   readonly #cluster: Cluster;
-  readonly #connector: Connector;
   readonly #onMessage: MessageHandler | undefined;
   readonly #info: FrontendInfo;
   readonly #mirror: Mirror | undefined;
@@ -100,8 +104,10 @@ export class Frontend {
     const { sid, stype, cluster, connector, onMessage, autoLeave } = resolved;
     this.sid = sid;
     this.stype = stype;
+    this.cluster = options.cluster;
     this.#cluster = cluster;
-    this.#connector = connector;
+    this.connector = connector;
+    this.autoLeave = autoLeave;
     this.#onMessage = onMessage;
     const { manager, registry, transport } = cluster;
     this.#info = { sid, stype, incarnation: this.incarnation, holder: `pid ${process.pid} on ${hostname()}` };
@@ -198,8 +204,8 @@ export class Frontend {
       undo.push(() => this.#mirror?.stop());
       this.#unserve = await transport.serve(this.sid, (request) => this.#receive(request));
       undo.push(() => this.#unserve?.());
-      await this.#connector.start?.(this.#host());
-      undo.push(() => this.#connector.stop?.());
+      await this.connector.start?.(this.#host());
+      undo.push(() => this.connector.stop?.());
       await this.#lease.hold();
       this.#diagnostics.start();
     } catch (error) {
@@ -228,7 +234,7 @@ export class Frontend {
       // What has been sent by now is delivered. Then the inbox is who has the sid next's alone.
       () => this.#delivery.idle(),
       () => this.#unserve?.(),
-      () => this.#connector.stop?.(),
+      () => this.connector.stop?.(),
       () => this.#residents.idle(),
       async () => {
         // Where one of these fails, others evict once the lease has ended.

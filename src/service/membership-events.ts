@@ -1,5 +1,5 @@
 import { GlobalChannelError } from "../errors.js";
-import type { ChannelManager, MemberSetChange, Unsubscribe } from "../types.js";
+import type { ChangeGap, ChannelManager, MemberSetChange, Unsubscribe } from "../types.js";
 import { LeaveDelay } from "./leave-delay.js";
 import type { TellEvent } from "./service-events.js";
 
@@ -12,7 +12,7 @@ interface MembershipEventsOptions {
   tell: TellEvent;
   report: (error: unknown) => void;
   /** Changes may have been missed. */
-  gap: () => void;
+  gap: (gap?: ChangeGap) => void;
 }
 
 /** What is left of a frontend's lease when it dies, at most, where that has the default length; in milliseconds. */
@@ -22,7 +22,7 @@ const LEASE_MS = 3000;
 export class MembershipEvents {
   readonly #manager: ChannelManager;
   readonly #report: (error: unknown) => void;
-  readonly #gap: () => void;
+  readonly #gap: MembershipEventsOptions["gap"];
   readonly #delay: LeaveDelay | undefined;
   readonly #events: Pick<LeaveDelay, "join" | "leave" | "created" | "emptied">;
   #watching: Promise<Unsubscribe | undefined> | undefined;

@@ -1,8 +1,8 @@
-import type { ChannelEvent, MembershipEvent } from "../types.js";
+import type { ChannelEvent, EventsGap, MembershipEvent } from "../types.js";
 
 /**
  * The events of a service, of the whole cluster, each about one membership (a user at a frontend) or one channel, as the store
- * made it. Delivery class: at most once; what is missed while the store is out of reach is not told later.
+ * made it. Delivery class: at most once; what is missed while the store is out of reach is not told later, but for that it may have been.
  *
  * With `leaveDelayMs` users who come back in time, to whatever frontend, give no `leave`; see {@link LeaveDelay}.
  */
@@ -22,11 +22,20 @@ export interface ServiceEvents {
    * events of a channel there is one `channel-created`, of any number of services the same ones.
    */
   "channel-emptied": [ChannelEvent];
+  /**
+   * Events may have been missed: the store was out of reach, and is back. Who keeps what these events tell reads it again; not at
+   * once, as a store that has lost its members gets them back from their frontends, which takes some seconds.
+   */
+  gap: [EventsGap];
 }
 
-export const SERVICE_EVENTS = ["join", "leave", "channel-created", "channel-emptied"] as const satisfies readonly [
-  ...(keyof ServiceEvents)[],
-];
+export const SERVICE_EVENTS = [
+  "join",
+  "leave",
+  "channel-created",
+  "channel-emptied",
+  "gap",
+] as const satisfies readonly [...(keyof ServiceEvents)[]];
 
-/** Tells an event. */
-export type TellEvent = <T extends keyof ServiceEvents>(type: T, event: ServiceEvents[T][0]) => void;
+/** Tells an event of a membership or a channel. */
+export type TellEvent = <T extends Exclude<keyof ServiceEvents, "gap">>(type: T, event: ServiceEvents[T][0]) => void;

@@ -5,7 +5,7 @@ import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError, reportGap } from "../diagnostics.js";
 import { GlobalChannelError } from "../errors.js";
 import { aBoolean, milliseconds, optional, resolveOptions } from "../options.js";
-import type { Cluster, ManagerCapabilities, Member } from "../types.js";
+import type { Cluster, ClusterInput, ManagerCapabilities, Member } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
 import {
@@ -41,6 +41,8 @@ import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./servi
  * manager's capability `events` there are none, which is told there too.
  */
 export class GlobalChannelService extends ServiceEmitter {
+  /** The cluster as it was given: for a frontend beside this service, whose parts are started once then. */
+  readonly cluster: ClusterInput;
   readonly #cluster: Cluster;
   readonly #pusher: Pusher;
   readonly #queries: MembershipQueries;
@@ -57,6 +59,7 @@ export class GlobalChannelService extends ServiceEmitter {
   constructor(options: GlobalChannelServiceOptions) {
     super();
     const resolved = resolveServiceOptions(options);
+    this.cluster = options.cluster;
     const { cluster, reapIntervalMs, autoLeave, leaveDelayMs } = resolved;
     this.#cluster = cluster;
     this.#timeoutMs = resolved.timeoutMs;
@@ -68,14 +71,16 @@ export class GlobalChannelService extends ServiceEmitter {
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report, source: this });
     const tell = this.tell.bind(this);
-    const gap = (): void => reportGap(this, "changes");
     this.#events = new MembershipEvents({
       manager: cluster.manager,
       leaveDelayMs,
       graceMs: resolved.graceMs,
       tell,
       report,
-      gap,
+      gap: ({ concerns = () => true } = {}) => {
+        reportGap(this, "changes");
+        this.tell("gap", { concerns });
+      },
     });
     this.onListener(() => {
       if (this.#started && !this.#stopping) this.#events.start().catch(report);

@@ -34,6 +34,12 @@ export interface ChannelEvent {
   reason: JoinReason | LeaveReason;
 }
 
+/** What `service.on('gap')` listeners get. */
+export interface EventsGap {
+  /** Whether events of this channel may have been missed. */
+  concerns(name: string): boolean;
+}
+
 /**
  * The version of a member set: `<epoch>.<counter>`. The epoch is new whenever an empty set gets its first member, where the
  * counter is 1; each later change adds 1. Versions of different epochs have no order.

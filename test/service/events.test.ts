@@ -1,6 +1,12 @@
-import { GlobalChannelService, isGlobalChannelError, type GlobalChannelServiceOptions } from "../../src/index.js";
+import { Redis } from "ioredis";
+import {
+  type ChangeListener,
+  GlobalChannelService,
+  isGlobalChannelError,
+  type GlobalChannelServiceOptions,
+} from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { connect, cuttable, errorsOf, membersAt, onEveryStage, type Stage } from "../support/stage.js";
+import { connect, cuttable, errorsOf, membersAt, onEveryStage, replacing, type Stage } from "../support/stage.js";
 
 // What a service tells of channels and of users who come back, and what its listeners may do.
 
@@ -252,4 +258,46 @@ test("a listener may call the service, and remove itself, within an event", asyn
   t.deepEqual(found, [true, true]);
   t.deepEqual(once, ["ann"]);
   t.is(events.length, 6);
+});
+
+test("whoever listens is told that events may have been missed, and of which channels", async (t, stage) => {
+  const cluster = stage.cluster();
+  let listener: ChangeListener | undefined;
+  const manager = replacing(cluster.manager, {
+    watchAll: (given) => {
+      listener = given;
+      return cluster.manager.watchAll!(given);
+    },
+  });
+  const service = new GlobalChannelService({ cluster: { ...cluster, manager } });
+  t.teardown(() => service.stop(true));
+  const gaps: boolean[][] = [];
+  service.on("gap", ({ concerns }) => gaps.push([concerns("room"), concerns("hall")]));
+  await service.start();
+
+  listener!.gap!();
+  listener!.gap!({ concerns: (name) => name === "room" });
+
+  t.deepEqual(gaps, [
+    [true, true],
+    [true, false],
+  ]);
+});
+
+test.onRedisAlone("a subscription that was cut and made again is a gap", async (t, stage) => {
+  const service = await stage.service();
+  let gaps = 0;
+  service.on("gap", () => gaps++);
+  const events = await stage.events();
+  const client = new Redis(stage.url!);
+  t.teardown(() => client.disconnect());
+  const heard = (): boolean => events.includes("join ann@s1 room join");
+  await service.add("room", "ann", "s1");
+  await eventually(heard, 3000);
+  t.is(gaps, 0);
+
+  await client.call("CLIENT", "KILL", "TYPE", "pubsub");
+
+  await eventually(() => gaps > 0, 5000);
+  t.is(gaps, 1);
 });
