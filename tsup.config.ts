@@ -9,6 +9,7 @@ const entry = {
   mysql: "src/managers/mysql/index.ts",
   websocket: "src/connectors/websocket/connector.ts",
   "socket.io": "src/connectors/socket-io/index.ts",
+  sse: "src/connectors/sse/connector.ts",
   conformance: "src/conformance/index.ts",
   transom: "src/adapters/transom/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",

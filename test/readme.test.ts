@@ -32,6 +32,7 @@ const SOURCES: Record<string, string> = {
   "globalchannel/mysql": "src/managers/mysql/index.ts",
   "globalchannel/websocket": "src/connectors/websocket/connector.ts",
   "globalchannel/socket.io": "src/connectors/socket-io/index.ts",
+  "globalchannel/sse": "src/connectors/sse/connector.ts",
   "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/transom": "src/adapters/transom/index.ts",

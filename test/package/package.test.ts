@@ -43,7 +43,7 @@ test("exports › every file that is named is in the package, and every file in 
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws"]);
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws", "eventsource-encoder"]);
   // Pomelo's is only there in CommonJS, where a module has no default.
   const list = JSON.stringify(IMPORTS.filter((path) => path !== "globalchannel/pomelo"));
 
@@ -71,6 +71,7 @@ for (const [path, needed] of [
   ["globalchannel/mysql", MYSQL],
   ["globalchannel/websocket", ["ws"]],
   ["globalchannel/socket.io", []],
+  ["globalchannel/sse", ["eventsource-encoder"]],
   ["globalchannel/transom", []],
   ["globalchannel/pomelo", []],
   ["globalchannel/pinus", REDIS],

@@ -1,0 +1,66 @@
+import type { ServerResponse } from "node:http";
+import { Fullness } from "../fullness.js";
+
+/** How long a client has to take what was written before its connection is cut, in milliseconds. */
+const LINGER_MS = 1000;
+
+/** See https://html.spec.whatwg.org/multipage/server-sent-events.html */
+const HEADERS = {
+  "Content-Type": "text/event-stream; charset=utf-8",
+  // Nobody keeps it, nor packs it, which would hold events back.
+  "Cache-Control": "no-cache, no-transform",
+  // nginx would collect events until they are enough. @see https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  "X-Accel-Buffering": "no",
+};
+
+/** A response that is a stream of events. */
+export class EventStream {
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<void>;
+  readonly #response: ServerResponse;
+  readonly #fullness = new Fullness();
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    // What is written to a client that has just gone away.
+    response.on("error", () => {});
+    this.closed = new Promise((resolve) => response.once("close", () => resolve()));
+  }
+
+  begin(status: number, first: Buffer): void {
+    // Small events are not to wait for each other.
+    this.#response.socket?.setNoDelay(true);
+    this.#response.writeHead(status, HEADERS);
+    this.#response.write(first);
+  }
+
+  write(bytes: Buffer): void {
+    this.#response.write(bytes);
+  }
+
+  /** How many bytes the client has not taken yet. */
+  get unsent(): number {
+    return this.#response.writableLength;
+  }
+
+  /** Whether the client has not taken so much; to be asked before each event. */
+  isTooSlow(limit: number): boolean {
+    return this.#fullness.update(this.unsent > limit);
+  }
+
+  /** Ends it when all is sent that was written, or cuts it off. */
+  end(): void {
+    this.#response.end();
+    const timer = setTimeout(() => this.cut(), LINGER_MS);
+    void this.closed.then(() => clearTimeout(timer));
+  }
+
+  cut(): void {
+    this.#response.destroy();
+  }
+}
+
+/** Whether there is nobody any more whom this response could go to. */
+export function isGone(response: ServerResponse): boolean {
+  return response.destroyed || response.closed || response.socket?.destroyed === true;
+}
