@@ -24,7 +24,9 @@ export class EventStream {
     this.#response = response;
     // What is written to a client that has just gone away.
     response.on("error", () => {});
-    this.closed = new Promise((resolve) => response.once("close", () => resolve()));
+    this.closed = isGone(response)
+      ? Promise.resolve()
+      : new Promise((resolve) => response.once("close", () => resolve()));
   }
 
   begin(status: number, first: Buffer): void {
@@ -60,7 +62,7 @@ export class EventStream {
   }
 }
 
-/** Whether there is nobody any more whom this response could go to. */
-export function isGone(response: ServerResponse): boolean {
+/** Whether the client went away before anybody listened. */
+function isGone(response: ServerResponse): boolean {
   return response.destroyed || response.closed || response.socket?.destroyed === true;
 }
