@@ -12,6 +12,7 @@ const entry = {
   sse: "src/connectors/sse/connector.ts",
   conformance: "src/conformance/index.ts",
   transom: "src/adapters/transom/index.ts",
+  "koa-signal": "src/adapters/koa-signal/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",
 };
 

@@ -36,6 +36,7 @@ const SOURCES: Record<string, string> = {
   "globalchannel/pomelo": "dist/cjs/pomelo/index.js",
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/transom": "src/adapters/transom/index.ts",
+  "globalchannel/koa-signal": "src/adapters/koa-signal/index.ts",
   "globalchannel/conformance": "src/conformance/index.ts",
 };
 

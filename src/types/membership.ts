@@ -37,7 +37,7 @@ export interface ChannelEvent {
 /** What `service.on('gap')` listeners get. */
 export interface EventsGap {
   /** Whether events of this channel may have been missed. */
-  concerns(name: string): boolean;
+  concerns: (name: string) => boolean;
 }
 
 /**

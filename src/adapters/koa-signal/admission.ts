@@ -1,0 +1,114 @@
+import type { SseConnector } from "../../connectors/sse/connector.js";
+import type { Frontend } from "../../frontend/frontend.js";
+import type { GlobalChannelService } from "../../service/service.js";
+import { initiatorOf, initiatorsFrom, peersFrom, peersOf } from "./channels.js";
+import type { KoaContext } from "./context.js";
+import { newCredentials, newId } from "./credentials.js";
+import type { Swarms } from "./swarms.js";
+
+export interface AdmissionOptions {
+  service: GlobalChannelService;
+  frontend: Frontend;
+  connector: SseConnector;
+  swarms: Swarms;
+  address: (ctx: KoaContext) => string;
+  createdStatus: number;
+  maxSwarmsPerAddress: number;
+  maxPeersPerAddress: number;
+}
+
+/** Opens the streams of peers. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** The peer opens a swarm. 2 round trips. */
+  async create(ctx: KoaContext): Promise<void> {
+    if (this.#resume(ctx)) return;
+    await this.#admit(ctx, { id: newId(), isInitiator: true, status: this.#options.createdStatus });
+  }
+
+  /** The peer joins a swarm. 3 round trips, 1 where there is none. */
+  async join(ctx: KoaContext, id: string): Promise<void> {
+    if (this.#resume(ctx, id)) return;
+    // Not only later: nothing is written for whoever guesses.
+    if (!(await this.#exists(id))) noSwarm(ctx);
+    await this.#admit(ctx, { id, isInitiator: false, status: 200 });
+  }
+
+  /** Lets a peer of this swarm go on that has lost its connection; without an id the initiator of any. */
+  #resume(ctx: KoaContext, id?: string): boolean {
+    const { connector, swarms } = this.#options;
+    const session = connector.sessionOf(ctx.req);
+    const swarm = session && swarms.of(session);
+    if (!swarm || (id === undefined ? swarm.initiator !== session : swarm.id !== id)) return false;
+    answer(ctx, 200);
+    session.resume(ctx.req, ctx.res);
+    return true;
+  }
+
+  async #admit(ctx: KoaContext, peer: { id: string; isInitiator: boolean; status: number }): Promise<void> {
+    const { id, isInitiator, status } = peer;
+    const { connector, swarms } = this.#options;
+    const address = this.#options.address(ctx);
+    const { token, cid } = newCredentials();
+    // Before it is a member: members without a session are taken out.
+    const session = connector.accept(ctx.res, cid);
+    swarms.add(id, session, isInitiator);
+    try {
+      await this.#register(cid, channels(id, address, isInitiator));
+      await this.#check(ctx, address, peer);
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+    // The swarm has ended, or the client has gone.
+    if (session.isClosed) noSwarm(ctx);
+    answer(ctx, status);
+    session.begin({ status, hello: { route: "connect", msg: { id, cid, token } } });
+  }
+
+  async #register(uid: string, names: readonly string[]): Promise<void> {
+    const { service, frontend } = this.#options;
+    await service.addMany(names.map((name) => ({ name, uid, sid: frontend.sid })));
+  }
+
+  /** Whether the swarm is still there, and the address has no more than it may have, now that the peer counts. */
+  async #check(
+    ctx: KoaContext,
+    address: string,
+    { id, isInitiator }: { id: string; isInitiator: boolean },
+  ): Promise<void> {
+    const { service, maxSwarmsPerAddress, maxPeersPerAddress } = this.#options;
+    const [exists, peers, initiators] = await Promise.all([
+      isInitiator || this.#exists(id),
+      service.count(peersFrom(address)),
+      isInitiator ? service.count(initiatorsFrom(address)) : 0,
+    ]);
+    if (!exists) noSwarm(ctx);
+    if (peers > maxPeersPerAddress) ctx.throw(429, `an address may have ${maxPeersPerAddress} peers`);
+    if (initiators > maxSwarmsPerAddress) ctx.throw(429, `an address may have ${maxSwarmsPerAddress} swarms`);
+  }
+
+  async #exists(id: string): Promise<boolean> {
+    return (await this.#options.service.count(initiatorOf(id))) > 0;
+  }
+}
+
+function channels(id: string, address: string, isInitiator: boolean): string[] {
+  const all = [peersOf(id), peersFrom(address)];
+  return isInitiator ? [...all, initiatorOf(id), initiatorsFrom(address)] : all;
+}
+
+/** The response is a stream from now on, and none of Koa's business. */
+function answer(ctx: KoaContext, status: number): void {
+  ctx.status = status;
+  ctx.respond = false;
+}
+
+export function noSwarm(ctx: KoaContext): never {
+  return ctx.throw(404, "there is no such swarm");
+}
