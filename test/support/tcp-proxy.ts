@@ -25,20 +25,25 @@ export class TcpProxy {
   readonly #held = { requests: false, answers: false };
   #refuses = false;
 
-  static async start(serverPort: number, options: TcpProxyOptions = {}): Promise<TcpProxy> {
+  /** @param serverPort where the server is, or gives for each connection where that goes */
+  static async start(serverPort: number | (() => number), options: TcpProxyOptions = {}): Promise<TcpProxy> {
     const proxy = new TcpProxy(serverPort, options);
     proxy.#server.listen(0, "127.0.0.1");
     await once(proxy.#server, "listening");
     return proxy;
   }
 
-  private constructor(serverPort: number, { onRequest, onAnswer = (_link, data) => data }: TcpProxyOptions) {
+  private constructor(
+    serverPort: number | (() => number),
+    { onRequest, onAnswer = (_link, data) => data }: TcpProxyOptions,
+  ) {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
       if (this.#refuses) {
         near.resetAndDestroy();
         return;
       }
-      const far = connect({ port: serverPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+      const port = typeof serverPort === "number" ? serverPort : serverPort();
+      const far = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
       const link: Link = new Link(near, far, {
         requests: (data) => {
           onRequest?.(link, data);
