@@ -34,14 +34,28 @@ export async function makeConsumer(t: ExecutionContext, dependencies: readonly s
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const consumer = new Consumer(folder);
   await mkdir(consumer.package, { recursive: true });
-  const { stdout } = await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: ROOT });
-  await run("tar", ["-xzf", join(folder, stdout.trim()), "--strip-components=1", "-C", consumer.package]);
+  const unpacking = run("tar", ["-xz", "--strip-components=1", "-C", consumer.package]);
+  unpacking.child.stdin!.end(await (packed ??= pack()));
+  await unpacking;
   for (const dependency of dependencies) {
     const link = join(folder, "node_modules", dependency);
     await mkdir(join(link, ".."), { recursive: true });
     await symlink(join(ROOT, "node_modules", dependency), link);
   }
   return consumer;
+}
+
+/** The package as npm packs it: once for all tests, as that takes seconds. */
+let packed: Promise<Buffer> | undefined;
+
+async function pack(): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), "globalchannel-pack-"));
+  try {
+    const { stdout } = await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: ROOT });
+    return await readFile(join(folder, stdout.trim()));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 export class Consumer {

@@ -11,6 +11,8 @@ import { COMMANDS, CORE, EXPORTS, IMPORTS, makeConsumer } from "./consumer.js";
 /** What a manager in MySQL is made with. */
 const REDIS = ["ioredis", "cluster-key-slot"] as const;
 const MYSQL = ["mysql2", "p-retry"] as const;
+const SSE = ["eventsource-encoder"] as const;
+const KOA_SIGNAL = [...SSE, "co-body", "bytes", "ipaddr.js"] as const;
 
 /** What failed, as a test prints it. */
 interface Failure {
@@ -43,9 +45,10 @@ test("exports › every file that is named is in the package, and every file in 
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws", "eventsource-encoder"]);
-  // Pomelo's is only there in CommonJS, where a module has no default.
-  const list = JSON.stringify(IMPORTS.filter((path) => path !== "globalchannel/pomelo"));
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws", ...KOA_SIGNAL]);
+  // Pomelo's is only there in CommonJS, where a module has no default; koa-signal's is nothing but a default.
+  const differing = ["globalchannel/pomelo", "globalchannel/koa-signal"];
+  const list = JSON.stringify(IMPORTS.filter((path) => !differing.includes(path)));
 
   const imported = await consumer.run(
     "names.mjs",
@@ -71,7 +74,8 @@ for (const [path, needed] of [
   ["globalchannel/mysql", MYSQL],
   ["globalchannel/websocket", ["ws"]],
   ["globalchannel/socket.io", []],
-  ["globalchannel/sse", ["eventsource-encoder"]],
+  ["globalchannel/sse", SSE],
+  ["globalchannel/koa-signal", KOA_SIGNAL],
   ["globalchannel/transom", []],
   ["globalchannel/pomelo", []],
   ["globalchannel/pinus", REDIS],
@@ -147,6 +151,47 @@ for (const [installed, needed, opened] of [
     );
   });
 }
+
+const SIGNALS = `
+  const app = new Koa();
+  const signalling = signal();
+  app.use(signalling);
+  const server = app.listen(0);
+  const url = "http://localhost:" + server.address().port;
+  const { status, body } = await fetch(url);
+  let text = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const read = async (pattern) => {
+    while (!pattern.test(text)) text += (await reader.read()).value;
+    return JSON.parse(pattern.exec(text)[1]);
+  };
+  const { id, token } = await read(/event: connect\\ndata: (.*)\\n\\n/);
+  const headers = { "Content-Type": "application/json" };
+  const posted = await fetch(url + "/" + id, { method: "POST", headers, body: JSON.stringify({ token, data: 1 }) });
+  const signalled = await read(/event: signal\\ndata: (.*)\\n\\n/);
+  await signalling.stop();
+  server.close();
+  console.log(JSON.stringify([status, posted.status, signalled]));`;
+
+test("koa-signal › is a function with require, and the default with import", async (t) => {
+  const consumer = await makeConsumer(t, [...CORE, ...KOA_SIGNAL, "koa"]);
+
+  const imported = await consumer.run(
+    "signal.mjs",
+    `import Koa from "koa";
+     import signal from "globalchannel/koa-signal";
+     ${SIGNALS}`,
+  );
+  const required = await consumer.run(
+    "signal.cjs",
+    `const Koa = require("koa");
+     const signal = require("globalchannel/koa-signal");
+     (async () => { ${SIGNALS} })();`,
+  );
+
+  t.deepEqual(imported, [201, 200, 1]);
+  t.deepEqual(required, [201, 200, 1]);
+});
 
 test("pomelo › is a folder with one component, whose module is a factory without a name", async (t) => {
   const consumer = await makeConsumer(t, [...CORE, ...REDIS]);

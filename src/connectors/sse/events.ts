@@ -29,7 +29,7 @@ export function withId(event: Buffer, id: string): Buffer {
   return Buffer.concat([withoutEnd, Buffer.from(`id: ${id}\n\n`)]);
 }
 
-/** Tells the client how long to wait before it connects again. */
+/** Tells the client how long to wait before it connects again. One empty line ends it: some clients take a second one for an event's. */
 export function encodeRetry(ms: number): Buffer {
-  return Buffer.from(encode({ retry: ms }));
+  return Buffer.from(`${encode({ retry: ms }).trimEnd()}\n\n`);
 }
