@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
 import { Fullness } from "../fullness.js";
 
 /** How long a client has to take what was written before its connection is cut, in milliseconds. */
@@ -63,6 +64,6 @@ export class EventStream {
 }
 
 /** Whether the client went away before anybody listened. */
-function isGone(response: ServerResponse): boolean {
-  return response.destroyed || response.closed || response.socket?.destroyed === true;
+function isGone(response: ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>): boolean {
+  return [response, response.socket, response.stream].some((part) => part?.destroyed === true);
 }
