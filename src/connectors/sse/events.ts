@@ -29,7 +29,10 @@ export function withId(event: Buffer, id: string): Buffer {
   return Buffer.concat([withoutEnd, Buffer.from(`id: ${id}\n\n`)]);
 }
 
-/** Tells the client how long to wait before it connects again. One empty line ends it: some clients take a second one for an event's. */
+/**
+ * Tells the client how long to wait before it connects again. Not by the encoder, which puts one more empty line after it: there are
+ * clients that miss the event that follows then.
+ */
 export function encodeRetry(ms: number): Buffer {
-  return Buffer.from(`${encode({ retry: ms }).trimEnd()}\n\n`);
+  return Buffer.from(`retry: ${ms}\n\n`);
 }
