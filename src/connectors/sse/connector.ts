@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { checkId, invalid } from "../../arguments.js";
+import { checkId } from "../../arguments.js";
 import { diagnostics } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
 import type { ClientMessage, Connector, ConnectorHost, DeliveredToAll, Undelivered } from "../../types.js";
@@ -8,7 +8,14 @@ import { SessionsByUser } from "../sessions-by-user.js";
 import { encodeEvent } from "./events.js";
 import { hasPosition, History, readPosition } from "./history.js";
 import { resolveSseOptions, type SseConnectorOptions, type SseHistory } from "./options.js";
-import { checkStatus, type Outcome, type SessionOwner, type SseMessage, SseSession } from "./session.js";
+import {
+  checkStatus,
+  checkUnanswered,
+  type Outcome,
+  type SessionOwner,
+  type SseMessage,
+  SseSession,
+} from "./session.js";
 
 export type { SseConnectorOptions, SseHistory, SseMessage, SseSession };
 
@@ -124,7 +131,7 @@ export class SseConnector implements Connector {
     if (!host || this.#isStopping) {
       throw new GlobalChannelError("GC_NOT_STARTED", "SseConnector takes clients while its frontend is started");
     }
-    if (response.headersSent) throw invalid("response", response, "one that nothing has answered yet");
+    checkUnanswered(response);
     const { maxBufferedBytes, history: kept } = this.#options;
     const history = kept && new History(kept.size, maxBufferedBytes);
     const step = this.#sessions.size % HEARTBEAT_STEPS;

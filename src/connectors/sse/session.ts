@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { checkInteger, encodeMessage } from "../../arguments.js";
+import { checkInteger, encodeMessage, invalid } from "../../arguments.js";
 import { COMMENT, encodeEvent, encodeRetry } from "./events.js";
 import { EventStream } from "./event-stream.js";
 import { type History, readPosition } from "./history.js";
@@ -92,6 +92,7 @@ export class SseSession {
    */
   resume(request: IncomingMessage, response: ServerResponse, status = 200): void {
     checkStatus(status);
+    checkUnanswered(response);
     const position = readPosition(request);
     if (!this.history || !position || this.#held || this.#isClosed) return;
     this.#stream?.cut();
@@ -180,6 +181,11 @@ export class SseSession {
     this.#stream?.cut();
     this.#lose();
   }
+}
+
+/** @throws `GC_INVALID_ARGUMENT` */
+export function checkUnanswered(response: ServerResponse): void {
+  if (response.headersSent) throw invalid("response", response, "one that nothing has answered yet");
 }
 
 /** @throws `GC_INVALID_ARGUMENT` */
