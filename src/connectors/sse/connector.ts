@@ -57,6 +57,7 @@ export class SseConnector implements Connector {
   readonly #byHistory = new Map<string, SseSession>();
   #host: ConnectorHost | undefined;
   #isStopping = false;
+  #stopped: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #step = 0;
   #slowClosed = 0;
@@ -89,10 +90,8 @@ export class SseConnector implements Connector {
 
   /** Closes all sessions, kept ones too, and takes no more. Resolves when all are gone: clients have one second to take what was sent. */
   async stop(): Promise<void> {
-    clearInterval(this.#heartbeat);
-    this.#isStopping = true;
-    await Promise.all(Array.from(this.#sessions, (session) => session.close()));
-    this.#host = undefined;
+    if (this.#host && !this.#isStopping) this.#stopped = this.#stop();
+    await this.#stopped;
   }
 
   /**
@@ -185,6 +184,13 @@ export class SseConnector implements Connector {
       for (const session of sessions) void session.close();
     }
     return absent;
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.#isStopping = true;
+    await Promise.all(Array.from(this.#sessions, (session) => session.close()));
+    this.#host = undefined;
   }
 
   #delete(session: SseSession): void {

@@ -132,14 +132,16 @@ export class SseSession {
    * not answered yet is its owner's to answer. Resolves when the connection is gone.
    */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
+    if (!this.#isClosed) this.#close();
+    if (!this.#held) await this.#stream?.closed;
+  }
+
+  #close(): void {
     this.#isClosed = true;
     clearTimeout(this.#expiry);
     this.#owner.closed(this);
     this.#setClosed();
-    if (this.#held) return;
-    this.#stream?.end();
-    await this.#stream?.closed;
+    if (!this.#held) this.#stream?.end();
   }
 
   #attach(response: ServerResponse): void {
