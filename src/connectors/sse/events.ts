@@ -30,9 +30,10 @@ export function withId(event: Buffer, id: string): Buffer {
 }
 
 /**
- * Tells the client how long to wait before it connects again. Not by the encoder, which puts one more empty line after it: there are
- * clients that miss the event that follows then.
+ * What a stream begins with: how long the client is to wait before it connects again, and what is its `Last-Event-ID` until the first
+ * event. Not by the encoder, which puts one more empty line after it: there are clients that miss the event that follows then.
  */
-export function encodeRetry(ms: number): Buffer {
-  return Buffer.from(`retry: ${ms}\n\n`);
+export function encodeStart({ retryMs, id }: { retryMs: number; id?: string | undefined }): Buffer {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  return Buffer.from(`retry: ${retryMs}\n${idLine}\n`);
 }

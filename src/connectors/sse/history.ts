@@ -38,9 +38,19 @@ export class History {
     this.#maxBytes = maxBytes;
   }
 
+  /** The number of the last event; 0 before the first one. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The id of the event with this number. */
+  idOf(number: number): string {
+    return `${this.id}.${number}`;
+  }
+
   /** Keeps an event. Returns it with its id. */
   add(event: Buffer): Buffer {
-    const numbered = withId(event, `${this.id}.${++this.#last}`);
+    const numbered = withId(event, this.idOf(++this.#last));
     this.#events.push(numbered);
     this.#bytes += numbered.length;
     while (this.#events.length > this.#size || (this.#bytes > this.#maxBytes && this.#events.length > 1)) {

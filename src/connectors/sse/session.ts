@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkInteger, encodeMessage, invalid } from "../../arguments.js";
-import { COMMENT, encodeEvent, encodeRetry } from "./events.js";
+import { COMMENT, encodeEvent, encodeStart, withId } from "./events.js";
 import { EventStream } from "./event-stream.js";
 import { type History, readPosition } from "./history.js";
 
@@ -81,7 +81,9 @@ export class SseSession {
     if (!this.#held || this.#isClosed) return;
     const events = hello ? [encode(hello), ...this.#held] : this.#held;
     this.#held = undefined;
-    this.#stream?.begin(status, encodeRetry(this.#owner.retryMs()));
+    // A client that loses its connection before its first event is to come back to this session, too.
+    const id = this.history?.idOf(0);
+    this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs(), id }));
     for (const event of events) this.#append(event);
   }
 
@@ -98,13 +100,15 @@ export class SseSession {
     this.#stream?.cut();
     this.#attach(response);
     const { events, missed } = this.history.since(position.number);
-    this.#stream?.begin(status, encodeRetry(this.#owner.retryMs()));
-    if (missed > 0) this.tellGap(missed);
+    this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs() }));
+    if (missed > 0) this.tellGap(missed, position.number + missed);
     for (const event of events) this.#stream?.write(event);
   }
 
-  tellGap(missed: number | null): void {
-    this.#stream?.write(encode({ route: GAP_EVENT, msg: { missed } }));
+  /** Tells it that it has missed events, and goes on after the one with this number: the gap is told once. */
+  tellGap(missed: number | null, number = this.history?.last ?? 0): void {
+    const event = encode({ route: GAP_EVENT, msg: { missed } });
+    this.#stream?.write(this.history ? withId(event, this.history.idOf(number)) : event);
   }
 
   /**
