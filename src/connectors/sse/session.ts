@@ -196,6 +196,7 @@ export function checkUnanswered(response: ServerResponse): void {
 
 /** @throws `GC_INVALID_ARGUMENT` */
 export function checkStatus(status: unknown): number {
+  if (status === 204 || status === 205) throw invalid("status", status, "one whose answer has content");
   return checkInteger("status", status, { min: 200, max: 299 });
 }
 
