@@ -47,7 +47,9 @@ const COSTS = [
 const BY_MEMBERS: readonly ContenderName[] = ["globalchannel", "original"];
 
 /** Without clients it makes no difference whose they would be. */
-const ALL: readonly ContenderName[] = CONTENDERS.filter((name) => name !== "globalchannel, socket.io");
+const ALL: readonly ContenderName[] = CONTENDERS.filter(
+  (name) => name !== "globalchannel, socket.io" && !name.endsWith(", sse"),
+);
 
 interface Plan {
   contenders: readonly ContenderName[];

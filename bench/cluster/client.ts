@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { ClientProtocol } from "../contenders/contender.js";
 
@@ -14,7 +15,7 @@ interface Handlers {
   closed(): void;
 }
 
-const PATHS: Record<ClientProtocol, string> = {
+const PATHS: Record<Exclude<ClientProtocol, "sse">, string> = {
   plain: "/?",
   "socket.io": "/socket.io/?EIO=4&transport=websocket&",
 };
@@ -26,9 +27,34 @@ const PONG = "3";
  * Connects a client that does as little as possible with what it gets, the same whatever it speaks: clients share the cores with
  * what is measured.
  */
-export async function connectClient(
+export async function connectClient(place: ClientPlace, protocol: ClientProtocol, handlers: Handlers): Promise<void> {
+  await (protocol === "sse" ? connectSse(place, handlers) : connectWebSocket(place, protocol, handlers));
+}
+
+/** What ends an event. */
+const END_OF_EVENT = "\n\n";
+
+/** Resolves when the stream has begun. */
+async function connectSse({ uid, port }: ClientPlace, { message, closed }: Handlers): Promise<void> {
+  const request = get({ port, host: "127.0.0.1", path: `/?uid=${uid}`, agent: false });
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  let rest: Buffer = Buffer.alloc(0);
+  response.on("data", (data: Buffer) => {
+    // Mostly whole events come.
+    rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
+    let end = rest.indexOf(END_OF_EVENT);
+    for (; end !== -1; end = rest.indexOf(END_OF_EVENT)) {
+      const event = rest.subarray(0, end);
+      rest = rest.subarray(end + END_OF_EVENT.length);
+      if (event.includes("data: ")) message(event);
+    }
+  });
+  response.on("error", closed).on("close", closed);
+}
+
+async function connectWebSocket(
   { uid, port }: ClientPlace,
-  protocol: ClientProtocol,
+  protocol: keyof typeof PATHS,
   { message, closed }: Handlers,
 ): Promise<void> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}${PATHS[protocol]}uid=${uid}`, {

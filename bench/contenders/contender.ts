@@ -3,6 +3,7 @@ export const CONTENDERS = [
   "globalchannel",
   "globalchannel, ack: false",
   "globalchannel, socket.io",
+  "globalchannel, sse",
   "original",
   "redis-adapter",
   "redis-adapter, sharded",
@@ -10,6 +11,7 @@ export const CONTENDERS = [
   "Relay",
   "raw",
   "raw, one PUBLISH",
+  "raw, sse",
 ] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
 
@@ -36,8 +38,8 @@ export interface Sender {
   push(name: string, msg: unknown): Promise<number | undefined>;
 }
 
-/** What clients speak over their WebSocket: messages as they are, or Socket.IO. */
-export type ClientProtocol = "plain" | "socket.io";
+/** What clients speak: messages as they are, or Socket.IO, over a WebSocket; or Server-Sent Events. */
+export type ClientProtocol = "plain" | "socket.io" | "sse";
 
 /** A contender's part at a frontend. */
 export interface Receiver {
@@ -53,8 +55,8 @@ export interface ReceiverOptions {
   /** Where the members are, unless they are in Redis. */
   mysql?: string;
   sid: string;
-  /** `none`: a message is at its end where it would be handed to clients; `websocket`: there are real ones. */
-  clients: "none" | "websocket";
+  /** `none`: a message is at its end where it would be handed to clients; `real`: there are some. */
+  clients: "none" | "real";
   /** With no clients: tells that a message has been handed to where they would be. */
   handOver: (number: number) => void;
 }

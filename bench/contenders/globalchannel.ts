@@ -5,6 +5,7 @@ import { STYPE } from "../support/names.js";
 import { redisAt } from "../support/redis-at.js";
 import { type Membership, type Receiver, type ReceiverOptions, type Sender, TIMEOUT_MS } from "./contender.js";
 import { numberAtEnd, ROUTE } from "./message.js";
+import { uidOfUrl } from "./uid-of-url.js";
 
 const NO_ACK = { ack: false } as const;
 
@@ -58,11 +59,11 @@ export class GlobalChannelReceiver implements Receiver {
   constructor(options: ReceiverOptions) {
     const { clients, handOver } = options;
     this.#webSocket =
-      clients === "websocket"
+      clients === "real"
         ? new WebSocketConnector({
             port: 0,
             host: "127.0.0.1",
-            authenticate: (request) => new URL(request.url!, "http://localhost").searchParams.get("uid")!,
+            authenticate: uidOfUrl,
             maxBufferedBytes: MAX_BUFFERED_BYTES,
             // None while the bench runs, as with the others.
             heartbeatMs: 24 * 3600 * 1000,

@@ -6,6 +6,7 @@ export const RECEIVER_OF = {
   globalchannel: "globalchannel",
   "globalchannel, ack: false": "globalchannel",
   "globalchannel, socket.io": "globalchannel, socket.io",
+  "globalchannel, sse": "globalchannel, sse",
   original: "globalchannel",
   "redis-adapter": "redis-adapter",
   "redis-adapter, sharded": "redis-adapter, sharded",
@@ -13,21 +14,25 @@ export const RECEIVER_OF = {
   Relay: "Relay",
   raw: "raw",
   "raw, one PUBLISH": "raw",
+  "raw, sse": "raw, sse",
 } as const satisfies Record<ContenderName, ContenderName>;
 export type ReceiverName = (typeof RECEIVER_OF)[ContenderName];
 
 /** What the clients of a contender speak, where it has any. */
 export function protocolOf(name: ReceiverName): ClientProtocol {
+  if (name.endsWith(", sse")) return "sse";
   return name.startsWith("redis-") || name === "globalchannel, socket.io" ? "socket.io" : "plain";
 }
 
 /** Whether a push is done only when all frontends have answered. */
 export function acknowledges(name: ContenderName): boolean {
-  return name === "globalchannel" || name === "globalchannel, socket.io" || name === "original";
+  return ["globalchannel", "globalchannel, socket.io", "globalchannel, sse", "original"].includes(name);
 }
 
-/** In Redis, of what is on Socket.IO: its frontends have the names of the others. */
+/** In Redis, of what has other clients: its frontends have the names of the others. */
 const SOCKET_IO_PREFIX = "gc-socket.io";
+const SSE_PREFIX = "gc-sse";
+const RAW_SSE_PREFIX = "raw-sse";
 
 // A process loads only what it runs: Socket.IO and BullMQ take longer to start than all else.
 
@@ -39,6 +44,8 @@ export async function createSender(name: ContenderName, url: string, sids: reado
       return new (await globalChannel()).GlobalChannelSender(url, { ack: false });
     case "globalchannel, socket.io":
       return new (await globalChannel()).GlobalChannelSender(url, { prefix: SOCKET_IO_PREFIX });
+    case "globalchannel, sse":
+      return new (await globalChannel()).GlobalChannelSender(url, { prefix: SSE_PREFIX });
     case "original":
       return new (await import("./original.js")).OriginalSender(url, sids);
     case "redis-adapter":
@@ -53,6 +60,8 @@ export async function createSender(name: ContenderName, url: string, sids: reado
       return new (await raw()).RawSender(url, sids);
     case "raw, one PUBLISH":
       return new (await raw()).RawPublishSender(url);
+    case "raw, sse":
+      return new (await raw()).RawSender(url, sids, RAW_SSE_PREFIX);
   }
 }
 
@@ -65,6 +74,8 @@ export async function createReceiver(name: ReceiverName, options: ReceiverOption
         options,
         SOCKET_IO_PREFIX,
       );
+    case "globalchannel, sse":
+      return new (await import("./globalchannel-sse.js")).GlobalChannelSseReceiver(options, SSE_PREFIX);
     case "redis-adapter":
       return createSocketIoReceiver("pubsub", options);
     case "redis-adapter, sharded":
@@ -73,15 +84,17 @@ export async function createReceiver(name: ReceiverName, options: ReceiverOption
       return createSocketIoReceiver("streams", options);
     case "Relay":
       return new (await relay()).RelayReceiver(options);
+    case "raw, sse":
+      return new (await import("./raw-sse-clients.js")).RawSseClientsReceiver(options, RAW_SSE_PREFIX);
     case "raw":
-      return options.clients === "websocket"
+      return options.clients === "real"
         ? new (await import("./raw-clients.js")).RawClientsReceiver(options)
         : new (await raw()).RawReceiver(options);
   }
 }
 
 async function createSocketIoReceiver(kind: AdapterKind, options: ReceiverOptions): Promise<Receiver> {
-  return options.clients === "websocket"
+  return options.clients === "real"
     ? new (await import("./socket-io-clients.js")).SocketIoClientsReceiver(kind, options)
     : new (await socketIo()).SocketIoReceiver(kind, options);
 }

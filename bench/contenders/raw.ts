@@ -5,9 +5,11 @@ import { numberAtEnd } from "./message.js";
 
 const PUBLISH_TO_ALL = /* lua */ `for i = 1, #KEYS do redis.call('PUBLISH', KEYS[i], ARGV[1]) end`;
 
+const PREFIX = "raw";
+
 /** The pub/sub channel by which a frontend gets its messages. */
-function channelOf(sid: string): string {
-  return `raw:in:${sid}`;
+function channelOf(sid: string, prefix: string): string {
+  return `${prefix}:in:${sid}`;
 }
 
 /** The one that all frontends listen to. */
@@ -25,9 +27,10 @@ export class RawSender implements Sender {
   readonly #redis: Redis;
   readonly #channels: readonly string[];
 
-  constructor(url: string, sids: readonly string[]) {
+  /** @param prefix of its channels in Redis */
+  constructor(url: string, sids: readonly string[], prefix: string = PREFIX) {
     this.#redis = new Redis(url, { lazyConnect: true, scripts: { publishToAll: { lua: PUBLISH_TO_ALL } } });
-    this.#channels = sids.map(channelOf);
+    this.#channels = sids.map((sid) => channelOf(sid, prefix));
   }
 
   async start(): Promise<void> {
@@ -76,9 +79,9 @@ export class RawInbox {
   readonly #redis: Redis;
   readonly #channel: string;
 
-  constructor({ url, sid }: Pick<ReceiverOptions, "url" | "sid">, take: (text: string) => void) {
+  constructor({ url, sid }: Pick<ReceiverOptions, "url" | "sid">, take: (text: string) => void, prefix = PREFIX) {
     this.#redis = new Redis(url, { lazyConnect: true });
-    this.#channel = channelOf(sid);
+    this.#channel = channelOf(sid, prefix);
     this.#redis.on("message", (_channel: string, text: string) => take(text));
   }
 

@@ -4,6 +4,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   globalchannel: "#D55E00",
   "globalchannel, ack: false": "#E69F00",
   "globalchannel, socket.io": "#CC79A7",
+  "globalchannel, sse": "#332288",
   original: "#0072B2",
   "redis-adapter": "#117733",
   "redis-adapter, sharded": "#44AA99",
