@@ -4,6 +4,7 @@ import type { PushReport } from "../../../src/index.js";
 import { until } from "../../connectors/websocket-support.js";
 import { browserTest, useBrowser } from "../../support/browser.js";
 import { startRedis, type RedisServer } from "../../support/redis-server.js";
+import { Visit } from "../../support/visit.js";
 import { startApplication } from "./web-application.js";
 
 // The Transom plugin with the page of an application in a real browser.
@@ -23,45 +24,29 @@ test.after.always(() => store.stop());
 /** What a page may be opened with: see `page/page.js`. */
 type PageParameters = Partial<Record<"transports" | "by" | "token", string>>;
 
-/** A page of the application, and what it shows. */
-class Visit {
-  /** What the browser says is wrong, such as what the page's policy refuses. */
-  readonly problems: string[] = [];
+/** A page of the application, and the tokens that it gets. */
+class Visitor extends Visit {
   readonly #tokens: Promise<{ token: string }>[] = [];
 
-  constructor(readonly page: Page) {
-    page.on("console", (message) => {
-      if (message.type() === "error") this.problems.push(message.text());
-    });
-    page.on("pageerror", (error) => this.problems.push(String(error)));
+  constructor(page: Page) {
+    super(page);
     page.on("response", (response) => {
       if (response.ok() && response.url().endsWith("/user/sockettoken")) this.#tokens.push(response.json());
     });
   }
 
-  async open(url: string, parameters: PageParameters): Promise<void> {
-    await this.page.goto(`${url}/?${new URLSearchParams(parameters).toString()}`);
+  override async open(url: string, parameters: PageParameters): Promise<void> {
+    await super.open(`${url}/`, parameters);
   }
 
   /** The tokens that it was given. */
   async tokens(): Promise<string[]> {
     return (await Promise.all(this.#tokens)).map(({ token }) => token);
   }
-
-  /** What it shows, once that is `count` lines; those that it shows after a while, if they are fewer. */
-  async shown(count: number): Promise<string[]> {
-    const lines = this.page.locator("#log > li");
-    // Whoever compares them sees which are there.
-    await lines
-      .nth(count - 1)
-      .waitFor({ state: "attached" })
-      .catch(() => {});
-    return lines.allTextContents();
-  }
 }
 
-async function open(context: BrowserContext, url: string, parameters: PageParameters = {}): Promise<Visit> {
-  const opened = new Visit(await context.newPage());
+async function open(context: BrowserContext, url: string, parameters: PageParameters = {}): Promise<Visitor> {
+  const opened = new Visitor(await context.newPage());
   await opened.open(url, parameters);
   return opened;
 }
@@ -76,7 +61,7 @@ async function visit(t: ExecutionContext, url: string, { _id: name }: User, para
   await page.locator("button").click();
   t.is((await answered).status(), 303);
   await page.waitForLoadState();
-  const opened = new Visit(page);
+  const opened = new Visitor(page);
   await opened.open(url, parameters);
   t.deepEqual(await opened.shown(1), ["connect"]);
   return opened;
