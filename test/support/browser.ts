@@ -25,6 +25,10 @@ const OPTIONS = [
   "--disable-sync",
   // No page by itself: that of Debian's would load one of somebody's.
   "--no-startup-window",
+  // Pages connect to each other where there may be no network but that of the machine itself: by its addresses, not by names for them
+  // that would have to be asked for by multicast, and by the loopback one too.
+  "--disable-features=WebRtcHideLocalIpsWithMdns",
+  "--allow-loopback-in-peer-connection",
   "--remote-debugging-port=0",
 ];
 
