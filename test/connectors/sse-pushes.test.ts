@@ -10,8 +10,9 @@ import type { ClientMessage } from "../../src/types.js";
 import { type Client, NOBODY, Recording, startConnector } from "./sse-support.js";
 import { message, RecordingHost, uidOfQuery, until } from "./websocket-support.js";
 
+const require = createRequire(import.meta.url);
 /** It has no types of its own. */
-const ssejson = createRequire(import.meta.url)("ssejson") as {
+const ssejson = require("ssejson") as {
   parse(options?: { event: string }): NodeJS.ReadWriteStream;
   fromEventSource(source: EventSource, event: string): NodeJS.ReadableStream;
 };
@@ -237,15 +238,17 @@ for (const [title, history] of [
   ["with a history", {}],
 ] as const) {
   test(`ssejson › reads the events of a stream ${title}, the first one too`, async (t) => {
-    const { connector, connectClient } = await startConnector(t, { history, heartbeatMs: 10 });
+    const { connector, connectClient } = await startConnector(t, { history });
     const client = await connectClient("ann");
     const objects: unknown[] = [];
-    client.response!.pipe(ssejson.parse({ event: "chat" })).on("data", (object: unknown) => objects.push(object));
+    const parser = ssejson.parse({ event: "chat" }).on("data", (object: unknown) => objects.push(object));
 
     for (let n = 0; n < 3; n++) connector.deliver(new Set(["ann"]), message("chat", { n }));
     connector.deliver(new Set(["ann"]), message("other", 1));
-    await until(() => client.events.length === 4 && objects.length >= 3);
+    await until(() => client.events.length === 4);
+    parser.end(client.text);
 
+    await until(() => objects.length === 3);
     t.deepEqual(objects, [{ n: 0 }, { n: 1 }, { n: 2 }]);
   });
 
