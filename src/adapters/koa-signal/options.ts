@@ -15,7 +15,7 @@ export interface SignalOptions<C = KoaContext> {
   limit?: number | string | undefined;
   /** What the processes share, such as `redis(url)`: then they share all swarms. @default `memory()`: this process only */
   cluster?: ClusterInput | undefined;
-  /** One that is there already, which its owner starts and stops. */
+  /** One that is there already, which its owner starts and stops. With its `leaveDelayMs` leaves, and ends of swarms, are heard of later. */
   service?: GlobalChannelService | undefined;
   /** One that is there already, with an `SseConnector`; its owner starts and stops it. Those of all processes have the same `stype`. */
   frontend?: Frontend | undefined;

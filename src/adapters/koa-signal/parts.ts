@@ -50,8 +50,12 @@ export class Parts {
     this.connector = this.frontend.connector as SseConnector;
   }
 
-  /** Starts what was made, in its order. Called again, it is the same start, unless that has failed. */
+  /**
+   * Starts what was made, in its order. Called again, it is the same start, unless that has failed.
+   * @throws `GC_CLOSED` after {@link stop}
+   */
   start(): Promise<void> {
+    if (this.#stopping) return Promise.reject(new GlobalChannelError("GC_CLOSED", "signalling has been stopped"));
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined;
       throw error;

@@ -37,8 +37,7 @@ export class Swarm {
   /** Tells the initiator what it has missed, as all peers say that there are. */
   async correct(read: () => Promise<ReadonlySet<string>>): Promise<void> {
     const heardOf = (this.#heardOf = new Set());
-    const cids = await read();
-    this.#heardOf = undefined;
+    const cids = await read().finally(() => (this.#heardOf = undefined));
     for (const cid of this.#known) if (!cids.has(cid) && !heardOf.has(cid)) this.left(cid);
     for (const cid of cids) if (!heardOf.has(cid)) this.joined(cid);
   }

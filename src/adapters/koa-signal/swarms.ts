@@ -25,6 +25,7 @@ export class Swarms {
   readonly #swarmOf = new WeakMap<SseSession, Swarm>();
   #gaps: EventsGap[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(service: GlobalChannelService) {
     this.#service = service;
@@ -36,8 +37,9 @@ export class Swarms {
     this.#missed({ concerns: () => true });
   }
 
-  /** Ends the streams of all peers here. */
+  /** Ends the streams of all peers here, and of those that come. */
   stop(): void {
+    this.#isStopped = true;
     this.#service.off("join", this.#joined).off("leave", this.#left).off("gap", this.#missed);
     clearTimeout(this.#timer);
     for (const swarm of this.#swarms.values()) swarm.end();
@@ -50,6 +52,7 @@ export class Swarms {
     swarm.add(session, isInitiator);
     this.#swarmOf.set(session, swarm);
     void session.closed.then(() => this.#closed(swarm, session));
+    if (this.#isStopped) swarm.end();
   }
 
   /** The swarm that a stream is of. */
@@ -77,6 +80,7 @@ export class Swarms {
   };
 
   readonly #missed = (gap: EventsGap): void => {
+    if (this.#isStopped) return;
     this.#gaps.push(gap);
     this.#timer ??= setTimeout(() => void this.#check(), CHECK_AFTER_MS).unref();
   };
