@@ -19,11 +19,19 @@ export async function readBody(ctx: KoaContext, maxBytes: number): Promise<Signa
 }
 
 async function parseBody(ctx: KoaContext, maxBytes: number): Promise<unknown> {
-  try {
-    return await parse(ctx.req, { limit: maxBytes });
-  } catch (error) {
-    if ((error as { status?: unknown }).status !== 413) throw error;
-    // The rest of it is not read.
-    return ctx.throw(413, `the body may have ${maxBytes} bytes`, { headers: { Connection: "close" } });
-  }
+  const body: unknown = await parse(ctx.req, { limit: maxBytes }).catch((error: unknown) =>
+    refuse(ctx, error, maxBytes),
+  );
+  // It reads text, too.
+  if (typeof body === "string") ctx.throw(415, "the body is neither JSON nor a form");
+  return body;
+}
+
+function refuse(ctx: KoaContext, error: unknown, maxBytes: number): never {
+  const { status } = error as { status?: unknown };
+  // The rest of it is not read.
+  if (status === 413) ctx.throw(413, `the body may have ${maxBytes} bytes`, { headers: { Connection: "close" } });
+  // What a decompressor says.
+  if (status === undefined) ctx.throw(400, "the body is not what Content-Encoding says", { cause: error });
+  throw error;
 }
