@@ -80,17 +80,21 @@ export function signal<C extends KoaContext = KoaContext>(options: SignalOptions
     if (name === undefined) return;
     if (ctx.method === "GET") {
       if (!ctx.accepts("text/event-stream")) ctx.throw(406, "the answer is text/event-stream");
-      if (name === "") return admission.create(ctx);
-      return isId(name) ? admission.join(ctx, name) : noSwarm(ctx);
+      if (name !== "" && !isId(name)) noSwarm(ctx);
+      await parts.start();
+      return name === "" ? admission.create(ctx) : admission.join(ctx, name);
     }
-    if (ctx.method === "POST") return isId(name) ? signals.post(ctx, name) : noSwarm(ctx);
+    if (ctx.method === "POST") {
+      if (!isId(name)) noSwarm(ctx);
+      await parts.start();
+      return signals.post(ctx, name);
+    }
   }
 
   async function serve(ctx: KoaContext, next: () => Promise<unknown>): Promise<void> {
     await next();
     if (isAnswered(ctx)) return;
     try {
-      await parts.start();
       await handle(ctx);
     } catch (error) {
       throwTo(ctx, error);
