@@ -52,15 +52,15 @@ export class Parts {
 
   /**
    * Starts what was made, in its order. Called again, it is the same start, unless that has failed.
-   * @throws `GC_CLOSED` after {@link stop}
+   * @throws `GC_CLOSED` after {@link stop}: what was given may still be started
    */
-  start(): Promise<void> {
-    if (this.#stopping) return Promise.reject(new GlobalChannelError("GC_CLOSED", "signalling has been stopped"));
+  async start(): Promise<void> {
+    if (this.#stopping) throw new GlobalChannelError("GC_CLOSED", "signal has been stopped");
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined;
       throw error;
     });
-    return this.#starting;
+    await this.#starting;
   }
 
   /** Stops what was made, in the opposite order; what fails is thrown when the rest is done. */
