@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import { Fullness } from "../fullness.js";
+import { whenGone } from "./client-gone.js";
 
 /** How long a client has to take what was written before its connection is cut, in milliseconds. */
 const LINGER_MS = 1000;
@@ -25,9 +25,7 @@ export class EventStream {
     this.#response = response;
     // What is written to a client that has just gone away.
     response.on("error", () => {});
-    this.closed = isGone(response)
-      ? Promise.resolve()
-      : new Promise((resolve) => response.once("close", () => resolve()));
+    this.closed = whenGone(response);
   }
 
   begin(status: number, first: Buffer): void {
@@ -61,9 +59,4 @@ export class EventStream {
   cut(): void {
     this.#response.destroy();
   }
-}
-
-/** Whether the client went away before anybody listened. */
-function isGone(response: ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>): boolean {
-  return [response, response.socket, response.stream].some((part) => part?.destroyed === true);
 }
