@@ -14,5 +14,7 @@ export interface KoaContext {
   /** False: Koa leaves the response alone. */
   respond?: boolean | undefined;
   accepts(type: string): unknown;
-  throw(status: number, message: string, properties?: object): never;
+  throw(status: number, message: string): never;
+  // Not an optional argument: Koa's types take no undefined one, and its contexts would be none of these.
+  throw(status: number, message: string, properties: object): never;
 }
