@@ -1,4 +1,4 @@
-import type { SseConnector } from "../../connectors/sse/connector.js";
+import type { SseConnector, SseSession } from "../../connectors/sse/connector.js";
 import type { Frontend } from "../../frontend/frontend.js";
 import type { GlobalChannelService } from "../../service/service.js";
 import { initiatorOf, initiatorsFrom, peersFrom, peersOf } from "./channels.js";
@@ -60,7 +60,7 @@ export class Admission {
     swarms.add(id, session, isInitiator);
     try {
       await this.#register(cid, channels(id, address, isInitiator));
-      await this.#check(ctx, address, peer);
+      await this.#check(ctx, address, { ...peer, session });
     } catch (error) {
       await session.close();
       throw error;
@@ -80,7 +80,7 @@ export class Admission {
   async #check(
     ctx: KoaContext,
     address: string,
-    { id, isInitiator }: { id: string; isInitiator: boolean },
+    { id, isInitiator, session }: { id: string; isInitiator: boolean; session: SseSession },
   ): Promise<void> {
     const { service, maxSwarmsPerAddress, maxPeersPerAddress } = this.#options;
     const [exists, peers, initiators] = await Promise.all([
@@ -89,6 +89,8 @@ export class Admission {
       isInitiator ? service.count(initiatorsFrom(address)) : 0,
     ]);
     if (!exists) noSwarm(ctx);
+    // Nobody counts at a process whose lease is lost, and nobody could reach the peer.
+    if (peers === 0 && !session.isClosed) ctx.throw(503, "the cluster does not know of this process now");
     if (peers > maxPeersPerAddress) ctx.throw(429, `an address may have ${maxPeersPerAddress} peers`);
     if (initiators > maxSwarmsPerAddress) ctx.throw(429, `an address may have ${maxSwarmsPerAddress} swarms`);
   }
