@@ -1,10 +1,10 @@
 import { get } from "node:http";
+import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import anyTest, { type ExecutionContext } from "ava";
 import { EventSource } from "eventsource";
 import { parse } from "ssejson";
 import { TcpClient, until } from "../../connectors/websocket-support.js";
-import { connect } from "node:net";
 import {
   ADDRESS,
   KOA_VERSIONS,
@@ -182,7 +182,6 @@ for (const [version, koa] of Object.entries(KOA_VERSIONS)) {
       [1, "two", null],
       [],
       {},
-      "",
       "lines\nand\r\nmore\rlines: data: x\n\nevent: leave",
       "☃ 😀 \u0000 \u2028",
       0,
@@ -190,7 +189,7 @@ for (const [version, koa] of Object.entries(KOA_VERSIONS)) {
       false,
       true,
       { constructor: 1, toString: "x", hasOwnProperty: null },
-    ].filter((value) => value !== "");
+    ];
     for (const value of values) t.is(await ann.post(value), 200);
     await until(() => bob!.signals.length === values.length);
     t.deepEqual(bob!.signals, values);

@@ -125,7 +125,7 @@ test("an X-Forwarded-For that is no address, of any length, counts as one", asyn
 
 test("the application may say what an address is", async (t) => {
   const address = (ctx: Koa.Context) => ctx.get("X-User");
-  const { url, errors } = await startApp(t, { maxSwarmsPerAddress: 1, address: address as never });
+  const { url, errors } = await startApp(t, { maxSwarmsPerAddress: 1, address });
   const from = (user: string) => Peer.open(t, url, { headers: { "X-User": user } });
   t.deepEqual([(await from("ann")).status, (await from("ann")).status, (await from("bob")).status], [201, 429, 201]);
   // What is none is its own fault, and told to it.

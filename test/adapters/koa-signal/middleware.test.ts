@@ -56,7 +56,7 @@ function without(capability: keyof ManagerCapabilities): ClusterInput {
 }
 
 function refusalOf(t: ExecutionContext, options: unknown): GlobalChannelError {
-  return t.throws<GlobalChannelError>(() => signal(options as SignalOptions))!;
+  return t.throws<GlobalChannelError>(() => signal(options as SignalOptions));
 }
 
 for (const [version, koa] of Object.entries(KOA_VERSIONS)) {
@@ -354,7 +354,7 @@ test("stop() while peers come leaves none", async (t) => {
   const { service } = (await startApp(t, { cluster })).serve;
   await service.start();
   await app.serve.start();
-  const opened = Array.from({ length: 20 }, () => Peer.open(t, `${app.url}`));
+  const opened = Array.from({ length: 20 }, () => Peer.open(t, app.url));
   await Promise.race(opened);
   await app.serve.stop();
   const peers = await Promise.all(opened);
@@ -399,11 +399,27 @@ test("while Redis is away requests get 503, the application is told, and it work
   t.is((await send(`${app.url}/a/b`)).status, 404);
   const told = app.errors.slice(before) as (Error & { status: number; cause: GlobalChannelError })[];
   t.is(told.filter(({ status, cause }) => status === 503 && cause.temporary).length, 3);
+  // Nobody can be told of it now but those at this process.
+  ann.close();
+  await bob!.ended;
 
   await store.restart();
   await eventually(async () => (await send(`${app.url}/`)).status === 201, RECONNECTION_MS);
   const [cat, dan] = await openSwarm(t, app.url);
   await untilAllHaveHeard([cat, dan!]);
+});
+
+test("a process of which the cluster does not know opens no swarm that nobody could join", async (t) => {
+  const cluster = memory();
+  let isKnown = true;
+  const list: typeof cluster.registry.list = async (...args) => (isKnown ? cluster.registry.list(...args) : []);
+  const app = await startApp(t, { cluster: { ...cluster, registry: replacing(cluster.registry, { list }) } });
+  await openSwarm(t, app.url);
+  isKnown = false;
+  t.is((await send(`${app.url}/`)).status, 503);
+  isKnown = true;
+  await openSwarm(t, app.url);
+  await until(() => app.serve.connector.stats.sessions === 4);
 });
 
 test("a first request while Redis is away gets 503, and a later one is served", async (t) => {

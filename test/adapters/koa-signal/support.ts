@@ -7,7 +7,11 @@ import { createParser } from "eventsource-parser";
 import Koa from "koa";
 import Koa2 from "koa-2";
 import { initiatorsFrom, peersFrom, peersOf } from "../../../src/adapters/koa-signal/channels.js";
-import signal, { type SignalMiddleware, type SignalOptions } from "../../../src/adapters/koa-signal/index.js";
+import signal, {
+  type KoaContext,
+  type SignalMiddleware,
+  type SignalOptions,
+} from "../../../src/adapters/koa-signal/index.js";
 import { eventually } from "../../cluster/cluster.js";
 import { until } from "../../connectors/websocket-support.js";
 
@@ -39,9 +43,9 @@ export interface App {
 }
 
 /** An application with the middleware, which ends with the test. */
-export async function startApp(
+export async function startApp<C extends KoaContext = KoaContext>(
   t: ExecutionContext,
-  options: SignalOptions = {},
+  options: SignalOptions<C> = {},
   appOptions: AppOptions = {},
 ): Promise<App> {
   const serve = signal(options);
