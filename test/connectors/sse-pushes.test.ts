@@ -1,6 +1,5 @@
 import { createServer, connect, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createRequire } from "node:module";
 import test, { type ExecutionContext } from "ava";
@@ -298,8 +297,7 @@ async function startHttp2(t: ExecutionContext, options: SseConnectorOptions = {}
     stream.on("data", (chunk: string) => recording.feed(chunk));
     await until(() => exchanges.length > before);
     const [asked, answer] = exchanges.at(-1)!;
-    const handle = () =>
-      connector.handle(asked as unknown as IncomingMessage, answer as unknown as ServerResponse, "ann");
+    const handle = () => connector.handle(asked, answer, "ann");
     return { stream, recording, answer, handle };
   }
 

@@ -17,6 +17,15 @@ export interface AdmissionOptions {
   maxPeersPerAddress: number;
 }
 
+/** A peer that wants to open a swarm, or to join one. */
+interface Arrival {
+  id: string;
+  isInitiator: boolean;
+  address: string;
+  /** What it is answered with. */
+  status: number;
+}
+
 /** Opens the streams of peers. */
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -28,15 +37,19 @@ export class Admission {
   /** The peer opens a swarm. 2 round trips. */
   async create(ctx: KoaContext): Promise<void> {
     if (this.#resume(ctx)) return;
-    await this.#admit(ctx, { id: newId(), isInitiator: true, status: this.#options.createdStatus });
+    const { address, createdStatus } = this.#options;
+    await this.#admit(ctx, { id: newId(), isInitiator: true, address: address(ctx), status: createdStatus });
   }
 
   /** The peer joins a swarm. 3 round trips, 1 where there is none. */
   async join(ctx: KoaContext, id: string): Promise<void> {
     if (this.#resume(ctx, id)) return;
-    // Not only later: nothing is written for whoever guesses.
-    if (!(await this.#exists(id))) noSwarm(ctx);
-    await this.#admit(ctx, { id, isInitiator: false, status: 200 });
+    // Not only later: nothing is written for whoever guesses, and nobody is told of who is refused.
+    const address = this.#options.address(ctx);
+    const [exists, peers] = await Promise.all([this.#exists(id), this.#options.service.count(peersFrom(address))]);
+    if (!exists) noSwarm(ctx);
+    if (peers >= this.#options.maxPeersPerAddress) this.#tooManyPeers(ctx);
+    await this.#admit(ctx, { id, isInitiator: false, address, status: 200 });
   }
 
   /** Lets a peer of this swarm go on that has lost its connection; without an id the initiator of any. */
@@ -50,17 +63,16 @@ export class Admission {
     return true;
   }
 
-  async #admit(ctx: KoaContext, peer: { id: string; isInitiator: boolean; status: number }): Promise<void> {
-    const { id, isInitiator, status } = peer;
+  async #admit(ctx: KoaContext, arrival: Arrival): Promise<void> {
+    const { id, isInitiator, status } = arrival;
     const { connector, swarms } = this.#options;
-    const address = this.#options.address(ctx);
     const { token, cid } = newCredentials();
     // Before it is a member: members without a session are taken out.
     const session = connector.accept(ctx.res, cid);
     swarms.add(id, session, isInitiator);
     try {
-      await this.#register(cid, channels(id, address, isInitiator));
-      await this.#check(ctx, address, { ...peer, session });
+      await this.#register(cid, arrival);
+      await this.#check(ctx, arrival, session);
     } catch (error) {
       await session.close();
       throw error;
@@ -71,17 +83,15 @@ export class Admission {
     session.begin({ status, hello: { route: "connect", msg: { id, cid, token } } });
   }
 
-  async #register(uid: string, names: readonly string[]): Promise<void> {
+  async #register(uid: string, { id, isInitiator, address }: Arrival): Promise<void> {
     const { service, frontend } = this.#options;
+    const names = [peersOf(id), peersFrom(address)];
+    if (isInitiator) names.push(initiatorOf(id), initiatorsFrom(address));
     await service.addMany(names.map((name) => ({ name, uid, sid: frontend.sid })));
   }
 
   /** Whether the swarm is still there, and the address has no more than it may have, now that the peer counts. */
-  async #check(
-    ctx: KoaContext,
-    address: string,
-    { id, isInitiator, session }: { id: string; isInitiator: boolean; session: SseSession },
-  ): Promise<void> {
+  async #check(ctx: KoaContext, { id, isInitiator, address }: Arrival, session: SseSession): Promise<void> {
     const { service, maxSwarmsPerAddress, maxPeersPerAddress } = this.#options;
     const [exists, peers, initiators] = await Promise.all([
       isInitiator || this.#exists(id),
@@ -91,18 +101,17 @@ export class Admission {
     if (!exists) noSwarm(ctx);
     // Nobody counts at a process whose lease is lost, and nobody could reach the peer.
     if (peers === 0 && !session.isClosed) ctx.throw(503, "the cluster does not know of this process now");
-    if (peers > maxPeersPerAddress) ctx.throw(429, `an address may have ${maxPeersPerAddress} peers`);
+    if (peers > maxPeersPerAddress) this.#tooManyPeers(ctx);
     if (initiators > maxSwarmsPerAddress) ctx.throw(429, `an address may have ${maxSwarmsPerAddress} swarms`);
+  }
+
+  #tooManyPeers(ctx: KoaContext): never {
+    return ctx.throw(429, `an address may have ${this.#options.maxPeersPerAddress} peers`);
   }
 
   async #exists(id: string): Promise<boolean> {
     return (await this.#options.service.count(initiatorOf(id))) > 0;
   }
-}
-
-function channels(id: string, address: string, isInitiator: boolean): string[] {
-  const all = [peersOf(id), peersFrom(address)];
-  return isInitiator ? [...all, initiatorOf(id), initiatorsFrom(address)] : all;
 }
 
 /** The response is a stream from now on, and none of Koa's business. */

@@ -1,12 +1,11 @@
-import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
-
-type AnyResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>;
+import type { AnyResponse } from "./http-types.js";
 
 /** Whether nobody gets this response any more. */
 export function isGone(response: AnyResponse): boolean {
-  return [response, response.req.socket, response.stream].some((part) => part?.destroyed === true);
+  // The first is that of HTTP/2, whose responses do not say so themselves.
+  if ("stream" in response) return response.stream.destroyed;
+  return response.destroyed || response.req.socket.destroyed;
 }
 
 /** Resolves when nobody gets this response any more. */

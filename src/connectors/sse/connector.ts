@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkId } from "../../arguments.js";
 import { diagnostics } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
@@ -7,6 +6,7 @@ import { servesAlready, tell } from "../host.js";
 import { SessionsByUser } from "../sessions-by-user.js";
 import { encodeEvent } from "./events.js";
 import { hasPosition, History, readPosition } from "./history.js";
+import type { AnyRequest, AnyResponse } from "./http-types.js";
 import { resolveSseOptions, type SseConnectorOptions, type SseHistory } from "./options.js";
 import {
   checkStatus,
@@ -101,12 +101,7 @@ export class SseConnector implements Connector {
    * @throws `GC_INVALID_ARGUMENT`, `GC_INVALID_OPTION`; `GC_NOT_STARTED` before the frontend has started, and after it has stopped.
    *   Nothing is answered then
    */
-  handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    uid: string | number,
-    options: HandleOptions = {},
-  ): SseSession {
+  handle(request: AnyRequest, response: AnyResponse, uid: string | number, options: HandleOptions = {}): SseSession {
     const status = checkStatus(options.status ?? 200);
     const kept = this.sessionOf(request);
     if (kept?.uid === checkId("uid", uid)) {
@@ -124,7 +119,7 @@ export class SseConnector implements Connector {
    * with a session, such as making it a member, before it is known whether it may have one.
    * @throws as {@link handle}
    */
-  accept(response: ServerResponse, uid: string | number): SseSession {
+  accept(response: AnyResponse, uid: string | number): SseSession {
     const user = checkId("uid", uid);
     const host = this.#host;
     if (!host || this.#isStopping) {
@@ -143,7 +138,7 @@ export class SseConnector implements Connector {
   }
 
   /** The session that this client has had, as its `Last-Event-ID` says, where it is kept here. */
-  sessionOf(request: IncomingMessage): SseSession | undefined {
+  sessionOf(request: AnyRequest): SseSession | undefined {
     const position = readPosition(request);
     return position && this.#byHistory.get(position.history);
   }

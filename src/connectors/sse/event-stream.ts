@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { Fullness } from "../fullness.js";
-import { whenGone } from "./client-gone.js";
+import { isGone, whenGone } from "./client-gone.js";
+import type { AnyResponse } from "./http-types.js";
 
 /** How long a client has to take what was written before its connection is cut, in milliseconds. */
 const LINGER_MS = 1000;
@@ -21,11 +22,16 @@ export class EventStream {
   readonly #response: ServerResponse;
   readonly #fullness = new Fullness();
 
-  constructor(response: ServerResponse) {
-    this.#response = response;
+  constructor(response: AnyResponse) {
+    // All that is used of it here that of HTTP/2 has, too, if not by its types.
+    this.#response = response as ServerResponse;
     // What is written to a client that has just gone away.
-    response.on("error", () => {});
+    this.#response.on("error", () => {});
     this.closed = whenGone(response);
+  }
+
+  get isGone(): boolean {
+    return isGone(this.#response);
   }
 
   begin(status: number, first: Buffer): void {

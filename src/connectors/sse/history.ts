@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { withId } from "./events.js";
+import type { AnyRequest } from "./http-types.js";
 
 /** The ids of events: which history they are of, and their number there. */
 const ID_PATTERN = /^(?<history>[\w-]{22})\.(?<number>\d{1,15})$/;
@@ -12,12 +12,12 @@ export interface Position {
 }
 
 /** Whether it is a client that comes back, whatever from. */
-export function hasPosition({ headers }: IncomingMessage): boolean {
+export function hasPosition({ headers }: AnyRequest): boolean {
   return Boolean(headers["last-event-id"]);
 }
 
 /** What a client says in `Last-Event-ID`, where that can be an id of ours. */
-export function readPosition({ headers }: IncomingMessage): Position | undefined {
+export function readPosition({ headers }: AnyRequest): Position | undefined {
   const { history, number } = ID_PATTERN.exec(String(headers["last-event-id"]))?.groups ?? {};
   return history === undefined ? undefined : { history, number: Number(number) };
 }

@@ -33,11 +33,12 @@ export interface SseConnectorOptions {
 /** @throws `GC_INVALID_OPTION` */
 export function resolveSseOptions(options: SseConnectorOptions) {
   return resolveOptions("SseConnector", options, {
-    retryMs: milliseconds(2000),
+    // Twice as long must be a time for a timer, too.
+    retryMs: milliseconds(2000, 1, 2 ** 30),
     heartbeatMs: milliseconds(15_000, 10),
     maxBufferedBytes: amount(1_048_576),
     history: optional((_option, given) =>
-      resolveOptions("SseConnector: history", given, { size: amount(100), ttlMs: milliseconds(30_000) }),
+      resolveOptions("history", given, { size: amount(100), ttlMs: milliseconds(30_000) }),
     ),
   });
 }

@@ -1,8 +1,8 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkInteger, encodeMessage, invalid } from "../../arguments.js";
 import { COMMENT, encodeEvent, encodeStart, withId } from "./events.js";
 import { EventStream } from "./event-stream.js";
 import { type History, readPosition } from "./history.js";
+import type { AnyRequest, AnyResponse } from "./http-types.js";
 
 /** What its connector says, and is told. */
 export interface SessionOwner {
@@ -30,7 +30,7 @@ interface SessionOptions {
   /** The step of the heartbeat in which it gets a comment. */
   step: number;
   history: History | undefined;
-  response: ServerResponse;
+  response: AnyResponse;
 }
 
 /** Tells a client that it has missed events which are not kept: `{"missed": 3}`, or null where nobody knows how many. */
@@ -79,6 +79,11 @@ export class SseSession {
   begin({ status = 200, hello }: { status?: number; hello?: SseMessage } = {}): void {
     checkStatus(status);
     if (!this.#held || this.#isClosed) return;
+    // Nobody comes back to it: the client never knew its history.
+    if (this.#stream?.isGone) {
+      void this.close();
+      return;
+    }
     const events = hello ? [encode(hello), ...this.#held] : this.#held;
     this.#held = undefined;
     // A client that loses its connection before its first event is to come back to this session, too.
@@ -92,7 +97,7 @@ export class SseSession {
    * its `Last-Event-ID`. A connection that was not known to be lost is cut.
    * @throws `GC_INVALID_ARGUMENT`
    */
-  resume(request: IncomingMessage, response: ServerResponse, status = 200): void {
+  resume(request: AnyRequest, response: AnyResponse, status = 200): void {
     checkStatus(status);
     checkUnanswered(response);
     const position = readPosition(request);
@@ -148,7 +153,7 @@ export class SseSession {
     if (!this.#held) this.#stream?.end();
   }
 
-  #attach(response: ServerResponse): void {
+  #attach(response: AnyResponse): void {
     clearTimeout(this.#expiry);
     const stream = (this.#stream = new EventStream(response));
     void stream.closed.then(() => {
@@ -190,7 +195,7 @@ export class SseSession {
 }
 
 /** @throws `GC_INVALID_ARGUMENT` */
-export function checkUnanswered(response: ServerResponse): void {
+export function checkUnanswered(response: AnyResponse): void {
   if (response.headersSent) throw invalid("response", response, "one that nothing has answered yet");
 }
 

@@ -4,8 +4,8 @@ import { DEFAULTS, eventually, numbers } from "../../cluster/cluster.js";
 import { type NodeProcess, startProcess } from "../../support/process.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { TcpProxy } from "../../support/tcp-proxy.js";
-import { Peer, post, statusOf } from "./peer.js";
 import type { ServerProcess } from "./server-process.js";
+import { openPeer, type Peer, postJson, send } from "./support.js";
 
 // Three processes behind a balancer that gives each connection to the next of them. One test at a time: they are about time, too.
 
@@ -52,15 +52,28 @@ function peersOf(servers: readonly RunningServer[]): Promise<number[]> {
 
 /** Peers of one swarm, in turn at each of the servers, and its initiator at the first one. */
 async function openSwarm(t: ExecutionContext, servers: readonly RunningServer[], count: number) {
-  const initiator = await Peer.open(t, servers[0]!.url);
+  const initiator = await openPeer(t, servers[0]!.url);
   const peers = await Promise.all(
-    numbers(count).map((n) => Peer.open(t, servers[n % servers.length]!.url, initiator.credentials.id)),
+    numbers(count).map((n) => openPeer(t, servers[n % servers.length]!.url, { id: initiator.id })),
   );
-  await eventually(() => initiator.cids("join").length === count, 5000);
-  return { initiator, peers, id: initiator.credentials.id };
+  await eventually(() => cids(initiator, "join").length === count, 5000);
+  return { initiator, peers, id: initiator.id };
 }
 
-const cidOf = ({ credentials: { cid } }: Peer): string => cid;
+const cidOf = ({ cid }: Peer): string => cid;
+
+/** The cids that came to an initiator with events of this name. */
+function cids(initiator: Peer, event: "join" | "leave"): string[] {
+  return initiator.messages(event).map((data) => (data as { cid: string }).cid);
+}
+
+async function statusOf(url: string): Promise<number> {
+  return (await send(url)).status;
+}
+
+async function statusOfPost(url: string, body: object): Promise<number> {
+  return (await postJson(url, body)).status;
+}
 
 /** Resolves after how many milliseconds all of these streams have ended. */
 async function allEnded(peers: readonly Peer[]): Promise<number> {
@@ -71,35 +84,35 @@ async function allEnded(peers: readonly Peer[]): Promise<number> {
 
 test.serial("peers behind a balancer find each other as at one process", async (t) => {
   const { servers, url } = await startServers(t);
-  const initiator = await Peer.open(t, url);
-  const { id, cid } = initiator.credentials;
+  const initiator = await openPeer(t, url);
+  const { id, cid } = initiator;
   const peers: Peer[] = [];
-  while (peers.length < 5) peers.push(await Peer.open(t, url, id));
+  while (peers.length < 5) peers.push(await openPeer(t, url, { id }));
   t.deepEqual(await peersOf(servers), [2, 2, 2]);
   t.deepEqual(
-    peers.map(({ credentials }) => credentials.id),
+    peers.map((peer) => peer.id),
     Array(5).fill(id),
   );
-  await eventually(() => initiator.cids("join").length === 5, 5000);
+  await eventually(() => cids(initiator, "join").length === 5, 5000);
   t.deepEqual(
-    initiator.events,
+    initiator.events.slice(1).map(({ event, data }) => ({ event, data })),
     peers.map((peer) => ({ event: "join", data: { id, cid: cidOf(peer) } })),
   );
 
-  t.is(await initiator.signal("to all"), 200);
-  for (const peer of peers) t.is(await initiator.signal({ offer: cidOf(peer) }, cidOf(peer)), 200);
-  for (const peer of peers) t.is(await peer.signal({ answer: cidOf(peer) }, cid), 200);
-  t.is(await peers[0]!.signal("to all, too"), 200);
+  t.is(await initiator.post("to all"), 200);
+  for (const peer of peers) t.is(await initiator.post({ offer: cidOf(peer) }, cidOf(peer)), 200);
+  for (const peer of peers) t.is(await peer.post({ answer: cidOf(peer) }, cid), 200);
+  t.is(await peers[0]!.post("to all, too"), 200);
 
   const all = [initiator, ...peers];
-  await eventually(() => all.every((peer) => peer.data("signal").includes("to all, too")), 5000);
-  for (const peer of peers) t.deepEqual(peer.data("signal"), ["to all", { offer: cidOf(peer) }, "to all, too"]);
-  t.deepEqual(initiator.data("signal"), ["to all", ...peers.map((peer) => ({ answer: cidOf(peer) })), "to all, too"]);
-  for (const peer of peers) t.deepEqual([...peer.data("join"), ...peer.data("leave")], []);
+  await eventually(() => all.every((peer) => peer.signals.includes("to all, too")), 5000);
+  for (const peer of peers) t.deepEqual(peer.signals, ["to all", { offer: cidOf(peer) }, "to all, too"]);
+  t.deepEqual(initiator.signals, ["to all", ...peers.map((peer) => ({ answer: cidOf(peer) })), "to all, too"]);
+  for (const peer of peers) t.deepEqual([...peer.messages("join"), ...peer.messages("leave")], []);
   for (const { url: direct } of servers) {
-    t.is(await post(`${direct}/${id}`, { token: "0".repeat(32), data: 1 }), 401);
-    t.is(await post(`${direct}/${id}`, { token: initiator.credentials.token, data: 1, cid: "0".repeat(32) }), 404);
-    t.is(await post(`${direct}/${id}`, { token: initiator.credentials.token }), 400);
+    t.is(await statusOfPost(`${direct}/${id}`, { token: "0".repeat(32), data: 1 }), 401);
+    t.is(await statusOfPost(`${direct}/${id}`, { token: initiator.token, data: 1, cid: "0".repeat(32) }), 404);
+    t.is(await statusOfPost(`${direct}/${id}`, { token: initiator.token }), 400);
     t.is(await statusOf(`${direct}/${"0".repeat(32)}`), 404);
   }
 });
@@ -112,10 +125,10 @@ test.serial(
     const [gone, ...others] = peers;
 
     gone!.close();
-    await eventually(() => initiator.cids("leave").length === 1, 5000);
-    t.deepEqual(initiator.cids("leave"), [cidOf(gone!)]);
-    t.is(await gone!.signal("from nobody"), 401);
-    t.is(await initiator.signal("to nobody", cidOf(gone!)), 404);
+    await eventually(() => cids(initiator, "leave").length === 1, 5000);
+    t.deepEqual(cids(initiator, "leave"), [cidOf(gone!)]);
+    t.is(await gone!.post("from nobody"), 401);
+    t.is(await initiator.post("to nobody", cidOf(gone!)), 404);
 
     initiator.close();
     t.true((await allEnded(others)) < 2000);
@@ -137,12 +150,12 @@ test.serial(
     // Those of the second swarm that were there, as the third of the reversed ones.
     const left = second.peers.filter((_peer, index) => (index + 1) % PROCESSES === 2);
     await allEnded(left);
-    await eventually(() => second.initiator.cids("leave").length === left.length, 5000);
-    t.deepEqual(second.initiator.cids("leave").toSorted(), left.map(cidOf).toSorted());
+    await eventually(() => cids(second.initiator, "leave").length === left.length, 5000);
+    t.deepEqual(cids(second.initiator, "leave").toSorted(), left.map(cidOf).toSorted());
     t.is(await statusOf(`${servers[1]!.url}/${first.id}`), 404);
-    t.is(await second.initiator.signal("to who is left"), 200);
+    t.is(await second.initiator.post("to who is left"), 200);
     const stayed = second.peers.filter((peer) => !left.includes(peer));
-    await eventually(() => stayed.every((peer) => peer.data("signal").length === 1), 5000);
+    await eventually(() => stayed.every((peer) => peer.signals.length === 1), 5000);
     t.is(await statusOf(`${servers[0]!.url}/${second.id}`), 503);
   },
 );
@@ -159,11 +172,11 @@ test.serial("the swarms of a killed process end everywhere within lease and grac
   t.true(ms < NOTICED_WITHIN_MS, `${ms} ms`);
   t.is(await statusOf(`${servers[1]!.url}/${dead.id}`), 404);
   const lost = living.peers.filter((_peer, index) => (index + 1) % PROCESSES === 2);
-  await eventually(() => living.initiator.cids("leave").length >= lost.length, 2000);
-  t.deepEqual(living.initiator.cids("leave").toSorted(), lost.map(cidOf).toSorted());
-  t.is(await living.initiator.signal("to who is left"), 200);
+  await eventually(() => cids(living.initiator, "leave").length >= lost.length, 2000);
+  t.deepEqual(cids(living.initiator, "leave").toSorted(), lost.map(cidOf).toSorted());
+  t.is(await living.initiator.post("to who is left"), 200);
   const stayed = living.peers.filter((peer) => !lost.includes(peer));
-  await eventually(() => stayed.every((peer) => peer.data("signal").length === 1), 5000);
+  await eventually(() => stayed.every((peer) => peer.signals.length === 1), 5000);
   t.is(stayed.length, 4);
 });
 
@@ -182,34 +195,34 @@ test.serial("what a process has missed while it was cut off from Redis it makes 
   way.cut();
   leaver!.close();
   second.initiator.close();
-  const late = await Peer.open(t, others[1]!.url, first.id);
+  const late = await openPeer(t, others[1]!.url, { id: first.id });
   await eventually(async () => (await others[1]!.process.call("count", `signal:${second.id}:initiator`)) === 0, 5000);
   way.heal();
 
-  await eventually(() => first.initiator.cids("leave").length === 1, 20_000);
-  t.deepEqual(first.initiator.cids("leave"), [cidOf(leaver!)]);
-  t.deepEqual(first.initiator.cids("join").slice(3), [cidOf(late)]);
+  await eventually(() => cids(first.initiator, "leave").length === 1, 20_000);
+  t.deepEqual(cids(first.initiator, "leave"), [cidOf(leaver!)]);
+  t.deepEqual(cids(first.initiator, "join").slice(3), [cidOf(late)]);
   await orphan!.ended;
-  t.is(await first.initiator.signal("still here"), 200);
-  await eventually(() => first.peers[1]!.data("signal").length === 1, 5000);
+  t.is(await first.initiator.post("still here"), 200);
+  await eventually(() => first.peers[1]!.signals.length === 1, 5000);
 });
 
 test.serial("1,000 peers of one swarm get each signal once, in order", async (t) => {
   const { servers, url } = await startServers(t);
-  const initiator = await Peer.open(t, url);
-  const { id } = initiator.credentials;
+  const initiator = await openPeer(t, url);
+  const { id } = initiator;
   const peers: Peer[] = [];
-  while (peers.length < 1000) peers.push(...(await Promise.all(numbers(50).map(() => Peer.open(t, url, id)))));
-  await eventually(() => initiator.cids("join").length === peers.length, 10_000);
-  t.deepEqual(initiator.cids("join").toSorted(), peers.map(cidOf).toSorted());
+  while (peers.length < 1000) peers.push(...(await Promise.all(numbers(50).map(() => openPeer(t, url, { id })))));
+  await eventually(() => cids(initiator, "join").length === peers.length, 10_000);
+  t.deepEqual(cids(initiator, "join").toSorted(), peers.map(cidOf).toSorted());
   for (const count of await peersOf(servers)) t.true(count === 333 || count === 334);
 
   const sent = numbers(20);
-  for (const n of sent) t.is(await initiator.signal(n), 200);
+  for (const n of sent) t.is(await initiator.post(n), 200);
 
   const all = [initiator, ...peers];
-  await eventually(() => all.every((peer) => peer.data("signal").length >= sent.length), 20_000);
-  for (const peer of all) t.deepEqual(peer.data("signal"), sent);
+  await eventually(() => all.every((peer) => peer.signals.length >= sent.length), 20_000);
+  for (const peer of all) t.deepEqual(peer.signals, sent);
   initiator.close();
   await allEnded(peers);
 });

@@ -90,11 +90,11 @@ export interface RequestOptions {
   chunked?: boolean;
 }
 
-/** Sends a request and resolves the answer. One that is a stream of events is not read: its client goes away. */
+/** Sends a request, on a connection of its own, and resolves the answer. One that is a stream is not read: its client goes away. */
 export async function send(url: string, options: RequestOptions = {}): Promise<Answer> {
   const { method = "GET", headers = {}, body, chunked = false } = options;
   const length = body !== undefined && !chunked ? { "Content-Length": Buffer.byteLength(body) } : {};
-  const request = httpRequest(url, { method, headers: { ...length, ...headers } });
+  const request = httpRequest(url, { method, headers: { ...length, ...headers }, agent: false });
   // Whoever is refused before everything is sent may find the connection closed while it goes on.
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.on("response", resolve).on("error", reject);
