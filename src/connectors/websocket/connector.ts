@@ -9,7 +9,7 @@ import { GlobalChannelError } from "../../errors.js";
 import type { ClientMessage, Connector, ConnectorHost } from "../../types.js";
 import { servesAlready, tell } from "../host.js";
 import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./options.js";
-import { close, cutOffLater, HEARTBEAT_STEPS, type Session, Sessions } from "./sessions.js";
+import { close, cutOffLater, type Session, Sessions } from "./sessions.js";
 
 export type { WebSocketConnectorOptions };
 
@@ -49,7 +49,6 @@ export class WebSocketConnector implements Connector {
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #server: Server | HttpsServer | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: WebSocketConnectorOptions) {
@@ -101,7 +100,7 @@ export class WebSocketConnector implements Connector {
     const { server, heartbeatMs } = this.#options;
     this.#server = server ?? (await this.#listen());
     this.#server.on("upgrade", this.#upgrade);
-    this.#heartbeat = setInterval(() => this.#sessions.beat(), heartbeatMs / HEARTBEAT_STEPS);
+    this.#sessions.startHeartbeat(heartbeatMs);
   }
 
   async #listen(): Promise<Server> {
@@ -126,7 +125,7 @@ export class WebSocketConnector implements Connector {
 
   async #stop(server: Server | HttpsServer): Promise<void> {
     server.off("upgrade", this.#upgrade);
-    clearInterval(this.#heartbeat);
+    this.#sessions.stopHeartbeat();
     // Not only sessions: also those of whom it is not known yet who they are.
     const gone = Array.from(this.#wss.clients, (ws) => new Promise<unknown>((resolve) => ws.once("close", resolve)));
     for (const ws of this.#wss.clients) close(ws, 1001, "the server stops");

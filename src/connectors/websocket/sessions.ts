@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { diagnostics } from "../../diagnostics.js";
 import type { Awaitable, ClientMessage } from "../../types.js";
+import { Heartbeat } from "../heartbeat.js";
 import { SessionsByUser } from "../sessions-by-user.js";
 import { textFrame, TickWriter } from "./frames.js";
 
@@ -41,9 +42,6 @@ export class Session {
 /** How long a client has to answer a close frame before it is cut off. */
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** A heartbeat is spread over this many steps, so that clients are not all written to at once. */
-export const HEARTBEAT_STEPS = 8;
-
 /** The open sessions, and what is done to all of them. */
 export class Sessions {
   readonly #connector: object;
@@ -51,7 +49,7 @@ export class Sessions {
   readonly #writer = new TickWriter();
   readonly #all = new Set<Session>();
   readonly #users = new SessionsByUser<Session>();
-  #step = 0;
+  readonly #heartbeat = new Heartbeat();
   slowClosed = 0;
   heartbeatClosed = 0;
 
@@ -69,7 +67,7 @@ export class Sessions {
   }
 
   add(uid: string, ws: WebSocket, socket: Duplex): Session {
-    const session = new Session(uid, ws, socket, this.#all.size % HEARTBEAT_STEPS);
+    const session = new Session(uid, ws, socket, this.#heartbeat.nextStep());
     this.#all.add(session);
     this.#users.add(session);
     return session;
@@ -139,13 +137,20 @@ export class Sessions {
     return socket.writableLength > this.#maxBufferedBytes && this.#writer.flush(socket) > this.#maxBufferedBytes;
   }
 
-  /** Pings the sessions of the next step, and cuts off those who have not answered the last time. */
-  beat(): void {
-    this.#step = (this.#step + 1) % HEARTBEAT_STEPS;
+  startHeartbeat(intervalMs: number): void {
+    this.#heartbeat.start(intervalMs, (step) => this.#beat(step));
+  }
+
+  stopHeartbeat(): void {
+    this.#heartbeat.stop();
+  }
+
+  /** Pings the sessions of a step, and cuts off those who have not answered the last time. */
+  #beat(now: number): void {
     for (const session of this.#all) {
       const { ws, step, alive } = session;
       // One that is closing has its own deadline, and the answer of one that is paused would not be read.
-      if (step !== this.#step || ws.readyState !== ws.OPEN || ws.isPaused) continue;
+      if (step !== now || ws.readyState !== ws.OPEN || ws.isPaused) continue;
       if (alive) {
         session.alive = false;
         ws.ping();
