@@ -25,6 +25,9 @@ import { Reaper } from "./reaper.js";
 import { ServiceEmitter } from "./service-emitter.js";
 import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
 
+/** How soon it is tried again to listen for events, in milliseconds. */
+const LISTEN_AGAIN_MS = 1000;
+
 /**
  * What a backend uses: membership, queries, pushes and events.
  *
@@ -51,6 +54,7 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #pushes: PushCalls;
   readonly #calls: Bound;
   readonly #timeoutMs: number;
+  #listenAgain: NodeJS.Timeout | undefined;
   #started = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -83,7 +87,7 @@ export class GlobalChannelService extends ServiceEmitter {
       },
     });
     this.onListener(() => {
-      if (this.#started && !this.#stopping) this.#events.start().catch(report);
+      if (this.#started && !this.#stopping) void this.#listen();
     });
   }
 
@@ -345,6 +349,19 @@ export class GlobalChannelService extends ServiceEmitter {
     this.#started = true;
   }
 
+  /** Listens for whoever has come later. Until that succeeds it is tried again: nobody else would. */
+  async #listen({ isLate = false } = {}): Promise<void> {
+    clearTimeout(this.#listenAgain);
+    try {
+      await this.#events.start();
+      if (isLate) this.tell("gap", { concerns: () => true });
+    } catch (error) {
+      reportError(this, error);
+      clearTimeout(this.#listenAgain);
+      if (!this.#stopping) this.#listenAgain = setTimeout(() => void this.#listen({ isLate: true }), LISTEN_AGAIN_MS);
+    }
+  }
+
   async #stop(force: boolean): Promise<void> {
     const started = await this.#starting?.then(
       () => true,
@@ -352,6 +369,7 @@ export class GlobalChannelService extends ServiceEmitter {
     );
     if (!started) return;
     if (!force) await this.#pushes.settled();
+    clearTimeout(this.#listenAgain);
     await this.#reaper.stop();
     await this.#events.stop();
     await stopParts(this.#cluster, force);
