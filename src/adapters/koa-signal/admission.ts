@@ -4,6 +4,7 @@ import type { GlobalChannelService } from "../../service/service.js";
 import { initiatorOf, initiatorsFrom, peersFrom, peersOf } from "./channels.js";
 import type { KoaContext } from "./context.js";
 import { newCredentials, newId } from "./credentials.js";
+import { noSwarm, stopped, tooMany } from "./refusals.js";
 import type { Swarms } from "./swarms.js";
 
 export interface AdmissionOptions {
@@ -48,7 +49,7 @@ export class Admission {
     const address = this.#options.address(ctx);
     const [exists, peers] = await Promise.all([this.#exists(id), this.#options.service.count(peersFrom(address))]);
     if (!exists) noSwarm(ctx);
-    if (peers >= this.#options.maxPeersPerAddress) this.#tooManyPeers(ctx);
+    this.#checkPeers(ctx, peers + 1);
     await this.#admit(ctx, { id, isInitiator: false, address, status: 200 });
   }
 
@@ -59,8 +60,10 @@ export class Admission {
     const swarm = session && swarms.of(session);
     if (!swarm || (id === undefined ? swarm.initiator !== session : swarm.id !== id)) return false;
     answer(ctx, 200);
-    session.resume(ctx.req, ctx.res);
-    return true;
+    const missed = session.resume(ctx.req, ctx.res);
+    // Some of it may have been joins and leaves.
+    if (missed) swarm.introduce(session);
+    return missed !== undefined;
   }
 
   async #admit(ctx: KoaContext, arrival: Arrival): Promise<void> {
@@ -77,6 +80,7 @@ export class Admission {
       await session.close();
       throw error;
     }
+    if (swarms.isStopped) throw stopped();
     // The swarm has ended, or the client has gone.
     if (session.isClosed) noSwarm(ctx);
     answer(ctx, status);
@@ -92,7 +96,7 @@ export class Admission {
 
   /** Whether the swarm is still there, and the address has no more than it may have, now that the peer counts. */
   async #check(ctx: KoaContext, { id, isInitiator, address }: Arrival, session: SseSession): Promise<void> {
-    const { service, maxSwarmsPerAddress, maxPeersPerAddress } = this.#options;
+    const { service, maxSwarmsPerAddress } = this.#options;
     const [exists, peers, initiators] = await Promise.all([
       isInitiator || this.#exists(id),
       service.count(peersFrom(address)),
@@ -101,12 +105,13 @@ export class Admission {
     if (!exists) noSwarm(ctx);
     // Nobody counts at a process whose lease is lost, and nobody could reach the peer.
     if (peers === 0 && !session.isClosed) ctx.throw(503, "the cluster does not know of this process now");
-    if (peers > maxPeersPerAddress) this.#tooManyPeers(ctx);
-    if (initiators > maxSwarmsPerAddress) ctx.throw(429, `an address may have ${maxSwarmsPerAddress} swarms`);
+    this.#checkPeers(ctx, peers);
+    if (initiators > maxSwarmsPerAddress) tooMany(ctx, "swarms", maxSwarmsPerAddress);
   }
 
-  #tooManyPeers(ctx: KoaContext): never {
-    return ctx.throw(429, `an address may have ${this.#options.maxPeersPerAddress} peers`);
+  #checkPeers(ctx: KoaContext, count: number): void {
+    const { maxPeersPerAddress } = this.#options;
+    if (count > maxPeersPerAddress) tooMany(ctx, "peers", maxPeersPerAddress);
   }
 
   async #exists(id: string): Promise<boolean> {
@@ -118,8 +123,4 @@ export class Admission {
 function answer(ctx: KoaContext, status: number): void {
   ctx.status = status;
   ctx.respond = false;
-}
-
-export function noSwarm(ctx: KoaContext): never {
-  return ctx.throw(404, "there is no such swarm");
 }

@@ -19,19 +19,33 @@ export async function readBody(ctx: KoaContext, maxBytes: number): Promise<Signa
 }
 
 async function parseBody(ctx: KoaContext, maxBytes: number): Promise<unknown> {
-  const body: unknown = await parse(ctx.req, { limit: maxBytes }).catch((error: unknown) =>
-    refuse(ctx, error, maxBytes),
+  const body: unknown = await Promise.race([parse(ctx.req, { limit: maxBytes }), abortOf(ctx)]).catch(
+    (error: unknown) => refuse(ctx, error, maxBytes),
   );
   // It reads text, too.
-  if (typeof body === "string") ctx.throw(415, "the body is neither JSON nor a form");
-  return body;
+  return typeof body === "string" ? unsupported(ctx) : body;
 }
 
+/** Rejects where the client goes away before it has sent all: a decompressor would wait for the rest. */
+function abortOf({ req }: KoaContext): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    req.once("close", () => {
+      if (!req.complete) reject(new Error("the request was aborted"));
+    });
+  });
+}
+
+/** Refuses in words of its own: the parser's errors have the body with them, and the token with that, which is nobody's to report. */
 function refuse(ctx: KoaContext, error: unknown, maxBytes: number): never {
   const { status } = error as { status?: unknown };
   // The rest of it is not read.
   if (status === 413) ctx.throw(413, `the body may have ${maxBytes} bytes`, { headers: { Connection: "close" } });
-  // What a decompressor says.
-  if (status === undefined) ctx.throw(400, "the body is not what Content-Encoding says", { cause: error });
-  throw error;
+  if (status === 415) unsupported(ctx);
+  // Somebody has read it before, and kept it.
+  if (typeof status === "number" && status >= 500) throw error;
+  return ctx.throw(400, "the body is not what its Content-Type and Content-Encoding say");
+}
+
+function unsupported(ctx: KoaContext): never {
+  return ctx.throw(415, "the body is neither JSON nor a form");
 }

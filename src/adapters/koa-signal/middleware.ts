@@ -4,11 +4,12 @@ import { type ErrorCode, isGlobalChannelError } from "../../errors.js";
 import type { Frontend } from "../../frontend/frontend.js";
 import type { GlobalChannelService } from "../../service/service.js";
 import { oneAddress } from "./address.js";
-import { Admission, noSwarm } from "./admission.js";
+import { Admission } from "./admission.js";
 import type { KoaContext } from "./context.js";
 import { isId } from "./credentials.js";
 import { resolveSignalOptions, type SignalOptions } from "./options.js";
 import { Parts } from "./parts.js";
+import { noSwarm } from "./refusals.js";
 import { Signals } from "./signals.js";
 import { Swarms } from "./swarms.js";
 
@@ -105,6 +106,7 @@ export function signal<C extends KoaContext = KoaContext>(options: SignalOptions
     start: () => parts.start(),
     stop: async () => {
       swarms.stop();
+      if (!parts.ownsFrontend) await swarms.endAll();
       await parts.stop();
     },
     service,

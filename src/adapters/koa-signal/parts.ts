@@ -6,6 +6,7 @@ import { memory } from "../../memory.js";
 import { GlobalChannelService } from "../../service/service.js";
 import { checkCluster } from "../../cluster/check-cluster.js";
 import type { ManagerCapabilities } from "../../types.js";
+import { stopped } from "./refusals.js";
 import { refused, type resolveSignalOptions } from "./options.js";
 
 /** What signalling cannot do without: it hears of the ends of memberships, and pushes to single users. */
@@ -55,12 +56,17 @@ export class Parts {
    * @throws `GC_CLOSED` after {@link stop}: what was given may still be started
    */
   async start(): Promise<void> {
-    if (this.#stopping) throw new GlobalChannelError("GC_CLOSED", "signal has been stopped");
+    if (this.#stopping) throw stopped();
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined;
       throw error;
     });
     await this.#starting;
+  }
+
+  /** Whether the frontend is one that was made here, which closes its peers as it stops. */
+  get ownsFrontend(): boolean {
+    return this.#own.includes(this.frontend);
   }
 
   /** Stops what was made, in the opposite order; what fails is thrown when the rest is done. */

@@ -1,9 +1,9 @@
 import type { GlobalChannelService } from "../../service/service.js";
-import { noSwarm } from "./admission.js";
 import { readBody } from "./body.js";
 import { initiatorOf, peersOf } from "./channels.js";
 import type { KoaContext } from "./context.js";
 import { cidOf, isId } from "./credentials.js";
+import { noPeer, noSwarm } from "./refusals.js";
 
 export interface SignalsOptions {
   service: GlobalChannelService;
@@ -51,8 +51,4 @@ export class Signals {
 /** Whether a field of a body says nothing: empty ones of forms do not either. */
 function isMissing(value: unknown): boolean {
   return value === undefined || value === null || value === "";
-}
-
-function noPeer(ctx: KoaContext): never {
-  return ctx.throw(404, "there is no peer with this cid in this swarm");
 }

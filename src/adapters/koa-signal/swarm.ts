@@ -6,8 +6,11 @@ export class Swarm {
   #initiator: SseSession | undefined;
   /** The peers, anywhere, that the initiator knows of. */
   readonly #known = new Set<string>();
-  /** Of whom something is heard while it is read who is there. */
+  /** Of whom something is heard while it is looked who is there. */
   #heardOf: Set<string> | undefined;
+  /** Who, known to the initiator, was not found the last time; where that is elsewhere, whether it was not found itself. */
+  #missing: ReadonlySet<string> = new Set();
+  #isInitiatorMissing = false;
 
   constructor(readonly id: string) {}
 
@@ -34,15 +37,38 @@ export class Swarm {
     if (this.#known.delete(cid)) this.#initiator?.send("leave", { id: this.id, cid });
   }
 
-  /** Tells the initiator what it has missed, as all peers say that there are. */
-  async correct(read: () => Promise<ReadonlySet<string>>): Promise<void> {
-    const heardOf = (this.#heardOf = new Set());
-    const cids = await read().finally(() => (this.#heardOf = undefined));
-    for (const cid of this.#known) if (!cids.has(cid) && !heardOf.has(cid)) this.left(cid);
-    for (const cid of cids) if (!heardOf.has(cid)) this.joined(cid);
+  /** Tells the initiator of all peers that it is to know of. */
+  introduce(session: SseSession): void {
+    if (session !== this.#initiator) return;
+    for (const cid of this.#known) session.send("join", { id: this.id, cid });
   }
 
-  end(): void {
-    for (const session of this.peers) void session.close();
+  /**
+   * Of an initiator that is here: tells it what it has missed, by who is found now. Resolves whether somebody is missing for the first
+   * time: its process may stand still, and be back the next time.
+   */
+  async correct(find: () => Promise<ReadonlySet<string>>): Promise<boolean> {
+    const heardOf = (this.#heardOf = new Set());
+    const found = await find().finally(() => (this.#heardOf = undefined));
+    const missing = new Set([...this.#known].filter((cid) => !found.has(cid) && !heardOf.has(cid)));
+    for (const cid of missing) if (this.#missing.has(cid)) this.left(cid);
+    for (const cid of found) if (!heardOf.has(cid)) this.joined(cid);
+    const isNew = ![...missing].every((cid) => this.#missing.has(cid));
+    this.#missing = missing;
+    return isNew;
+  }
+
+  /** Of an initiator that is elsewhere: ends the swarm where it is not found twice. Resolves whether it is missing for the first time. */
+  confirm(isInitiatorFound: boolean): boolean {
+    const isMissing = !isInitiatorFound;
+    if (isMissing && this.#isInitiatorMissing) void this.end();
+    const isNew = isMissing && !this.#isInitiatorMissing;
+    this.#isInitiatorMissing = isMissing;
+    return isNew;
+  }
+
+  /** Ends the streams of all peers here. Resolves when they are gone. */
+  async end(): Promise<void> {
+    await Promise.all(Array.from(this.peers, (session) => session.close()));
   }
 }

@@ -7,13 +7,19 @@ import { initiatorOf, peersOf, readChannel } from "./channels.js";
 import { Swarm } from "./swarm.js";
 
 /**
- * When it is looked what was missed, in milliseconds: where the store had lost its members, their frontends have written them again by
- * then.
+ * How long after a gap it is looked what was missed, in milliseconds: where the store had lost its members, their frontends have written
+ * them again by then.
  */
-const CHECK_AFTER_MS = 10_000;
+const LOOK_AFTER_MS = 10_000;
 
 /** How many swarms are looked at together. */
 const BATCH = 100;
+
+/** A look at some swarms, at a time of this process. */
+interface Look {
+  concerns: (id: string) => boolean;
+  dueAt: number;
+}
 
 /**
  * The swarms that have peers at this process. What happens to them, at whatever process, it hears as events of their channels: it tells
@@ -23,26 +29,36 @@ export class Swarms {
   readonly #service: GlobalChannelService;
   readonly #swarms = new Map<string, Swarm>();
   readonly #swarmOf = new WeakMap<SseSession, Swarm>();
-  #gaps: EventsGap[] = [];
+  /** What is to be looked at, in the order of its time. */
+  #looks: Look[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isLooking = false;
   #isStopped = false;
 
   constructor(service: GlobalChannelService) {
     this.#service = service;
   }
 
-  /** From now on it hears what happens; what has happened before it is told later. */
+  /** From now on it hears what happens; what has happened before is looked for. */
   start(): void {
     this.#service.on("join", this.#joined).on("leave", this.#left).on("gap", this.#missed);
     this.#missed({ concerns: () => true });
   }
 
-  /** Ends the streams of all peers here, and of those that come. */
+  /** Hears no more. */
   stop(): void {
     this.#isStopped = true;
     this.#service.off("join", this.#joined).off("leave", this.#left).off("gap", this.#missed);
     clearTimeout(this.#timer);
-    for (const swarm of this.#swarms.values()) swarm.end();
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Ends the streams of all peers here. Resolves when they are gone. */
+  async endAll(): Promise<void> {
+    await Promise.all(Array.from(this.#swarms.values(), (swarm) => swarm.end()));
   }
 
   /** A peer's stream is open: until that is closed it belongs to the swarm. */
@@ -52,7 +68,7 @@ export class Swarms {
     swarm.add(session, isInitiator);
     this.#swarmOf.set(session, swarm);
     void session.closed.then(() => this.#closed(swarm, session));
-    if (this.#isStopped) swarm.end();
+    if (this.#isStopped) void swarm.end();
   }
 
   /** The swarm that a stream is of. */
@@ -63,7 +79,7 @@ export class Swarms {
   #closed(swarm: Swarm, session: SseSession): void {
     swarm.peers.delete(session);
     // The others, elsewhere, hear of it.
-    if (swarm.initiator === session) swarm.end();
+    if (swarm.initiator === session) void swarm.end();
     if (swarm.peers.size === 0 && this.#swarms.get(swarm.id) === swarm) this.#swarms.delete(swarm.id);
   }
 
@@ -75,40 +91,62 @@ export class Swarms {
   readonly #left = ({ name, uid }: MembershipEvent): void => {
     const channel = readChannel(name);
     const swarm = channel && this.#swarms.get(channel.id);
-    if (channel?.isInitiators) swarm?.end();
+    if (channel?.isInitiators) void swarm?.end();
     else swarm?.left(uid);
   };
 
-  readonly #missed = (gap: EventsGap): void => {
-    if (this.#isStopped) return;
-    this.#gaps.push(gap);
-    this.#timer ??= setTimeout(() => void this.#check(), CHECK_AFTER_MS).unref();
+  readonly #missed = ({ concerns }: EventsGap): void => {
+    // Its two channels may be at different servers.
+    this.#lookLater((id) => concerns(peersOf(id)) || concerns(initiatorOf(id)));
   };
 
-  /** Looks what was missed. */
-  async #check(): Promise<void> {
-    const gaps = this.#gaps;
-    this.#gaps = [];
+  #lookLater(concerns: Look["concerns"]): void {
+    this.#looks.push({ concerns, dueAt: performance.now() + LOOK_AFTER_MS });
+    this.#arm();
+  }
+
+  /** One look at a time: each knows what the one before has found. */
+  #arm(): void {
+    const [next] = this.#looks;
+    if (!next || this.#timer || this.#isLooking || this.#isStopped) return;
+    this.#timer = setTimeout(() => void this.#look(), Math.max(0, next.dueAt - performance.now())).unref();
+  }
+
+  async #look(): Promise<void> {
+    const now = performance.now();
+    const due = this.#looks.filter(({ dueAt }) => dueAt <= now);
+    this.#looks = this.#looks.filter(({ dueAt }) => dueAt > now);
     this.#timer = undefined;
-    const concerned = [...this.#swarms.values()].filter(({ id }) => gaps.some(({ concerns }) => concerns(peersOf(id))));
+    this.#isLooking = true;
+    const swarms = [...this.#swarms.values()].filter(({ id }) => due.some(({ concerns }) => concerns(id)));
+    const again = new Set<string>();
+    for (const some of chunks(swarms, BATCH)) {
+      await Promise.all(
+        some.map(async (swarm) => {
+          if (await this.#correct(swarm)) again.add(swarm.id);
+        }),
+      );
+    }
+    this.#isLooking = false;
+    if (again.size > 0) this.#lookLater((id) => again.has(id));
+    this.#arm();
+  }
+
+  /** Resolves whether it is to be looked at again. */
+  async #correct(swarm: Swarm): Promise<boolean> {
+    const { id, initiator } = swarm;
     try {
-      for (const some of chunks(concerned, BATCH)) await Promise.all(some.map((swarm) => this.#correct(swarm)));
+      if (initiator) return await swarm.correct(() => this.#findPeers(id));
+      return swarm.confirm((await this.#service.count(initiatorOf(id))) > 0);
     } catch (error) {
-      reportError(this.#service, error);
-      for (const gap of gaps) this.#missed(gap);
+      if (!this.#isStopped) reportError(this.#service, error);
+      return true;
     }
   }
 
-  async #correct(swarm: Swarm): Promise<void> {
-    const { id, initiator } = swarm;
-    if (initiator) {
-      await swarm.correct(async () => {
-        const cids = new Set<string>();
-        for await (const { uid } of this.#service.members(peersOf(id))) cids.add(uid);
-        return cids;
-      });
-    } else if ((await this.#service.count(initiatorOf(id))) === 0) {
-      swarm.end();
-    }
+  async #findPeers(id: string): Promise<Set<string>> {
+    const cids = new Set<string>();
+    for await (const { uid } of this.#service.members(peersOf(id))) cids.add(uid);
+    return cids;
   }
 }

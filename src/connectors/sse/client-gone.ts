@@ -8,21 +8,31 @@ export function isGone(response: AnyResponse): boolean {
   return response.destroyed || response.req.socket.destroyed;
 }
 
-/** Resolves when nobody gets this response any more. */
-export async function whenGone(response: AnyResponse): Promise<void> {
-  if (isGone(response)) return;
-  const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
+/** Calls back once nobody gets this response any more; soon, where that is so already. */
+export function whenGone(response: AnyResponse, gone: () => void): void {
+  if (isGone(response)) {
+    queueMicrotask(gone);
+    return;
+  }
+  response.once("close", gone);
+  if (response.socket) return;
   // One that waits for another response of its connection is told nothing when that closes.
-  await (response.socket ? closed : Promise.race([closed, endOf(response.req.socket)]));
+  const { socket } = response.req;
+  const waiting = waitingFor(socket);
+  waiting.add(gone);
+  response.once("close", () => waiting.delete(gone));
 }
 
-const ends = new WeakMap<Socket, Promise<void>>();
+const waitingOf = new WeakMap<Socket, Set<() => void>>();
 
-/** The same promise each time: however many responses wait for one connection, that has one listener. */
-function endOf(connection: Socket): Promise<void> {
-  const known = ends.get(connection);
+/** Who is called back when this connection closes: however many there are, it has one listener. */
+function waitingFor(connection: Socket): Set<() => void> {
+  const known = waitingOf.get(connection);
   if (known) return known;
-  const end = new Promise<void>((resolve) => connection.once("close", () => resolve()));
-  ends.set(connection, end);
-  return end;
+  const waiting = new Set<() => void>();
+  waitingOf.set(connection, waiting);
+  connection.once("close", () => {
+    for (const gone of waiting) gone();
+  });
+  return waiting;
 }

@@ -2,6 +2,7 @@ import { checkId } from "../../arguments.js";
 import { diagnostics } from "../../diagnostics.js";
 import { GlobalChannelError } from "../../errors.js";
 import type { ClientMessage, Connector, ConnectorHost, DeliveredToAll, Undelivered } from "../../types.js";
+import { Heartbeat } from "../heartbeat.js";
 import { servesAlready, tell } from "../host.js";
 import { SessionsByUser } from "../sessions-by-user.js";
 import { encodeEvent } from "./events.js";
@@ -12,9 +13,10 @@ import {
   checkStatus,
   checkUnanswered,
   type Outcome,
+  Session,
   type SessionOwner,
   type SseMessage,
-  SseSession,
+  type SseSession,
 } from "./session.js";
 
 export type { SseConnectorOptions, SseHistory, SseMessage, SseSession };
@@ -37,9 +39,6 @@ export interface HandleOptions {
   status?: number;
 }
 
-/** A heartbeat is spread over this many steps, so that clients are not all written to at once. */
-const HEARTBEAT_STEPS = 8;
-
 /**
  * Serves clients over Server-Sent Events, on responses of any Node.js HTTP server: a push is an event with the route's name, and the
  * message's JSON as its data. A push is encoded once for all its receivers. Messages *from* clients are the application's own requests.
@@ -52,14 +51,15 @@ const HEARTBEAT_STEPS = 8;
 export class SseConnector implements Connector {
   readonly #options: ReturnType<typeof resolveSseOptions>;
   readonly #owner: SessionOwner;
-  readonly #sessions = new Set<SseSession>();
-  readonly #users = new SessionsByUser<SseSession>();
-  readonly #byHistory = new Map<string, SseSession>();
+  readonly #sessions = new Set<Session>();
+  readonly #users = new SessionsByUser<Session>();
+  readonly #byHistory = new Map<string, Session>();
+  /** The ends of connections whose sessions are closed. */
+  readonly #ending = new Set<Promise<void>>();
+  readonly #heartbeat = new Heartbeat();
   #host: ConnectorHost | undefined;
   #isStopping = false;
   #stopped: Promise<void> | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #step = 0;
   #slowClosed = 0;
 
   /** @throws `GC_INVALID_OPTION` */
@@ -71,7 +71,7 @@ export class SseConnector implements Connector {
       keepMs: history?.ttlMs ?? 0,
       retryMs: () => Math.round(retryMs * (1 + Math.random())),
       slow: (session, bufferedBytes) => this.#tellSlow(session, bufferedBytes),
-      closed: (session) => this.#delete(session),
+      closed: (session, gone) => this.#closed(session, gone),
     };
   }
 
@@ -85,7 +85,7 @@ export class SseConnector implements Connector {
     if (this.#host) throw servesAlready("SseConnector", this.#host, host.sid);
     this.#host = host;
     this.#isStopping = false;
-    this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs / HEARTBEAT_STEPS);
+    this.#heartbeat.start(this.#options.heartbeatMs, (step) => this.#beat(step));
   }
 
   /** Closes all sessions, kept ones too, and takes no more. Resolves when all are gone: clients have one second to take what was sent. */
@@ -104,11 +104,8 @@ export class SseConnector implements Connector {
   handle(request: AnyRequest, response: AnyResponse, uid: string | number, options: HandleOptions = {}): SseSession {
     const status = checkStatus(options.status ?? 200);
     const kept = this.sessionOf(request);
-    if (kept?.uid === checkId("uid", uid)) {
-      kept.resume(request, response, status);
-      return kept;
-    }
-    const session = this.accept(response, uid);
+    if (kept?.uid === checkId("uid", uid) && kept.resume(request, response, status) !== undefined) return kept;
+    const session = this.#accept(response, uid);
     session.begin({ status });
     if (this.#options.history && hasPosition(request)) session.tellGap(null);
     return session;
@@ -116,28 +113,15 @@ export class SseConnector implements Connector {
 
   /**
    * Opens a session and answers nothing yet: what is delivered to it waits for {@link SseSession.begin}. For what has to be done for a user
-   * with a session, such as making it a member, before it is known whether it may have one.
+   * with a session, such as making it a member, before it is known whether it may have one. Clients that come back are not asked about:
+   * see {@link sessionOf}.
    * @throws as {@link handle}
    */
   accept(response: AnyResponse, uid: string | number): SseSession {
-    const user = checkId("uid", uid);
-    const host = this.#host;
-    if (!host || this.#isStopping) {
-      throw new GlobalChannelError("GC_NOT_STARTED", "SseConnector takes clients while its frontend is started");
-    }
-    checkUnanswered(response);
-    const { maxBufferedBytes, history: kept } = this.#options;
-    const history = kept && new History(kept.size, maxBufferedBytes);
-    const step = this.#sessions.size % HEARTBEAT_STEPS;
-    const session = new SseSession(this.#owner, { uid: user, step, history, response });
-    this.#sessions.add(session);
-    this.#users.add(session);
-    if (history) this.#byHistory.set(history.id, session);
-    this.#tell(() => host.opened(user));
-    return session;
+    return this.#accept(response, uid);
   }
 
-  /** The session that this client has had, as its `Last-Event-ID` says, where it is kept here. */
+  /** The session that this client has had, as its `Last-Event-ID` says, where it is kept here: see {@link SseSession.resume}. */
   sessionOf(request: AnyRequest): SseSession | undefined {
     const position = readPosition(request);
     return position && this.#byHistory.get(position.history);
@@ -181,26 +165,47 @@ export class SseConnector implements Connector {
     return absent;
   }
 
+  #accept(response: AnyResponse, uid: string | number): Session {
+    const user = checkId("uid", uid);
+    const host = this.#host;
+    if (!host || this.#isStopping) {
+      throw new GlobalChannelError("GC_NOT_STARTED", "SseConnector takes clients while its frontend is started");
+    }
+    checkUnanswered(response);
+    const { maxBufferedBytes, history: kept } = this.#options;
+    const history = kept && new History(kept.size, maxBufferedBytes);
+    const step = this.#heartbeat.nextStep();
+    const session = new Session(this.#owner, { uid: user, step, history, response });
+    this.#sessions.add(session);
+    this.#users.add(session);
+    if (history) this.#byHistory.set(history.id, session);
+    this.#tell(() => host.opened(user));
+    return session;
+  }
+
   async #stop(): Promise<void> {
-    clearInterval(this.#heartbeat);
+    this.#heartbeat.stop();
     this.#isStopping = true;
-    await Promise.all(Array.from(this.#sessions, (session) => session.close()));
+    for (const session of this.#sessions) void session.close();
+    // Those, too, that were closed before.
+    await Promise.all(this.#ending);
     this.#host = undefined;
   }
 
-  #delete(session: SseSession): void {
+  #closed(session: Session, gone: Promise<void>): void {
+    this.#ending.add(gone);
+    void gone.then(() => this.#ending.delete(gone));
     this.#sessions.delete(session);
     this.#users.delete(session);
     if (session.history) this.#byHistory.delete(session.history.id);
     this.#tell((host) => host.closed(session.uid));
   }
 
-  #beat(): void {
-    this.#step = (this.#step + 1) % HEARTBEAT_STEPS;
-    for (const session of this.#sessions) if (session.step === this.#step) session.beat();
+  #beat(step: number): void {
+    for (const session of this.#sessions) if (session.step === step) session.beat();
   }
 
-  #tellSlow({ uid }: SseSession, bufferedBytes: number): void {
+  #tellSlow({ uid }: Session, bufferedBytes: number): void {
     this.#slowClosed++;
     if (diagnostics.slowClient.hasSubscribers) diagnostics.slowClient.publish({ connector: this, uid, bufferedBytes });
   }
@@ -211,7 +216,7 @@ export class SseConnector implements Connector {
 }
 
 /** Writes to all the sessions of a user. Returns the best that has become of it. */
-function writeToAll(sessions: readonly SseSession[], event: Buffer): Outcome {
+function writeToAll(sessions: readonly Session[], event: Buffer): Outcome {
   let best: Outcome = "failed";
   for (const session of sessions) {
     const outcome = session.write(event);

@@ -21,13 +21,15 @@ export class EventStream {
   readonly closed: Promise<void>;
   readonly #response: ServerResponse;
   readonly #fullness = new Fullness();
+  #setClosed!: () => void;
 
   constructor(response: AnyResponse) {
     // All that is used of it here that of HTTP/2 has, too, if not by its types.
     this.#response = response as ServerResponse;
     // What is written to a client that has just gone away.
     this.#response.on("error", () => {});
-    this.closed = whenGone(response);
+    this.closed = new Promise((resolve) => (this.#setClosed = resolve));
+    whenGone(response, this.#setClosed);
   }
 
   get isGone(): boolean {
@@ -64,5 +66,7 @@ export class EventStream {
 
   cut(): void {
     this.#response.destroy();
+    // One that waits for another response of its connection does not close before that.
+    this.#setClosed();
   }
 }

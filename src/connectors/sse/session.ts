@@ -4,6 +4,46 @@ import { EventStream } from "./event-stream.js";
 import { type History, readPosition } from "./history.js";
 import type { AnyRequest, AnyResponse } from "./http-types.js";
 
+/** An event for one client, its data as JSON. */
+export interface SseMessage {
+  route: string;
+  msg: unknown;
+}
+
+/** One client of an `SseConnector`: with one connection, or, where there is a history, with one after the other. */
+export interface SseSession {
+  readonly uid: string;
+  /** Whether it is closed: its client has gone and cannot come back to it, or {@link close} was called. */
+  readonly isClosed: boolean;
+  /** Whether its connection is lost, and its client may come back. */
+  readonly isKept: boolean;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<void>;
+  /**
+   * Answers the request of a session that was accepted, with `status`, 200 if there is none, and sends `hello`, then what was delivered
+   * since. Does nothing where it is closed: its client has gone meanwhile.
+   * @throws `GC_INVALID_ARGUMENT`, `GC_MESSAGE_NOT_SERIALIZABLE`; nothing is answered then, and it may be called again
+   */
+  begin(options?: { status?: number; hello?: SseMessage }): void;
+  /**
+   * Goes on with another request of its client, as `SseConnector.sessionOf` has found it: answers that, and sends what came after its
+   * `Last-Event-ID`. A connection that was not known to be lost is cut. Returns how many events the client has missed that are not kept,
+   * of which it is told by an event `gap`; undefined where it cannot go on, and nothing is answered: it is closed, or has not begun.
+   * @throws `GC_INVALID_ARGUMENT`
+   */
+  resume(request: AnyRequest, response: AnyResponse, status?: number): number | undefined;
+  /**
+   * Sends a message to this client alone. Returns whether it is written, or kept until the client comes back.
+   * @throws `GC_INVALID_ARGUMENT` the route has more than one line, or is no name; `GC_MESSAGE_NOT_SERIALIZABLE`
+   */
+  send(route: string, msg: unknown): boolean;
+  /**
+   * Closes the session, at once, and its connection when what was written is sent; the client cannot come back to it. A request that is
+   * not answered yet is its owner's to answer. Resolves when the connection is gone: clients have one second to take what was sent.
+   */
+  close(): Promise<void>;
+}
+
 /** What its connector says, and is told. */
 export interface SessionOwner {
   readonly maxBufferedBytes: number;
@@ -12,18 +52,13 @@ export interface SessionOwner {
   /** How long a client is to wait before it connects again, in milliseconds. */
   retryMs(): number;
   /** The client is too slow, and loses its connection. */
-  slow(session: SseSession, bufferedBytes: number): void;
-  closed(session: SseSession): void;
+  slow(session: Session, bufferedBytes: number): void;
+  /** @param gone resolves when its connection is gone, too */
+  closed(session: Session, gone: Promise<void>): void;
 }
 
 /** Of one event: it is written, or will be; it is kept for a client that may come back; the client does not get it. */
 export type Outcome = "written" | "kept" | "failed";
-
-/** An event for one client, its data as JSON. */
-export interface SseMessage {
-  route: string;
-  msg: unknown;
-}
 
 interface SessionOptions {
   uid: string;
@@ -36,12 +71,10 @@ interface SessionOptions {
 /** Tells a client that it has missed events which are not kept: `{"missed": 3}`, or null where nobody knows how many. */
 const GAP_EVENT = "gap";
 
-/** One client: with one connection, or, where there is a history, with one after the other. */
-export class SseSession {
+export class Session implements SseSession {
   readonly uid: string;
   readonly step: number;
   readonly history: History | undefined;
-  /** Resolves when it is closed: its client has gone and cannot come back to it, or {@link close} was called. */
   readonly closed: Promise<void>;
   readonly #owner: SessionOwner;
   /** Its connection, unless that is lost. */
@@ -66,16 +99,10 @@ export class SseSession {
     return this.#isClosed;
   }
 
-  /** Whether its connection is lost, and its client may come back. */
   get isKept(): boolean {
     return !this.#stream && !this.#isClosed;
   }
 
-  /**
-   * Answers the request with `status`, 200 if there is none, and sends `hello`, then what was delivered since the session was accepted.
-   * Does nothing where it is closed: its client has gone meanwhile.
-   * @throws `GC_INVALID_ARGUMENT`, `GC_MESSAGE_NOT_SERIALIZABLE`; nothing is answered then, and it may be called again
-   */
   begin({ status = 200, hello }: { status?: number; hello?: SseMessage } = {}): void {
     checkStatus(status);
     if (!this.#held || this.#isClosed) return;
@@ -92,22 +119,18 @@ export class SseSession {
     for (const event of events) this.#append(event);
   }
 
-  /**
-   * Goes on with another request of its client, as {@link SseConnector.sessionOf} has found it: answers that, and sends what came after
-   * its `Last-Event-ID`. A connection that was not known to be lost is cut.
-   * @throws `GC_INVALID_ARGUMENT`
-   */
-  resume(request: AnyRequest, response: AnyResponse, status = 200): void {
+  resume(request: AnyRequest, response: AnyResponse, status = 200): number | undefined {
     checkStatus(status);
     checkUnanswered(response);
     const position = readPosition(request);
-    if (!this.history || !position || this.#held || this.#isClosed) return;
+    if (!this.history || !position || this.#held || this.#isClosed) return undefined;
     this.#stream?.cut();
     this.#attach(response);
     const { events, missed } = this.history.since(position.number);
     this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs() }));
     if (missed > 0) this.tellGap(missed, position.number + missed);
     for (const event of events) this.#stream?.write(event);
+    return missed;
   }
 
   /** Tells it that it has missed events, and goes on after the one with this number: the gap is told once. */
@@ -116,10 +139,6 @@ export class SseSession {
     this.#stream?.write(this.history ? withId(event, this.history.idOf(number)) : event);
   }
 
-  /**
-   * Sends a message to this client alone. Returns whether it is written, or kept until the client comes back.
-   * @throws `GC_INVALID_ARGUMENT` the route has more than one line, or is no name; `GC_MESSAGE_NOT_SERIALIZABLE`
-   */
   send(route: string, msg: unknown): boolean {
     return this.write(encode({ route, msg })) !== "failed";
   }
@@ -136,21 +155,17 @@ export class SseSession {
     if (!this.#held) this.#stream?.write(COMMENT);
   }
 
-  /**
-   * Closes the session, at once, and its connection when what was written is sent; the client cannot come back to it. A request that is
-   * not answered yet is its owner's to answer. Resolves when the connection is gone.
-   */
   async close(): Promise<void> {
-    if (!this.#isClosed) this.#close();
-    if (!this.#held) await this.#stream?.closed;
-  }
-
-  #close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#expiry);
-    this.#owner.closed(this);
-    this.#setClosed();
-    if (!this.#held) this.#stream?.end();
+    // What was not begun is no stream of ours.
+    const gone = this.#held ? Promise.resolve() : (this.#stream?.closed ?? Promise.resolve());
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      clearTimeout(this.#expiry);
+      this.#owner.closed(this, gone);
+      this.#setClosed();
+      if (!this.#held) this.#stream?.end();
+    }
+    await gone;
   }
 
   #attach(response: AnyResponse): void {
