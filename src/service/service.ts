@@ -54,6 +54,7 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #pushes: PushCalls;
   readonly #calls: Bound;
   readonly #timeoutMs: number;
+  #isListening = false;
   #listenAgain: NodeJS.Timeout | undefined;
   #started = false;
   #starting: Promise<void> | undefined;
@@ -351,14 +352,17 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /** Listens for whoever has come later. Until that succeeds it is tried again: nobody else would. */
   async #listen({ isLate = false } = {}): Promise<void> {
+    if (this.#isListening) return;
+    this.#isListening = true;
     clearTimeout(this.#listenAgain);
     try {
       await this.#events.start();
       if (isLate) this.tell("gap", { concerns: () => true });
     } catch (error) {
       reportError(this, error);
-      clearTimeout(this.#listenAgain);
       if (!this.#stopping) this.#listenAgain = setTimeout(() => void this.#listen({ isLate: true }), LISTEN_AGAIN_MS);
+    } finally {
+      this.#isListening = false;
     }
   }
 

@@ -13,8 +13,8 @@ import type { ClientMessage, ConnectorHost } from "../../src/types.js";
 const PATIENCE_MS = 20_000;
 
 /** Resolves when `condition` holds; rejects if that does not come true in time. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function until(condition: () => boolean, withinMs: number = PATIENCE_MS): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`in vain waited until ${condition.toString()}`);
     await sleep(2);

@@ -174,6 +174,20 @@ test("who has missed more than is kept is told how much", async (t) => {
   );
 });
 
+test("an initiator that has missed more than is kept is told anew who is there", async (t) => {
+  const app = await startApp(t, { sse: { history: { size: 2, ttlMs: 60_000 } } });
+  const [ann, bob, cat] = await openSwarm(t, app.url, 2);
+  await lose(app, ann);
+  const dan = await openPeer(t, app.url, { id: ann.id });
+  for (let i = 0; i < 3; i++) t.is(await cat!.post(i), 200);
+  const back = await Peer.open(t, app.url, { headers: lastEventOf(ann) });
+
+  await until(() => back.messages("join").length === 3);
+  t.is(back.names[0], "gap");
+  const present = new Set(back.messages("join").map((data) => (data as { cid: string }).cid));
+  t.deepEqual(present, new Set([bob!, cat!, dan].map(({ cid }) => cid)));
+});
+
 test("at another process one who comes back is a new peer", async (t) => {
   const options = { cluster: memory(), sse: { history: { ttlMs: 300 } } };
   const [one, two] = [await startApp(t, options), await startApp(t, options)];

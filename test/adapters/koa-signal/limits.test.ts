@@ -89,6 +89,7 @@ for (const [version, koa] of Object.entries(KOA_VERSIONS)) {
 test("at the limit, many at once are let in up to it at the most", async (t) => {
   const app = await startApp(t, { maxPeersPerAddress: 5 });
   const peers = await Promise.all(Array.from({ length: 30 }, () => Peer.open(t, app.url)));
+  // Those that come at the very same moment may all find that there are too many.
   t.true(peers.filter(({ status }) => status === 201).length <= 5);
   t.true(peers.every(({ status }) => status === 201 || status === 429));
   for (const peer of peers) peer.close();
@@ -113,6 +114,14 @@ test("each address has its own limit; behind a proxy it is that of X-Forwarded-F
   const open = await startApp(t, { maxSwarmsPerAddress: 1 });
   await openPeer(t, open.url, { headers: { "X-Forwarded-For": "10.0.0.1" } });
   t.is(await statusFrom(`${open.url}/`, "10.0.0.2"), 429);
+});
+
+test("of an X-Forwarded-For the address counts that the application's own proxy says, not what clients say", async (t) => {
+  const app = await startApp(t, { maxSwarmsPerAddress: 1 }, { proxy: true, maxIpsCount: 1 });
+  await openPeer(t, app.url, { headers: { "X-Forwarded-For": "10.9.9.9, 10.0.0.1" } });
+
+  t.is(await statusFrom(`${app.url}/`, "10.8.8.8, 10.0.0.1"), 429);
+  t.is(await statusFrom(`${app.url}/`, "10.9.9.9, 10.0.0.2"), 201);
 });
 
 test("an X-Forwarded-For that is no address, of any length, counts as one", async (t) => {
@@ -221,6 +230,23 @@ test("swarms whose initiator goes while others join leave nothing", async (t) =>
     await Promise.all(peers.map(({ ended }) => ended));
   }
   for (const app of [one, two]) await untilNothingIsLeft(app, ids);
+});
+
+test("stop() waits for no stream that waits for another response", async (t) => {
+  const slow = async (ctx: Koa.Context, next: Koa.Next): Promise<void> => {
+    if (ctx.path !== "/slow") return next();
+    ctx.respond = false;
+  };
+  const app = await startApp(t, {}, { before: [slow] });
+  const client = new TcpClient(connect(app.port, ADDRESS));
+  t.teardown(() => client.socket.destroy());
+  client.socket.write(`GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await until(() => app.serve.connector.stats.sessions === 1);
+
+  await app.serve.stop();
+
+  t.is(app.serve.connector.stats.sessions, 0);
+  t.false(client.socket.destroyed);
 });
 
 test("streams that wait for another one of their connection go with it", async (t) => {

@@ -32,6 +32,8 @@ export interface AppOptions {
   after?: readonly Koa.Middleware[];
   /** Whether the application believes `X-Forwarded-For`. */
   proxy?: boolean;
+  /** How many addresses of that it believes, from the last one on. @default all */
+  maxIpsCount?: number;
 }
 
 export interface App {
@@ -57,10 +59,11 @@ export async function startApp<C extends KoaContext = KoaContext>(
 export async function serveApp(
   t: ExecutionContext,
   serve: SignalMiddleware,
-  { koa: KoaVersion = Koa, before = [], after = [], proxy = false }: AppOptions = {},
+  { koa: KoaVersion = Koa, before = [], after = [], proxy = false, maxIpsCount = 0 }: AppOptions = {},
 ): Promise<App> {
   const app = new KoaVersion();
   app.proxy = proxy;
+  app.maxIpsCount = maxIpsCount;
   const errors: Error[] = [];
   app.on("error", (error: Error) => errors.push(error));
   for (const middleware of [...before, serve, ...after]) app.use(middleware);
