@@ -11,13 +11,16 @@ import type { KoaContext } from "./context.js";
 
 /** Options of `signal`. All may be left out: swarms are in this process alone then. */
 export interface SignalOptions<C = KoaContext> {
-  /** The largest body of a POST: bytes, or as `"10kb"`. @default "10kb" */
+  /** The largest body of a POST: bytes, or as `"10kb"`. Where a body parser runs before, its own limit counts. @default "10kb" */
   limit?: number | string | undefined;
   /** What the processes share, such as `redis(url)`: then they share all swarms. @default `memory()`: this process only */
   cluster?: ClusterInput | undefined;
   /** One that is there already, which its owner starts and stops. With its `leaveDelayMs` leaves, and ends of swarms, are heard of later. */
   service?: GlobalChannelService | undefined;
-  /** One that is there already, with an `SseConnector`; its owner starts and stops it. Those of all processes have the same `stype`. */
+  /**
+   * One that is there already, with an `SseConnector`; its owner starts and stops it. Those of all processes have the same `stype`. The uids
+   * of peers are their cids: no user may have one of these, and a `broadcast` to that type reaches peers, too.
+   */
   frontend?: Frontend | undefined;
   /** Of the connector that is made where no `frontend` is given. With a `history` peers may come back. */
   sse?: SseConnectorOptions | undefined;
@@ -27,7 +30,10 @@ export interface SignalOptions<C = KoaContext> {
   maxSwarmsPerAddress?: number | undefined;
   /** How many peers, in all swarms, initiators among them. @default 10_000 */
   maxPeersPerAddress?: number | undefined;
-  /** Where a request comes from. @default `ctx.ip`, of IPv6 its network of 64 bits; behind a proxy set `app.proxy = true` */
+  /**
+   * Where a request comes from. Behind proxies set `app.proxy = true`, and `app.maxIpsCount` to how many of your own there are: clients choose
+   * what else is in `X-Forwarded-For`. @default `ctx.ip`, of IPv6 its network of 64 bits
+   */
   address?: ((ctx: C) => string) | undefined;
 }
 
