@@ -59,11 +59,12 @@ export class Admission {
     const session = connector.sessionOf(ctx.req);
     const swarm = session && swarms.of(session);
     if (!swarm || (id === undefined ? swarm.initiator !== session : swarm.id !== id)) return false;
-    answer(ctx, 200);
     const missed = session.resume(ctx.req, ctx.res);
-    // Some of it may have been joins and leaves.
-    if (missed) swarm.introduce(session);
-    return missed !== undefined;
+    if (missed === undefined) return false;
+    answer(ctx, 200);
+    // Some of what it has missed for good may have been joins and leaves.
+    if (missed > 0) swarm.introduce(session);
+    return true;
   }
 
   async #admit(ctx: KoaContext, arrival: Arrival): Promise<void> {

@@ -8,8 +8,9 @@ export class Swarm {
   readonly #known = new Set<string>();
   /** Of whom something is heard while it is looked who is there. */
   #heardOf: Set<string> | undefined;
-  /** Who, known to the initiator, was not found the last time; where that is elsewhere, whether it was not found itself. */
+  /** Who of these was not found the last time. */
   #missing: ReadonlySet<string> = new Set();
+  /** Whether the initiator, elsewhere, was not found the last time. */
   #isInitiatorMissing = false;
 
   constructor(readonly id: string) {}
