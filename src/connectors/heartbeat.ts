@@ -5,7 +5,7 @@ const STEPS = 8;
 export class Heartbeat {
   #timer: NodeJS.Timeout | undefined;
   #step = 0;
-  #sessions = 0;
+  #given = 0;
 
   start(intervalMs: number, beat: (step: number) => void): void {
     this.#timer = setInterval(() => {
@@ -20,6 +20,6 @@ export class Heartbeat {
 
   /** The step of one more session: in turn, so that they stay spread however many have gone. */
   nextStep(): number {
-    return this.#sessions++ % STEPS;
+    return this.#given++ % STEPS;
   }
 }

@@ -55,6 +55,8 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #calls: Bound;
   readonly #timeoutMs: number;
   #isListening = false;
+  /** Whether somebody listens already, in vain. */
+  #hasMissed = false;
   #listenAgain: NodeJS.Timeout | undefined;
   #started = false;
   #starting: Promise<void> | undefined;
@@ -351,16 +353,18 @@ export class GlobalChannelService extends ServiceEmitter {
   }
 
   /** Listens for whoever has come later. Until that succeeds it is tried again: nobody else would. */
-  async #listen({ isLate = false } = {}): Promise<void> {
+  async #listen(): Promise<void> {
     if (this.#isListening) return;
     this.#isListening = true;
     clearTimeout(this.#listenAgain);
     try {
       await this.#events.start();
-      if (isLate) this.tell("gap", { concerns: () => true });
+      if (this.#hasMissed) this.tell("gap", { concerns: () => true });
+      this.#hasMissed = false;
     } catch (error) {
+      this.#hasMissed = true;
       reportError(this, error);
-      if (!this.#stopping) this.#listenAgain = setTimeout(() => void this.#listen({ isLate: true }), LISTEN_AGAIN_MS);
+      if (!this.#stopping) this.#listenAgain = setTimeout(() => void this.#listen(), LISTEN_AGAIN_MS);
     } finally {
       this.#isListening = false;
     }

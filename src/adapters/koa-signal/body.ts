@@ -19,19 +19,22 @@ export async function readBody(ctx: KoaContext, maxBytes: number): Promise<Signa
 }
 
 async function parseBody(ctx: KoaContext, maxBytes: number): Promise<unknown> {
-  const body: unknown = await Promise.race([parse(ctx.req, { limit: maxBytes }), abortOf(ctx)]).catch(
+  // What was aborted first: of that the parser says something else.
+  const body: unknown = await Promise.race([abortOf(ctx), parse(ctx.req, { limit: maxBytes })]).catch(
     (error: unknown) => refuse(ctx, error, maxBytes),
   );
   // It reads text, too.
   return typeof body === "string" ? unsupported(ctx) : body;
 }
 
-/** Rejects where the client goes away before it has sent all: a decompressor would wait for the rest. */
+/** Rejects where the client goes, or has gone, before all is read: a decompressor would wait for the rest. */
 function abortOf({ req }: KoaContext): Promise<never> {
   return new Promise((_resolve, reject) => {
-    req.once("close", () => {
-      if (!req.complete) reject(new Error("the request was aborted"));
-    });
+    const closed = (): void => {
+      if (!req.readableEnded) reject(new Error("the request was aborted"));
+    };
+    if (req.destroyed) closed();
+    else req.once("close", closed);
   });
 }
 
@@ -47,5 +50,5 @@ function refuse(ctx: KoaContext, error: unknown, maxBytes: number): never {
 }
 
 function unsupported(ctx: KoaContext): never {
-  return ctx.throw(415, "the body is neither JSON nor a form");
+  return ctx.throw(415, "the body is neither JSON nor a form, or has a Content-Encoding that is not known");
 }

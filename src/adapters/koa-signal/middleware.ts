@@ -51,7 +51,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
  *   the one with that `cid`: 200
  *
  * Else it answers 406 (`Accept` does not allow `text/event-stream`), 404 (no such swarm, peer or path), 401 (no peer's token), 400 (no
- * data), 413 (too large), 415 (neither JSON nor a form), 429 (an address has too many peers or swarms), 503 (the cluster is out of reach).
+ * data), 413 (too large), 415 (neither JSON nor a form, or an unknown `Content-Encoding`), 429 (an address has too many peers or swarms), 503 (the cluster is out of reach).
  * Middlewares after it run first, and it answers what none of them has.
  *
  * Cost: to open a swarm 2 round trips to the cluster, to join one 3, a signal to all 3, to one 4; besides, each process hears of every join
@@ -59,7 +59,8 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
  *
  * Delivery class of signals: at most once, in the order of the requests of one peer that each wait for the answer to the one before.
  * With `sse: { history }` a peer whose connection is lost, and who comes back to the same process (`Last-Event-ID`), gets what it has
- * missed; first the event `gap`, `{missed}`, where that was more than is kept, and an initiator after it a `join` for each peer.
+ * missed; first the event `gap`, `{missed}`, where that was more than is kept. An initiator is to forget then who was there: it gets a `join`
+ * for each peer that is, maybe twice.
  *
  * @throws `GC_INVALID_OPTION`; `GC_UNSUPPORTED` the manager lacks one of the capabilities `versions`, `presence`, `events`
  */

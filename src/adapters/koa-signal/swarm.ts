@@ -1,5 +1,11 @@
 import type { SseSession } from "../../connectors/sse/connector.js";
 
+/**
+ * For how long somebody must not be found to count as gone, in milliseconds: a process that stands still is back by then, or its peers
+ * are taken out, which is heard.
+ */
+export const GONE_AFTER_MS = 10_000;
+
 /** The peers of a swarm that are connected to this process. */
 export class Swarm {
   readonly peers = new Set<SseSession>();
@@ -8,10 +14,10 @@ export class Swarm {
   readonly #known = new Set<string>();
   /** Of whom something is heard while it is looked who is there. */
   #heardOf: Set<string> | undefined;
-  /** Who of these was not found the last time. */
-  #missing: ReadonlySet<string> = new Set();
-  /** Whether the initiator, elsewhere, was not found the last time. */
-  #isInitiatorMissing = false;
+  /** Since when known peers were not found, by the clock of this process. */
+  #missingSince = new Map<string, number>();
+  /** Since when the initiator, elsewhere, was not found. */
+  #initiatorMissingSince: number | undefined;
 
   constructor(readonly id: string) {}
 
@@ -45,27 +51,34 @@ export class Swarm {
   }
 
   /**
-   * Of an initiator that is here: tells it what it has missed, by who is found now. Resolves whether somebody is missing for the first
-   * time: its process may stand still, and be back the next time.
+   * Of an initiator that is here: tells it what it has missed, by who is found now. Who is missing has left if that is so for
+   * {@link GONE_AFTER_MS}. Resolves whether it is to be looked again.
    */
-  async correct(find: () => Promise<ReadonlySet<string>>): Promise<boolean> {
+  async correctPeers(find: () => Promise<ReadonlySet<string>>): Promise<boolean> {
     const heardOf = (this.#heardOf = new Set());
     const found = await find().finally(() => (this.#heardOf = undefined));
-    const missing = new Set([...this.#known].filter((cid) => !found.has(cid) && !heardOf.has(cid)));
-    for (const cid of missing) if (this.#missing.has(cid)) this.left(cid);
+    const missing = [...this.#known].filter((cid) => !found.has(cid) && !heardOf.has(cid));
+    const now = performance.now();
+    const since = new Map(missing.map((cid) => [cid, this.#missingSince.get(cid) ?? now]));
+    for (const [cid, at] of since) {
+      if (now - at < GONE_AFTER_MS) continue;
+      since.delete(cid);
+      this.left(cid);
+    }
+    this.#missingSince = since;
     for (const cid of found) if (!heardOf.has(cid)) this.joined(cid);
-    const isNew = ![...missing].every((cid) => this.#missing.has(cid));
-    this.#missing = missing;
-    return isNew;
+    return since.size > 0;
   }
 
-  /** Of an initiator that is elsewhere: ends the swarm where it is not found twice. Resolves whether it is missing for the first time. */
-  confirm(isInitiatorFound: boolean): boolean {
-    const isMissing = !isInitiatorFound;
-    if (isMissing && this.#isInitiatorMissing) void this.end();
-    const isNew = isMissing && !this.#isInitiatorMissing;
-    this.#isInitiatorMissing = isMissing;
-    return isNew;
+  /** The same of an initiator that is elsewhere, with which the swarm ends. */
+  correctInitiator(isFound: boolean): boolean {
+    const now = performance.now();
+    const since = isFound ? undefined : (this.#initiatorMissingSince ?? now);
+    this.#initiatorMissingSince = since;
+    if (since === undefined) return false;
+    if (now - since < GONE_AFTER_MS) return true;
+    void this.end();
+    return false;
   }
 
   /** Ends the streams of all peers here. Resolves when they are gone. */

@@ -4,13 +4,13 @@ import { reportError } from "../../diagnostics.js";
 import type { GlobalChannelService } from "../../service/service.js";
 import type { EventsGap, MembershipEvent } from "../../types.js";
 import { initiatorOf, peersOf, readChannel } from "./channels.js";
-import { Swarm } from "./swarm.js";
+import { GONE_AFTER_MS, Swarm } from "./swarm.js";
 
 /**
  * How long after a gap it is looked what was missed, in milliseconds: where the store had lost its members, their frontends have written
- * them again by then.
+ * them again by then. And after a look at which somebody was missing: so long that then it is known who is gone.
  */
-const LOOK_AFTER_MS = 10_000;
+const LOOK_AFTER_MS = GONE_AFTER_MS;
 
 /** How many swarms are looked at together. */
 const BATCH = 100;
@@ -105,7 +105,7 @@ export class Swarms {
     this.#arm();
   }
 
-  /** One look at a time: each knows what the one before has found. */
+  /** One look at a time: what is heard meanwhile is kept for one. */
   #arm(): void {
     const [next] = this.#looks;
     if (!next || this.#timer || this.#isLooking || this.#isStopped) return;
@@ -136,8 +136,8 @@ export class Swarms {
   async #correct(swarm: Swarm): Promise<boolean> {
     const { id, initiator } = swarm;
     try {
-      if (initiator) return await swarm.correct(() => this.#findPeers(id));
-      return swarm.confirm((await this.#service.count(initiatorOf(id))) > 0);
+      if (initiator) return await swarm.correctPeers(() => this.#findPeers(id));
+      return swarm.correctInitiator((await this.#service.count(initiatorOf(id))) > 0);
     } catch (error) {
       if (!this.#isStopped) reportError(this.#service, error);
       return true;

@@ -113,8 +113,8 @@ export class SseConnector implements Connector {
 
   /**
    * Opens a session and answers nothing yet: what is delivered to it waits for {@link SseSession.begin}. For what has to be done for a user
-   * with a session, such as making it a member, before it is known whether it may have one. Clients that come back are not asked about:
-   * see {@link sessionOf}.
+   * with a session, such as making it a member, before it is known whether it may have one. It takes no
+   * notice of `Last-Event-ID`: see {@link sessionOf}.
    * @throws as {@link handle}
    */
   accept(response: AnyResponse, uid: string | number): SseSession {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
 import { createParser } from "eventsource-parser";
 import Koa from "koa";
@@ -42,6 +43,8 @@ export interface App {
   serve: SignalMiddleware;
   /** What the application was told as its `error` event. */
   errors: Error[];
+  /** Resolves how many connections its server has. */
+  connections(): Promise<number>;
 }
 
 /** An application with the middleware, which ends with the test. */
@@ -76,7 +79,8 @@ export async function serveApp(
   });
   await once(http, "listening");
   const { port } = http.address() as AddressInfo;
-  return { url: `http://${ADDRESS}:${port}`, port, serve, errors };
+  const connections = promisify(http.getConnections.bind(http));
+  return { url: `http://${ADDRESS}:${port}`, port, serve, errors, connections };
 }
 
 export interface Answer {
