@@ -23,8 +23,9 @@ export interface ServiceEvents {
    */
   "channel-emptied": [ChannelEvent];
   /**
-   * Events may have been missed: the store was out of reach, and is back, or it was not to be listened to when the first listener came. Who keeps what these events tell reads it again; not at
-   * once, as a store that has lost its members gets them back from their frontends, which takes some seconds.
+   * Events may have been missed: the store was out of reach, and is back, or it was not to be listened to when the first listener came.
+   * Who keeps what these events tell reads it again; not at once, as a store that has lost its members gets them back from their
+   * frontends, which takes some seconds.
    */
   gap: [EventsGap];
 }

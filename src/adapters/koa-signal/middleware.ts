@@ -51,8 +51,8 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
  *   the one with that `cid`: 200
  *
  * Else it answers 406 (`Accept` does not allow `text/event-stream`), 404 (no such swarm, peer or path), 401 (no peer's token), 400 (no
- * data), 413 (too large), 415 (neither JSON nor a form, or an unknown `Content-Encoding`), 429 (an address has too many peers or swarms), 503 (the cluster is out of reach).
- * Middlewares after it run first, and it answers what none of them has.
+ * data), 413 (too large), 415 (neither JSON nor a form, or an unknown `Content-Encoding`), 429 (an address has too many peers or swarms),
+ * 503 (the cluster is out of reach). Middlewares after it run first, and it answers what none of them has.
  *
  * Cost: to open a swarm 2 round trips to the cluster, to join one 3, a signal to all 3, to one 4; besides, each process hears of every join
  * and leave in the cluster.
