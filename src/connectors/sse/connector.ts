@@ -98,8 +98,8 @@ export class SseConnector implements Connector {
    * Makes the response the stream of a user's session, of whom the application knows who it is. With a history, a client that comes back
    * (`Last-Event-ID`) goes on with its session, if that is kept here and the same user's; else it gets an event `gap` first.
    * @param uid a string or a safe integer
-   * @throws `GC_INVALID_ARGUMENT`, `GC_INVALID_OPTION`; `GC_NOT_STARTED` before the frontend has started, and after it has stopped.
-   *   Nothing is answered then
+   * @throws `GC_INVALID_ARGUMENT` the uid or the status is none, or the response is answered already; `GC_NOT_STARTED` before the frontend
+   *   has started, and after it has stopped. Nothing is answered then
    */
   handle(request: AnyRequest, response: AnyResponse, uid: string | number, options: HandleOptions = {}): SseSession {
     const status = checkStatus(options.status ?? 200);
@@ -113,8 +113,8 @@ export class SseConnector implements Connector {
 
   /**
    * Opens a session and answers nothing yet: what is delivered to it waits for {@link SseSession.begin}. For what has to be done for a user
-   * with a session, such as making it a member, before it is known whether it may have one. It takes no
-   * notice of `Last-Event-ID`: see {@link sessionOf}.
+   * with a session, such as making it a member, before it is known whether it may have one. It takes no notice of `Last-Event-ID`: see
+   * {@link sessionOf}.
    * @throws as {@link handle}
    */
   accept(response: AnyResponse, uid: string | number): SseSession {
