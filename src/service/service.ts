@@ -25,9 +25,6 @@ import { Reaper } from "./reaper.js";
 import { ServiceEmitter } from "./service-emitter.js";
 import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
 
-/** How soon it is tried again to listen for events, in milliseconds. */
-const LISTEN_AGAIN_MS = 1000;
-
 /**
  * What a backend uses: membership, queries, pushes and events.
  *
@@ -54,10 +51,6 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #pushes: PushCalls;
   readonly #calls: Bound;
   readonly #timeoutMs: number;
-  #isListening = false;
-  /** Whether somebody listens already, in vain. */
-  #hasMissed = false;
-  #listenAgain: NodeJS.Timeout | undefined;
   #started = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -84,13 +77,11 @@ export class GlobalChannelService extends ServiceEmitter {
       graceMs: resolved.graceMs,
       tell,
       report,
-      gap: ({ concerns = () => true } = {}) => {
-        reportGap(this, "changes");
-        this.tell("gap", { concerns });
-      },
+      gap: () => reportGap(this, "changes"),
+      missed: (gap) => this.tell("gap", gap),
     });
     this.onListener(() => {
-      if (this.#started && !this.#stopping) void this.#listen();
+      if (this.#started && !this.#stopping) void this.#events.startLate();
     });
   }
 
@@ -352,24 +343,6 @@ export class GlobalChannelService extends ServiceEmitter {
     this.#started = true;
   }
 
-  /** Listens for whoever has come later. Until that succeeds it is tried again: nobody else would. */
-  async #listen(): Promise<void> {
-    if (this.#isListening) return;
-    this.#isListening = true;
-    clearTimeout(this.#listenAgain);
-    try {
-      await this.#events.start();
-      if (this.#hasMissed) this.tell("gap", { concerns: () => true });
-      this.#hasMissed = false;
-    } catch (error) {
-      this.#hasMissed = true;
-      reportError(this, error);
-      if (!this.#stopping) this.#listenAgain = setTimeout(() => void this.#listen(), LISTEN_AGAIN_MS);
-    } finally {
-      this.#isListening = false;
-    }
-  }
-
   async #stop(force: boolean): Promise<void> {
     const started = await this.#starting?.then(
       () => true,
@@ -377,7 +350,6 @@ export class GlobalChannelService extends ServiceEmitter {
     );
     if (!started) return;
     if (!force) await this.#pushes.settled();
-    clearTimeout(this.#listenAgain);
     await this.#reaper.stop();
     await this.#events.stop();
     await stopParts(this.#cluster, force);
