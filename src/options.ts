@@ -116,8 +116,11 @@ export const PART_METHODS = {
   transport: ["request", "serve"],
 } as const;
 
-/** What the part of a cluster that keeps tokens must have, where there is one. */
-export const TOKEN_STORE_METHODS = ["put", "take"] as const;
+/** What the parts must have that a cluster may do without, where they are there. */
+export const OPTIONAL_PART_METHODS = {
+  tokens: ["put", "take"],
+  history: ["limitsOf", "append", "settle", "read", "positions", "remove"],
+} as const;
 
 /** The first of these methods that `value` has not. */
 export function missingMethod(value: unknown, methods: readonly string[]): string | undefined {

@@ -8,6 +8,7 @@
  * - session: one client connection of a `uid` at a frontend; a `uid` may have several, at several frontends
  * - route, msg: the name and the body of a pushed message
  * - incarnation: one life of a frontend; a restarted `connector-1` is a new incarnation of the same `sid`
+ * - history: the last messages of a channel, each at an offset in an epoch: a position
  * - member set: the members of one channel at one frontend; every change raises its version
  */
 
@@ -18,5 +19,6 @@ export type * from "./types/channel-manager.js";
 export type * from "./types/server-registry.js";
 export type * from "./types/rpc-transport.js";
 export type * from "./types/connector.js";
+export type * from "./types/channel-history.js";
 export type * from "./types/token-store.js";
 export type * from "./types/cluster.js";

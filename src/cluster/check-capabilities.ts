@@ -3,7 +3,7 @@ import { CallbackChannelManager } from "../managers/callback.js";
 import { CAPABILITY_METHODS } from "../capabilities.js";
 import { GlobalChannelError } from "../errors.js";
 import { suggest } from "../options.js";
-import type { ChannelManager } from "../types.js";
+import type { ChannelManager, ManagerCapabilities } from "../types.js";
 
 /** @throws `GC_INVALID_OPTION` unless what the manager declares is there: each capability, with each of its methods */
 export function checkCapabilities(manager: ChannelManager): void {
@@ -44,4 +44,14 @@ function checkMethods(
 
 function refused(what: string): GlobalChannelError {
   return new GlobalChannelError("GC_INVALID_OPTION", `cluster.manager: ${what}`, { argument: "cluster.manager" });
+}
+
+/** @throws `GC_UNSUPPORTED` the manager does not declare what the method needs */
+export function requireCapability(
+  manager: ChannelManager,
+  capability: keyof ManagerCapabilities,
+  method: string,
+): void {
+  if (manager.capabilities?.[capability]) return;
+  throw new GlobalChannelError("GC_UNSUPPORTED", `${method} needs a channel manager with the capability ${capability}`);
 }

@@ -1,5 +1,6 @@
 import { GlobalChannelError } from "../errors.js";
 import type {
+  Awaitable,
   ChannelManager,
   Connector,
   DeliveredToAll,
@@ -82,7 +83,7 @@ export class Delivery {
     const uids = push.except?.length ? without(receivers, push.except) : receivers;
     // The set may change while an asynchronous connector works.
     const { size } = uids;
-    const undelivered = connector.deliver(uids, push);
+    const undelivered = this.#handOver(uids, push);
     if (Array.isArray(undelivered)) {
       const reply = replyTo(size, undelivered);
       if (reply.failed.length > 0) this.#repair(this.#versionsOf(push.target), reply.failed);
@@ -95,6 +96,25 @@ export class Delivery {
       if (reply.failed.length > 0) this.#repair(versions, reply.failed);
       return reply;
     });
+  }
+
+  /**
+   * Each user is told where the message is in the histories of its own channels alone: those of a push to several are sorted by which of
+   * them they are in.
+   */
+  #handOver(uids: ReadonlySet<string>, push: Push): Awaitable<Undelivered> {
+    const { connector, mirror } = this.#options;
+    const { positions = [] } = push;
+    if (positions.length <= 1 || !mirror) return connector.deliver(uids, push);
+    const groups = new Map<string, Set<string>>();
+    for (const uid of uids) {
+      const own = positions.map(({ name }) => (mirror.has(name, uid) ? "+" : "-")).join("");
+      groups.set(own, (groups.get(own) ?? new Set()).add(uid));
+    }
+    const parts = Array.from(groups, ([own, members]) =>
+      connector.deliver(members, { ...push, positions: positions.filter((_position, index) => own[index] === "+") }),
+    );
+    return parts.length === 1 ? parts[0]! : uniteUndelivered(parts);
   }
 
   #disconnect(uids: ReadonlySet<string>, { close }: Disconnect): Reply {
@@ -146,6 +166,11 @@ function replyTo(size: number, undelivered: Undelivered): UsersReply {
 
 function replyToAll(delivered: number | DeliveredToAll): UsersReply {
   return { failed: [], ...(typeof delivered === "number" ? { delivered } : delivered) };
+}
+
+async function uniteUndelivered(parts: readonly Awaitable<Undelivered>[]): Promise<Undelivered> {
+  const all = (await Promise.all(parts)).map((part) => ("failed" in part ? part : { failed: part, unknown: [] }));
+  return { failed: all.flatMap(({ failed }) => failed), unknown: all.flatMap(({ unknown = [] }) => unknown) };
 }
 
 function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {

@@ -23,6 +23,7 @@ import type {
 import { checkConnector } from "./check-connector.js";
 import { Delivery } from "./delivery.js";
 import { Fence } from "./fence.js";
+import { FrontendHistory } from "./frontend-history.js";
 import { FrontendDiagnostics } from "./frontend-diagnostics.js";
 import { Lease } from "./lease.js";
 import { Mirror, type MirrorSource } from "./mirror.js";
@@ -82,6 +83,7 @@ export class Frontend {
   readonly #mirror: Mirror | undefined;
   readonly #residents: Residents;
   readonly #delivery: Delivery;
+  readonly #history: FrontendHistory | undefined;
   readonly #inbox: Bound;
   readonly #diagnostics: FrontendDiagnostics;
   readonly #lease: Lease;
@@ -158,6 +160,12 @@ export class Frontend {
       fence: this.#fence,
       report,
     });
+    const { history } = cluster;
+    // Without a mirror nobody would say when a user joins.
+    if (history && this.#mirror) {
+      const delivered = (): Promise<void> => this.#delivery.idle();
+      this.#history = new FrontendHistory({ cluster, history, sid, stype, delivered });
+    }
   }
 
   /**
@@ -313,6 +321,7 @@ export class Frontend {
       closed: (uid) => this.#residents.closed(uid),
       message: (uid, route, msg) => this.#handOver(uid, route, msg),
       ...(mirror && { channelsOf: (uid: string) => mirror.channelsOf(uid) }),
+      history: this.#history,
       error: (error) => reportError(this, error),
     };
   }

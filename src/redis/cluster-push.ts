@@ -5,7 +5,7 @@ import type { RedisConnection } from "./connection.js";
 import { type Keys, unescape } from "./keys.js";
 import { byPartition } from "./layout.js";
 import { LiveFrontends } from "./live-frontends.js";
-import type { EncodedPush, SendPushes } from "./push-batches.js";
+import { type SendPushes, textOf } from "./push-batches.js";
 import { NONE, type Place } from "./sent-push.js";
 
 /**
@@ -26,11 +26,11 @@ export class ClusterPush {
   }
 
   /** What was called for before, to a channel of the same partitions, is sent before. */
-  send(...[stype, names, encode]: Parameters<SendPushes>): Promise<Place[]> {
+  send(...[stype, names, enter]: Parameters<SendPushes>): ReturnType<SendPushes> {
     const partitions = [...byPartition(this.#connection.layout, names, (name) => name).keys()];
     return this.#turnstile.pass(partitions, this.#read(stype, names), ({ bySid, live }) => {
-      const pushes = encode();
-      return live.flatMap((sid): Place[] => {
+      const pushes = enter().map((entered) => ({ channels: entered.channels, text: textOf(entered) }));
+      const places = live.flatMap((sid): Place[] => {
         const entries = bySid.get(sid)!;
         const texts = textsFor(entries, pushes);
         // All of them have been waiting for too long.
@@ -40,6 +40,7 @@ export class ClusterPush {
         receivers.catch(() => {});
         return [{ sid, entries, receivers }];
       });
+      return { places };
     });
   }
 
@@ -72,6 +73,9 @@ function entriesBySid(sets: readonly Record<string, string>[]): Map<string, stri
 }
 
 /** The pushes to channels that have members there. */
-function textsFor(entries: readonly string[], pushes: readonly EncodedPush[]): string[] {
+function textsFor(
+  entries: readonly string[],
+  pushes: readonly { channels: readonly number[]; text: string }[],
+): string[] {
   return pushes.filter(({ channels }) => channels.some((channel) => entries[channel] !== NONE)).map(({ text }) => text);
 }

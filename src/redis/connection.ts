@@ -18,7 +18,7 @@ import type { Subscriptions } from "./subscriptions.js";
 import { Turns } from "./turns.js";
 import { UnderWay } from "./under-way.js";
 
-export interface RedisClusterOptions {
+export interface RedisConnectionOptions {
   /** What every key and pub/sub channel begins with: letters, digits and `_ . : @ / -`. @default "gc" */
   prefix?: string;
 }
@@ -83,7 +83,7 @@ export class RedisConnection {
   #users = 0;
   #opening: Promise<void> | undefined;
 
-  constructor(source: RedisSource, options: RedisClusterOptions = {}) {
+  constructor(source: RedisSource, options: RedisConnectionOptions = {}) {
     const { prefix } = resolveOptions("redis", options, { prefix: checkPrefix });
     this.#source = checkSource(source);
     this.#clusterSource = clusterSourceOf(this.#source);

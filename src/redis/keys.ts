@@ -58,6 +58,21 @@ export class Keys {
     return `${this.#prefix}:{${escape(name)}${UNTOLD_MARK}`;
   }
 
+  /** hash: of a channel's history its epoch `e`, its newest offset `o`, and `r`, the run of the server that has begun the epoch. */
+  history(name: string): string {
+    return `${this.#prefix}:{${escape(name)}}:h`;
+  }
+
+  /** stream: the messages of a channel's history; the id of each is `<offset>-0`. */
+  messages(name: string): string {
+    return `${this.#prefix}:{${escape(name)}}:x`;
+  }
+
+  /** string: what is known of a push to the channel with this idempotency key: a line of positions, and its outcome. */
+  pushed(name: string, idempotencyKey: string): string {
+    return `${this.#prefix}:{${escape(name)}}:i:${escape(idempotencyKey)}`;
+  }
+
   /** set: names of the channels with members at `sid`: what to clean up when it dies. */
   channelsAt(sid: string): string {
     return this.channelsAtPrefix + escape(sid);
@@ -131,7 +146,7 @@ export const UNTOLD_MARK = "}:d:";
 export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|tok|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:([sg]$|[md]:)|srv:|on:|u:|tok:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:([sghx]$|[mdi]:)|srv:|on:|u:|tok:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

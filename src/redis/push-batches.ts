@@ -2,7 +2,7 @@ import { Bound } from "../bound.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
 import { encodeFusedPush, withoutAnswer } from "../transports/redis/wire.js";
-import type { ChannelPush, SentPush } from "../types.js";
+import type { Appended, ChannelPush, SentPush } from "../types.js";
 import type { SendQueue } from "./send-queue.js";
 import { type Place, sentPush, withCounts } from "./sent-push.js";
 
@@ -23,17 +23,30 @@ const MAX_ENTRIES = 1000;
 const MAX_WAITING_LENGTH = 128 * 1024 * 1024;
 const OVERHEAD = 500;
 
-/** A push as frontends get it, and which of the names of its batch are its channels, as indices. */
-export interface EncodedPush {
-  readonly text: string;
+/** A push that is sent now: the id of its request, and which of the names of its batch are its channels, as indices. */
+export interface EnteredPush {
+  readonly push: ChannelPush;
+  readonly id: number;
   readonly channels: readonly number[];
+}
+
+/** As frontends get it. */
+export function textOf({ id, channels, push }: EnteredPush): string {
+  return encodeFusedPush(id, channels, push);
+}
+
+/** Where pushes have gone. */
+interface SentBatch {
+  places: Place[];
+  /** Of those with a record, in the order in which they were entered, what became of that. */
+  appended?: readonly Appended[];
 }
 
 /**
  * Sends pushes to the live frontends of a type that have members of these channels, one message to each.
- * @param encode gives the pushes, once, when they are sent at once
+ * @param enter gives the pushes, once, when they are sent at once
  */
-export type SendPushes = (stype: string, names: readonly string[], encode: () => EncodedPush[]) => Promise<Place[]>;
+export type SendPushes = (stype: string, names: readonly string[], enter: () => EnteredPush[]) => Promise<SentBatch>;
 
 /** A push that is to be sent. */
 interface QueuedPush {
@@ -125,22 +138,28 @@ export class PushBatches {
     const channelsOf = new Map(
       waitingPushes.map((queued) => [queued, queued.push.names.map((name) => indexOf(indices, name))]),
     );
-    const encode = (): EncodedPush[] =>
+    const entered: QueuedPush[] = [];
+    const enter = (): EnteredPush[] =>
       // What has waited too long has failed: nothing of it is sent.
       [...channelsOf]
         .filter(([{ exchange }]) => !exchange.isOver)
-        .map(([{ push, exchange }, channels]) => {
+        .map(([queued, channels]) => {
+          entered.push(queued);
+          const { push, exchange } = queued;
           const id = transport.enter(exchange);
-          return { text: encodeFusedPush(push.ack ? id : withoutAnswer(id), channels, push), channels };
+          return { push, id: push.ack ? id : withoutAnswer(id), channels };
         });
     let places: Place[] = [];
     try {
       if (waitingPushes.length === 0) return;
-      places = await send(batch.stype, [...indices.keys()], encode);
+      const sent = await send(batch.stype, [...indices.keys()], enter);
+      places = sent.places;
       this.#frontends = Math.max(1, places.length, this.#frontends - 1);
       const counted = places.map(withCounts);
-      for (const [{ push, exchange, resolve }, channels] of channelsOf) {
-        resolve(sentPush(counted, channels, push, exchange, transport));
+      const appended = new Map(entered.map((queued, n) => [queued, sent.appended?.[n]]));
+      for (const [queued, channels] of channelsOf) {
+        const { push, exchange, resolve } = queued;
+        resolve(sentPush(counted, channels, push, exchange, transport, appended.get(queued)));
       }
     } catch (error) {
       for (const { exchange, reject } of waitingPushes) {

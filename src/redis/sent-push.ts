@@ -2,7 +2,7 @@ import { unreachable } from "../errors.js";
 import type { Exchange } from "../transports/redis/exchange.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
 import { versionOf } from "../transports/redis/wire.js";
-import type { ChannelPush, FrontendRequest, PushedFrontend, ReplyListener, SentPush } from "../types.js";
+import type { Appended, ChannelPush, FrontendRequest, PushedFrontend, ReplyListener, SentPush } from "../types.js";
 
 /** The entry of a frontend without members. */
 export const NONE = "-";
@@ -40,8 +40,10 @@ export function sentPush(
   push: ChannelPush,
   exchange: Exchange,
   transport: RedisTransport,
+  appended?: Appended,
 ): SentPush {
-  const places = all.filter(({ entries }) => channels.some((channel) => entries[channel] !== NONE));
+  const isDone = appended?.repeated !== undefined;
+  const places = isDone ? [] : all.filter(({ entries }) => channels.some((channel) => entries[channel] !== NONE));
   const isAnswered = push.ack && places.length > 0;
   if (!isAnswered) exchange.cancel();
   const tell = (listener: ReplyListener, sid: string, receivers: number): void => {
@@ -55,11 +57,13 @@ export function sentPush(
     else listener.failed(sid, error);
   };
   return {
+    appended,
     parts: places.map(({ sid, counts }): PushedFrontend => ({ sid, count: sumOf(counts, channels) })),
     listen: (listener) => {
       if (isAnswered) {
         const asked = new Set(places.map(({ sid }) => sid));
-        exchange.expect(asked, listener, (sid) => requestTo(sid, places, channels, push));
+        const kept = appended ? { ...push, positions: appended.positions } : push;
+        exchange.expect(asked, listener, (sid) => requestTo(sid, places, channels, kept));
       }
       for (const { sid, receivers } of places) {
         if (typeof receivers === "number") tell(listener, sid, receivers);
@@ -82,12 +86,28 @@ function requestTo(
   at: string,
   places: readonly Place[],
   channels: readonly number[],
-  { names, route, body, except }: ChannelPush,
+  { names, route, body, except, positions, id }: ChannelPush,
 ): FrontendRequest {
   const { entries } = places.find(({ sid }) => sid === at)!;
   const there = names
     .map((name, index) => ({ name, entry: entries[channels[index]!]! }))
     .filter(({ entry }) => entry !== NONE);
   const target = { channels: there.map(({ name, entry }) => ({ name, version: versionOf(entry) })) };
-  return { type: "push", target, route, body, ...(except.length > 0 && { except }) };
+  return {
+    type: "push",
+    target,
+    route,
+    body,
+    ...(except.length > 0 && { except }),
+    positions: positionsOf(there, positions),
+    id,
+  };
+}
+
+/** Those of the channels that have members at a frontend. */
+function positionsOf(
+  there: readonly { name: string }[],
+  positions: ChannelPush["positions"],
+): ChannelPush["positions"] {
+  return positions?.filter((position) => there.some(({ name }) => name === position.name));
 }

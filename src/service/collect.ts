@@ -1,6 +1,7 @@
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
 import type { FrontendReplies, PushedFrontend, ReplyListener, SentPush } from "../types.js";
 import type { Deadline } from "./deadline.js";
+import { repeatedReport } from "./push-outcome.js";
 import { addFrontend, type PushReport } from "./push-report.js";
 
 /** One frontend's part, and whom it is for where the push named its users. */
@@ -69,6 +70,12 @@ class Collector implements ReplyListener {
   }
 
   #listen(sent: SentPush<Part>): void {
+    const { appended } = sent;
+    if (appended?.repeated !== undefined) {
+      this.#resolve(repeatedReport(appended));
+      return;
+    }
+    if (appended && appended.positions.length > 0) this.#report.positions = appended.positions;
     this.#parts = sent.parts;
     this.#waiting = sent.parts.length;
     if (this.#waiting === 0) {

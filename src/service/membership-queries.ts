@@ -1,5 +1,6 @@
-import { invalid } from "../arguments.js";
+import { checkInteger, checkName, invalid } from "../arguments.js";
 import { isUnavailable } from "../errors.js";
+import { optional, resolveOptions } from "../options.js";
 import type { Cluster, FrontendId, FrontendInfo, Member, Membership } from "../types.js";
 
 /** A page of members. */
@@ -7,6 +8,16 @@ export interface MemberPage {
   members: Member[];
   /** Asks for the next page; undefined: this was the last one. */
   cursor: string | undefined;
+}
+
+/** Of `service.listMembers`. */
+export interface PageOptions {
+  /** Only members at frontends of this type. @default of any */
+  stype?: string;
+  /** How many members, about: 1 to 10,000. @default 100 */
+  limit?: number;
+  /** Of the page before. @default the first page */
+  cursor?: string;
 }
 
 /** Answers questions about members, never counting those of frontends that are not alive. */
@@ -55,10 +66,17 @@ export class MembershipQueries {
   }
 
   /** The page after `cursor`. Frontends are paged one after the other, in the order of their sids. */
-  async page(
-    name: string,
-    { stype, limit, cursor: from }: { stype: string | undefined; limit: number; cursor: Cursor | undefined },
-  ): Promise<MemberPage> {
+  async page(channel: string, options: PageOptions): Promise<MemberPage> {
+    const {
+      stype,
+      limit,
+      cursor: from,
+    } = resolveOptions("listMembers", options, {
+      stype: optional(checkName),
+      limit: (option, value = 100) => checkInteger(option, value, { min: 1, max: 10_000 }),
+      cursor: optional(checkCursor),
+    });
+    const name = checkName("name", channel);
     const frontends = await this.#frontends(stype);
     const sids = frontends.map(({ sid }) => sid).toSorted();
     // The frontend of the cursor may have gone since: then its members have too, and the next one is next.
@@ -157,7 +175,7 @@ interface Cursor {
 const MAX_CURSOR_LENGTH = 16_384;
 
 /** Reads a cursor. It comes back from callers, who may have got it from a client, so that it is checked like any argument. */
-export function checkCursor(argument: string, cursor: unknown): Cursor {
+function checkCursor(argument: string, cursor: unknown): Cursor {
   if (typeof cursor === "string" && cursor.length <= MAX_CURSOR_LENGTH) {
     try {
       const [sid, position] = JSON.parse(cursor) as [unknown, unknown];

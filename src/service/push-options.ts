@@ -1,5 +1,7 @@
-import { checkId, checkList } from "../arguments.js";
-import { aBoolean, milliseconds } from "../options.js";
+import { checkId, checkList, checkName } from "../arguments.js";
+import { checkLimits } from "../histories/limits.js";
+import { aBoolean, milliseconds, optional } from "../options.js";
+import type { HistoryLimits } from "../types.js";
 
 export interface PushOptions {
   /** Uids that get nothing. @default none */
@@ -11,6 +13,18 @@ export interface PushOptions {
    * was sent to are *unknown* and not named. @default true
    */
   ack?: boolean;
+  /**
+   * How much of each of the channels is kept, this message with it; `false`: it is not kept. Of pushes to channels alone.
+   * @default as the cluster's option `history` says for each
+   */
+  history?: HistoryLimits | false;
+  /**
+   * Within 5 minutes only the first push of all with this key, and with the same `stype` and channels (or of all to users, of all to
+   * everyone), is done; the others give its report again, with `repeated`. For calls that are made again because it is not known what
+   * has become of the first. A push that nobody has got, and that is not kept, counts as none.
+   * @default every push is done
+   */
+  idempotencyKey?: string;
 }
 
 /** How the options of a push are checked. */
@@ -19,5 +33,7 @@ export function pushOptions(timeoutMs: number) {
     except: (option: string, value: unknown = []) => checkList(option, value, checkId),
     timeoutMs: milliseconds(timeoutMs),
     ack: aBoolean(true),
+    history: optional((option, value) => (value === false ? value : checkLimits(option, value))),
+    idempotencyKey: optional(checkName),
   };
 }

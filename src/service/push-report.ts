@@ -1,4 +1,5 @@
 import { GlobalChannelError } from "../errors.js";
+import type { ChannelPosition } from "../types.js";
 
 /** What became of a push at one frontend. */
 export interface FrontendReport {
@@ -40,6 +41,12 @@ export interface PushReport {
   unlisted: number;
   /** One entry for each frontend that the push went to. */
   frontends: FrontendReport[];
+  /** Where it is in the histories of its channels, of those that keep it. */
+  positions?: readonly ChannelPosition[];
+  /** This is the report of an earlier push with the same `idempotencyKey`: this time nothing was sent. */
+  repeated?: true;
+  /** What has become of that one is not known yet, or never will be, as its service is gone: there are no counts. */
+  isUnsettled?: true;
 }
 
 export function emptyReport(): PushReport {

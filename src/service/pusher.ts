@@ -1,10 +1,9 @@
 import { timedOut } from "../errors.js";
 import type {
+  Appended,
   ChannelPush,
   Cluster,
   DisconnectOptions,
-  FrontendId,
-  FrontendInfo,
   FrontendReplies,
   FrontendRequest,
   FusedPush,
@@ -17,6 +16,7 @@ import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
 import { MemberReader, type MemberCopies } from "./member-reader.js";
 import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
+import { locate, ofType, unite, without } from "./push-targets.js";
 import { SharedReads } from "../shared-reads.js";
 import { Turnstile } from "../turnstile.js";
 
@@ -36,6 +36,15 @@ interface PromisedPart extends Part {
   /** An answer that comes all the same: a transport without `send` cannot do without. */
   late?: Promise<FrontendReplies["push"]> | undefined;
 }
+
+/** How a push with a record is kept: `before` it is sent, for which there is the `result` then. */
+interface Keeping {
+  before: Promise<void> | undefined;
+  /** To be asked when it is to be sent; undefined: there is no record. */
+  result: () => Appended | undefined;
+}
+
+const NOT_KEPT: Keeping = { before: undefined, result: () => undefined };
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
 
@@ -59,7 +68,7 @@ export class Pusher {
   readonly #track: (late: Promise<unknown>) => void;
   readonly #members: MemberReader;
   readonly #sets: SharedReads<MemberSetInfo[]>;
-  /** Who missed pushes that a frontend failed, by {@link listKey}: it mostly fails all that it was sent at the same time. */
+  /** Who missed pushes that a frontend failed, by sid and channels: it mostly fails all that it was sent at the same time. */
   readonly #lists: SharedReads<readonly string[]>;
   /** Reads of different pushes may take different times; what they send keeps the order of the calls. */
   readonly #turnstile = new Turnstile();
@@ -90,9 +99,9 @@ export class Pusher {
 
   /** Pushes to users, at every frontend of the type where they have sessions. */
   toUsers(uids: readonly string[], push: PushMessage): Promise<PushReport> {
-    return this.#toSessionsOf(without(uids, push.except), push, (sid, there, deadline) =>
-      this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline),
-    );
+    const send = (sid: string, there: readonly string[], deadline: Deadline): PromisedPart =>
+      this.#send(sid, { uids: there }, there, { ...push, except: [] }, deadline);
+    return this.#toSessionsOf(without(uids, push.except), push, send, this.#keep([], push));
   }
 
   /** Closes the sessions of users at every frontend of the type. */
@@ -109,29 +118,39 @@ export class Pusher {
     uids: readonly string[],
     call: Pick<PushMessage, "stype" | "timeoutMs" | "ack">,
     send: (sid: string, uids: readonly string[], deadline: Deadline) => PromisedPart,
+    keeping = NOT_KEPT,
   ): Promise<PushReport> {
     const deadline = new Deadline(call.timeoutMs);
     const { manager, registry } = this.#cluster;
-    const reads = Promise.all([registry.list(), manager.getSessions?.(uids) ?? []]);
+    const reads = Promise.all([registry.list(), manager.getSessions?.(uids) ?? [], keeping.before]);
     let absent: string[] = [];
-    const parts = await this.#inTurn([USERS], deadline, reads, ([live, sessions]) => {
+    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, ([live, sessions]) => {
+      const result = keeping.result();
+      if (result?.repeated !== undefined) return { parts: [], appended: result };
       const places = locate(uids, sessions, ofType(live, call.stype));
       absent = places.absent;
-      return [...places.bySid].map(([sid, there]) => send(sid, there, deadline));
+      return { parts: [...places.bySid].map(([sid, there]) => send(sid, there, deadline)), appended: result };
     });
-    return collect(sentBy(parts, call), deadline, absentUsers(absent), (part) => Promise.resolve(part.uids ?? []));
+    return collect(sentBy(parts, call, appended), deadline, absentUsers(absent), (part) =>
+      Promise.resolve(part.uids ?? []),
+    );
   }
 
   /** Pushes to everyone who has a session at a frontend of the type. */
   async toEveryone(push: PushMessage): Promise<PushReport> {
     const deadline = new Deadline(push.timeoutMs);
     const { manager, registry } = this.#cluster;
-    const parts = await this.#inTurn([USERS], deadline, Promise.resolve(registry.list()), (live) =>
-      ofType(live, push.stype).map((frontend) => ({
+    const keeping = this.#keep([], push);
+    const reads = Promise.all([registry.list(), keeping.before]);
+    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, ([live]) => {
+      const result = keeping.result();
+      const there = result?.repeated === undefined ? ofType(live, push.stype) : [];
+      const sent = there.map((frontend) => ({
         ...this.#send(frontend.sid, { everyone: true }, undefined, push, deadline),
         isCounted: frontend.incarnation !== "",
-      })),
-    );
+      }));
+      return { parts: sent, appended: result };
+    });
     if (manager.capabilities?.presence) {
       // Only of use where a frontend does not answer, so that a failure to count fails nothing else.
       const counting = (async () => manager.countUsers?.(parts.map(({ sid }) => sid)))();
@@ -139,17 +158,31 @@ export class Pusher {
       // A frontend without an incarnation does not tell who is there.
       for (const [index, part] of parts.entries()) part.count = part.isCounted ? counts?.[index] : undefined;
     }
-    return collect(sentBy(parts, push), deadline, emptyReport(), () => undefined);
+    return collect(sentBy(parts, push, appended), deadline, emptyReport(), () => undefined);
   }
 
   /** Sends each frontend with members its request: all in one step where the cluster has one for that, else in two. */
   #sendToChannels(push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
-    const { manager, transport, fusedPush } = this.#cluster;
+    const { manager, transport, fusedPush, history } = this.#cluster;
     if (push.names.length === 0) return Promise.resolve(sentBy([], push));
-    if (fusedPush && push.names.length <= fusedPush.maxNames) return this.#sendFused(fusedPush, push, deadline);
+    const canFuse = fusedPush !== undefined && push.names.length <= fusedPush.maxNames;
+    if (canFuse && (!push.record || fusedPush.history === history)) return this.#sendFused(fusedPush, push, deadline);
+    const keeping = this.#keep(push.names, push);
+    if (canFuse) return this.#sendKept(fusedPush, push, keeping, deadline);
     const canNameVersions = manager.capabilities?.versions && !transport.limits?.uidsOnly;
-    const parts = canNameVersions ? this.#sendVersions(push, deadline) : this.#sendUids(push, deadline);
-    return parts.then((sent) => sentBy(sent, push));
+    return canNameVersions ? this.#sendVersions(push, keeping, deadline) : this.#sendUids(push, keeping, deadline);
+  }
+
+  /** Keeps a push with a record. */
+  #keep(names: readonly string[], { record, stype, route, body, except, id }: PushMessage): Keeping {
+    const { history } = this.#cluster;
+    if (!record || !history) return NOT_KEPT;
+    const append = { entry: { stype, route, body, except, names, id }, ...record };
+    // In the moment in which it is sent: so nobody finds it in the history to whom it is still to be sent.
+    if (history.appendsAtOnce) return { before: undefined, result: () => history.append(append) as Appended };
+    let appended: Appended | undefined;
+    const before = (async () => void (appended = await history.append(append)))();
+    return { before, result: () => appended };
   }
 
   /** In one step: at once, unless a push that takes two would be overtaken. */
@@ -164,13 +197,34 @@ export class Pusher {
     return turn.then(({ sending }) => sending!);
   }
 
+  /** In one step, after what is to be kept of it. */
+  async #sendKept(
+    fusedPush: FusedPush,
+    { record: _done, ...push }: ChannelPush,
+    keeping: Keeping,
+    deadline: Deadline,
+  ): Promise<SentPush<Part>> {
+    const turn = this.#inTurn(push.names, deadline, Promise.resolve(keeping.before), () => {
+      const { positions, repeated } = keeping.result()!;
+      if (repeated !== undefined) return { sending: sentBy([], push) };
+      const timeoutMs = deadline.msLeft();
+      return { sending: timeoutMs > 0 ? fusedPush.push({ ...push, timeoutMs, positions }) : undefined };
+    });
+    // Where it was too late, that is what the turn has failed with.
+    const { sending } = await turn;
+    return { ...(await sending!), appended: keeping.result() };
+  }
+
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
-  #sendVersions(push: ChannelPush, deadline: Deadline): Promise<PromisedPart[]> {
+  async #sendVersions(push: ChannelPush, keeping: Keeping, deadline: Deadline): Promise<SentPush<Part>> {
     const reads = Promise.all([
       this.#cluster.registry.list(),
       Promise.all(push.names.map((name) => this.#sets.read(name))),
+      keeping.before,
     ]);
     return this.#inTurn(push.names, deadline, reads, ([live, sets]) => {
+      const appended = keeping.result();
+      if (appended?.repeated !== undefined) return sentBy([], push, appended);
       const targets = new Map(
         ofType(live, push.stype).map(({ sid }) => [
           sid,
@@ -184,23 +238,26 @@ export class Pusher {
           if (target) target.count += count;
         }
       });
-      return [...targets]
+      const parts = [...targets]
         .filter(([, { channels }]) => channels.length > 0)
-        .map(([sid, { channels, count }]) => ({
-          ...this.#send(sid, { channels }, undefined, push, deadline),
-          count,
-        }));
+        .map(([sid, { channels, count }]) => {
+          const positions = appended?.positions.filter((kept) => channels.some(({ name }) => name === kept.name));
+          return { ...this.#send(sid, { channels }, undefined, { ...push, positions }, deadline), count };
+        });
+      return sentBy(parts, push, appended);
     });
   }
 
   /** Tells each frontend the uids of its members: the way where it cannot know them itself. */
-  #sendUids(push: ChannelPush, deadline: Deadline): Promise<PromisedPart[]> {
+  async #sendUids(push: ChannelPush, keeping: Keeping, deadline: Deadline): Promise<SentPush<Part>> {
     const reads = (async () => {
       const sids = ofType(await this.#cluster.registry.list(), push.stype).map(({ sid }) => sid);
       if (sids.length === 0) return { sids, channels: [] };
       return { sids, channels: await Promise.all(push.names.map((name) => this.#members.read(name, sids))) };
     })();
-    return this.#inTurn(push.names, deadline, reads, ({ sids, channels }) => {
+    return this.#inTurn(push.names, deadline, Promise.all([reads, keeping.before]), ([{ sids, channels }]) => {
+      const appended = keeping.result();
+      if (appended?.repeated !== undefined) return sentBy([], push, appended);
       const parts: PromisedPart[] = [];
       for (const sid of sids) {
         const uids = unite(channels, sid, push.except);
@@ -209,7 +266,7 @@ export class Pusher {
         this.#repairAfter(part, push.names, channels);
         parts.push(part);
       }
-      return parts;
+      return sentBy(parts, push, appended);
     });
   }
 
@@ -246,10 +303,11 @@ export class Pusher {
     sid: string,
     target: PushTarget,
     uids: readonly string[] | undefined,
-    { route, body, except, ack }: PushMessage,
+    { route, body, except, ack, positions, id }: PushMessage,
     deadline: Deadline,
   ): PromisedPart {
-    const request = { type: "push", target, route, body, ...(except.length > 0 && { except }) } as const;
+    const kept = positions?.length ? { positions, id } : undefined;
+    const request = { type: "push", target, route, body, ...(except.length > 0 && { except }), ...kept } as const;
     const sent = ack ? { reply: this.#request(sid, request, deadline) } : this.#sendOff(sid, request, deadline);
     return promised({ sid, count: uids?.length, ...sent, ...(uids && { uids }) });
   }
@@ -280,7 +338,7 @@ export class Pusher {
   }
 
   async #listMembers(names: readonly string[], sid: string, except: readonly string[]): Promise<readonly string[]> {
-    const uids = await this.#lists.read(listKey(sid, names));
+    const uids = await this.#lists.read(JSON.stringify([sid, ...names]));
     return except.length === 0 ? uids : without(uids, except);
   }
 
@@ -297,14 +355,14 @@ function promised(part: PromisedPart): PromisedPart {
   return part;
 }
 
-/** The key of the members of channels at a frontend, each once. */
-function listKey(sid: string, names: readonly string[]): string {
-  return JSON.stringify([sid, ...names]);
-}
-
-function sentBy(parts: readonly PromisedPart[], { ack }: Pick<PushMessage, "ack">): SentPush<Part> {
+function sentBy(
+  parts: readonly PromisedPart[],
+  { ack }: Pick<PushMessage, "ack">,
+  appended?: Appended,
+): SentPush<Part> {
   return {
     parts,
+    appended,
     listen(listener) {
       for (const { sid, reply } of parts) {
         reply.then(
@@ -315,42 +373,4 @@ function sentBy(parts: readonly PromisedPart[], { ack }: Pick<PushMessage, "ack"
       }
     },
   };
-}
-
-/** The members at a frontend of any of these channels, each once, without some. */
-function unite(channels: readonly MemberCopies[], sid: string, except: readonly string[]): readonly string[] {
-  if (channels.length === 1 && except.length === 0) return channels[0]?.get(sid)?.uids ?? [];
-  return without(new Set(channels.flatMap((copies) => copies.get(sid)?.uids ?? [])), except);
-}
-
-/** Users, without some. */
-function without(uids: Iterable<string>, except: readonly string[]): string[] {
-  const left = new Set(uids);
-  for (const uid of except) left.delete(uid);
-  return [...left];
-}
-
-/** Groups users by the frontends where they have sessions. */
-function locate(
-  uids: readonly string[],
-  sessions: readonly FrontendId[][],
-  frontends: readonly FrontendInfo[],
-): { bySid: Map<string, string[]>; absent: string[] } {
-  const incarnations = new Map(frontends.map(({ sid, incarnation }) => [sid, incarnation]));
-  const bySid = new Map<string, string[]>();
-  const absent: string[] = [];
-  uids.forEach((uid, index) => {
-    const places = (sessions[index] ?? []).filter(({ sid, incarnation }) => incarnations.get(sid) === incarnation);
-    if (places.length === 0) absent.push(uid);
-    for (const { sid } of places) {
-      const there = bySid.get(sid);
-      if (there) there.push(uid);
-      else bySid.set(sid, [uid]);
-    }
-  });
-  return { bySid, absent };
-}
-
-function ofType(frontends: readonly FrontendInfo[], stype: string): FrontendInfo[] {
-  return frontends.filter((frontend) => frontend.stype === stype);
 }

@@ -1,11 +1,10 @@
-import { checkList, checkName, checkInteger, checkId } from "../arguments.js";
-import { Bound } from "../bound.js";
+import { checkList, checkName, checkId } from "../arguments.js";
 import { addMany, leaveMany } from "../bulk.js";
+import { requireCapability } from "../cluster/check-capabilities.js";
 import { startParts, stopParts } from "../cluster/parts.js";
 import { reportError, reportGap } from "../diagnostics.js";
-import { GlobalChannelError } from "../errors.js";
-import { aBoolean, milliseconds, optional, resolveOptions } from "../options.js";
-import type { Cluster, ClusterInput, ManagerCapabilities, Member } from "../types.js";
+import { aBoolean, milliseconds, resolveOptions } from "../options.js";
+import type { Cluster, ClusterInput, HistoryPosition, ManagerCapabilities, Member } from "../types.js";
 import { withCallback, type Callback } from "./callback.js";
 import { MembershipEvents } from "./membership-events.js";
 import {
@@ -16,13 +15,16 @@ import {
   type Sid,
   type Uid,
 } from "./membership-input.js";
-import { checkCursor, MembershipQueries, type MemberPage } from "./membership-queries.js";
+import { MembershipQueries, type MemberPage, type PageOptions } from "./membership-queries.js";
+import { HistoryQueries, type HistoryOptions, type HistoryResult } from "./history-queries.js";
 import { PushCalls } from "./push-calls.js";
 import { Pusher } from "./pusher.js";
 import type { PushOptions } from "./push-options.js";
+import { PushRecords } from "./push-records.js";
 import type { PushReport } from "./push-report.js";
 import { Reaper } from "./reaper.js";
 import { ServiceEmitter } from "./service-emitter.js";
+import { closed, ServiceCalls } from "./service-calls.js";
 import { resolveServiceOptions, type GlobalChannelServiceOptions } from "./service-options.js";
 
 /**
@@ -49,9 +51,10 @@ export class GlobalChannelService extends ServiceEmitter {
   readonly #reaper: Reaper;
   readonly #events: MembershipEvents;
   readonly #pushes: PushCalls;
-  readonly #calls: Bound;
+  readonly #records: PushRecords;
+  readonly #history: HistoryQueries;
+  readonly #calls: ServiceCalls;
   readonly #timeoutMs: number;
-  #started = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -63,11 +66,13 @@ export class GlobalChannelService extends ServiceEmitter {
     const { cluster, reapIntervalMs, autoLeave, leaveDelayMs } = resolved;
     this.#cluster = cluster;
     this.#timeoutMs = resolved.timeoutMs;
-    const limit = resolved.maxPendingCalls;
-    this.#calls = new Bound({ source: this, queue: "calls", limit, what: "calls under way (maxPendingCalls)" });
-    this.#pushes = new PushCalls({ service: this, ...resolved, run: (call) => this.#run(call) });
+    this.#calls = new ServiceCalls(this, resolved.maxPendingCalls);
+    this.#pushes = new PushCalls({ service: this, ...resolved, run: (call) => this.#calls.run(call) });
     const report = (error: unknown): void => reportError(this, error);
-    this.#pusher = new Pusher({ cluster, autoLeave, report, track: (late) => this.#pushes.track(late) });
+    const track = (late: Promise<unknown>): void => this.#pushes.track(late);
+    this.#pusher = new Pusher({ cluster, autoLeave, report, track });
+    this.#records = new PushRecords({ history: cluster.history, report, track });
+    this.#history = new HistoryQueries(cluster.history);
     this.#queries = new MembershipQueries(cluster, resolved.timeoutMs);
     this.#reaper = new Reaper({ cluster, graceMs: resolved.graceMs, intervalMs: reapIntervalMs, report, source: this });
     const tell = this.tell.bind(this);
@@ -81,7 +86,7 @@ export class GlobalChannelService extends ServiceEmitter {
       missed: (gap) => this.tell("gap", gap),
     });
     this.onListener(() => {
-      if (this.#started && !this.#stopping) void this.#events.startLate();
+      if (this.#calls.isOpen) void this.#events.startLate();
     });
   }
 
@@ -105,6 +110,7 @@ export class GlobalChannelService extends ServiceEmitter {
    */
   stop(force: boolean | Callback<void> = false, callback?: Callback<void>): Promise<void> {
     if (typeof force === "function") return this.stop(false, force);
+    this.#calls.close();
     this.#stopping ??= this.#stop(force);
     return withCallback(this.#stopping, callback);
   }
@@ -115,7 +121,7 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /** Makes `uid` at `sid` a member of the channel. Resolves false if it was one already. 1 round trip. */
   add(name: string, uid: Uid, sid: Sid, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#call(callback, () => {
+    return this.#calls.call(callback, () => {
       const member = checkMembership({ name, uid, sid });
       return this.#cluster.manager.add(member.name, member.uid, member.sid);
     });
@@ -123,7 +129,7 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /** Takes `uid` at `sid` out of the channel. Resolves false if it was not a member. 1 round trip. */
   leave(name: string, uid: Uid, sid: Sid, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#call(callback, () => {
+    return this.#calls.call(callback, () => {
       const member = checkMembership({ name, uid, sid });
       return this.#cluster.manager.leave(member.name, member.uid, member.sid);
     });
@@ -136,13 +142,13 @@ export class GlobalChannelService extends ServiceEmitter {
    */
   addMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
     const add = (): Promise<number> => addMany(this.#cluster.manager, checkMemberships(memberships), "join");
-    return this.#call(callback, add, sizeOf(memberships));
+    return this.#calls.call(callback, add, sizeOf(memberships));
   }
 
   /** Takes many members out, of any channels. Resolves how many were members. Cost and atomicity as {@link addMany}. */
   leaveMany(memberships: readonly MembershipInput[], callback?: Callback<number>): Promise<number> {
     const leave = (): Promise<number> => leaveMany(this.#cluster.manager, checkMemberships(memberships), "leave");
-    return this.#call(callback, leave, sizeOf(memberships));
+    return this.#calls.call(callback, leave, sizeOf(memberships));
   }
 
   /**
@@ -151,7 +157,7 @@ export class GlobalChannelService extends ServiceEmitter {
    * O(members at `sid`).
    */
   leaveAll(uid: Uid, sid: Sid, callback?: Callback<number>): Promise<number> {
-    return this.#call(callback, async () => {
+    return this.#calls.call(callback, async () => {
       const user = checkId("uid", uid);
       const place = checkId("sid", sid);
       if (!this.#hasUserIndex) this.#require("versions", "leaveAll");
@@ -159,19 +165,28 @@ export class GlobalChannelService extends ServiceEmitter {
     });
   }
 
-  /** Takes all members out, also those at frontends that are down. Resolves how many there were. 2 round trips or more. */
+  /**
+   * Takes all members out, also those at frontends that are down, and forgets the channel's history. Resolves how many there were.
+   * 3 round trips or more.
+   */
   destroyChannel(name: string, callback?: Callback<number>): Promise<number> {
-    return this.#call(callback, () => this.#cluster.manager.destroyChannel(checkName("name", name)));
+    return this.#calls.call(callback, async () => {
+      const count = await this.#cluster.manager.destroyChannel(checkName("name", name));
+      await this.#history.remove(name);
+      return count;
+    });
   }
 
   /** The uids of the members at `sid`, each once, in no order. 1 round trip. */
   getMembersBySid(name: string, sid: Sid, callback?: Callback<string[]>): Promise<string[]> {
-    return this.#call(callback, () => this.#queries.membersBySid(checkName("name", name), checkId("sid", sid)));
+    return this.#calls.call(callback, () => this.#queries.membersBySid(checkName("name", name), checkId("sid", sid)));
   }
 
   /** The uids of the members at frontends of this type, each once, in no order. 2 round trips, O(members). */
   getMembersByChannelName(stype: string, name: string, callback?: Callback<string[]>): Promise<string[]> {
-    return this.#call(callback, () => this.#queries.membersByType(checkName("stype", stype), checkName("name", name)));
+    return this.#calls.call(callback, () =>
+      this.#queries.membersByType(checkName("stype", stype), checkName("name", name)),
+    );
   }
 
   /**
@@ -179,7 +194,7 @@ export class GlobalChannelService extends ServiceEmitter {
    * `userIndex`; else 3, and it needs `presence` and `versions`. Without `presence` every live frontend counts.
    */
   getChannels(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
-    return this.#call(callback, () => {
+    return this.#calls.call(callback, () => {
       const user = checkId("uid", uid);
       if (!this.#hasUserIndex) {
         this.#require("versions", "getChannels");
@@ -191,7 +206,7 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /** The sids of the frontends where a user has a session, in no order. 1 round trip. Needs the capability `presence`. */
   getSids(uid: Uid, callback?: Callback<string[]>): Promise<string[]> {
-    return this.#call(callback, () => {
+    return this.#calls.call(callback, () => {
       const user = checkId("uid", uid);
       this.#require("presence", "getSids");
       return this.#queries.sids(user);
@@ -200,7 +215,7 @@ export class GlobalChannelService extends ServiceEmitter {
 
   /** Whether a user is a member, at any frontend. 1 round trip. */
   isMember(name: string, uid: Uid, callback?: Callback<boolean>): Promise<boolean> {
-    return this.#call(callback, () => this.#queries.isMember(checkName("name", name), checkId("uid", uid)));
+    return this.#calls.call(callback, () => this.#queries.isMember(checkName("name", name), checkId("uid", uid)));
   }
 
   /**
@@ -209,7 +224,7 @@ export class GlobalChannelService extends ServiceEmitter {
    */
   count(name: string, stype?: string | Callback<number>, callback?: Callback<number>): Promise<number> {
     if (typeof stype === "function") return this.count(name, undefined, stype);
-    return this.#call(callback, () =>
+    return this.#calls.call(callback, () =>
       this.#queries.count(checkName("name", name), stype === undefined ? undefined : checkName("stype", stype)),
     );
   }
@@ -221,18 +236,11 @@ export class GlobalChannelService extends ServiceEmitter {
    */
   listMembers(
     name: string,
-    options: { stype?: string; limit?: number; cursor?: string } | Callback<MemberPage> = {},
+    options: PageOptions | Callback<MemberPage> = {},
     callback?: Callback<MemberPage>,
   ): Promise<MemberPage> {
     if (typeof options === "function") return this.listMembers(name, {}, options);
-    return this.#call(callback, () => {
-      const page = resolveOptions("listMembers", options, {
-        stype: optional(checkName),
-        limit: (option, value = 100) => checkInteger(option, value, { min: 1, max: 10_000 }),
-        cursor: optional(checkCursor),
-      });
-      return this.#queries.page(checkName("name", name), page);
-    });
+    return this.#calls.call(callback, () => this.#queries.page(checkName("name", name), options));
   }
 
   /** Every member, page by page. See {@link listMembers}. */
@@ -266,8 +274,10 @@ export class GlobalChannelService extends ServiceEmitter {
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
     return this.#pushes.call({ stype, route, msg, name, options, callback }, (push) => {
-      const names = Array.isArray(name) ? checkList("name", name, checkName) : [checkName("name", name)];
-      return this.#pusher.toChannels([...new Set(names)], push);
+      const names = [...new Set(Array.isArray(name) ? checkList("name", name, checkName) : [checkName("name", name)])];
+      return this.#records.send("channels", names, push, (recorded) =>
+        this.#pusher.toChannels(names, { ...push, ...recorded }),
+      );
     });
   }
 
@@ -286,7 +296,7 @@ export class GlobalChannelService extends ServiceEmitter {
     return this.#pushes.call({ stype, route, msg, uids, options, callback }, (push) => {
       const users = checkList("uids", uids, checkId);
       this.#require("presence", "pushToUsers");
-      return this.#pusher.toUsers(users, push);
+      return this.#records.send("users", [], push, (recorded) => this.#pusher.toUsers(users, { ...push, ...recorded }));
     });
   }
 
@@ -301,7 +311,9 @@ export class GlobalChannelService extends ServiceEmitter {
     options?: PushOptions | Callback<string[]> | null,
     callback?: Callback<string[]>,
   ): Promise<PushReport> {
-    return this.#pushes.call({ stype, route, msg, options, callback }, (push) => this.#pusher.toEveryone(push));
+    return this.#pushes.call({ stype, route, msg, options, callback }, (push) =>
+      this.#records.send("everyone", [], push, (recorded) => this.#pusher.toEveryone({ ...push, ...recorded })),
+    );
   }
 
   /**
@@ -319,7 +331,7 @@ export class GlobalChannelService extends ServiceEmitter {
     callback?: Callback<PushReport>,
   ): Promise<PushReport> {
     if (typeof options === "function") return this.disconnectUsers(stype, uids, {}, options);
-    return this.#call(callback, () => {
+    return this.#calls.call(callback, () => {
       const type = checkName("stype", stype);
       const users = checkList("uids", uids, checkId);
       const call = resolveOptions("disconnectUsers", options, {
@@ -331,6 +343,28 @@ export class GlobalChannelService extends ServiceEmitter {
     });
   }
 
+  /**
+   * What was pushed to a channel lately, as far as its history is kept: in turn, the oldest first. 1 round trip for each 500 messages,
+   * or 1 MB of them.
+   * @throws `GC_UNSUPPORTED` the cluster has no history
+   */
+  history(
+    name: string,
+    options: HistoryOptions | Callback<HistoryResult> = {},
+    callback?: Callback<HistoryResult>,
+  ): Promise<HistoryResult> {
+    if (typeof options === "function") return this.history(name, {}, options);
+    return this.#calls.call(callback, () => this.#history.list(name, options));
+  }
+
+  /**
+   * What was pushed to a channel after a position, all of it, as a client misses it that had that position last; or a `gap`, and no
+   * messages, where some of them are not kept. Cost and errors as {@link history}.
+   */
+  recover(name: string, position: HistoryPosition, callback?: Callback<HistoryResult>): Promise<HistoryResult> {
+    return this.#calls.call(callback, () => this.#history.recover(name, position));
+  }
+
   async #start(): Promise<void> {
     await startParts(this.#cluster);
     try {
@@ -340,7 +374,7 @@ export class GlobalChannelService extends ServiceEmitter {
       throw error;
     }
     this.#reaper.start();
-    this.#started = true;
+    this.#calls.open();
   }
 
   async #stop(force: boolean): Promise<void> {
@@ -355,40 +389,11 @@ export class GlobalChannelService extends ServiceEmitter {
     await stopParts(this.#cluster, force);
   }
 
-  /** Runs one call: refused unless started and there is room, its errors as rejections, its result for the callback too. */
-  #call<T>(callback: Callback<T> | undefined, run: () => T | Promise<T>, size = 1): Promise<T> {
-    return withCallback(this.#run(run, size), callback);
-  }
-
-  /**
-   * Not an async function: that would make each call wait for one more promise that follows the one of `run`.
-   * @param size how much of `maxPendingCalls` it takes: pushes have a bound of their own
-   */
-  #run<T>(run: () => T | Promise<T>, size = 0): Promise<T> {
-    try {
-      if (this.#stopping) throw closed();
-      if (!this.#started) throw new GlobalChannelError("GC_NOT_STARTED", "call start() and wait for it first");
-      return Promise.resolve(size === 0 ? run() : this.#calls.run(run, size));
-    } catch (error) {
-      // What was thrown, whatever it is: an async function would reject with the same.
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors
-      return Promise.reject(error);
-    }
-  }
-
   get #hasUserIndex(): boolean {
     return this.#cluster.manager.capabilities?.userIndex === true;
   }
 
   #require(capability: keyof ManagerCapabilities, method: string): void {
-    if (this.#cluster.manager.capabilities?.[capability]) return;
-    throw new GlobalChannelError(
-      "GC_UNSUPPORTED",
-      `${method} needs a channel manager with the capability ${capability}`,
-    );
+    requireCapability(this.#cluster.manager, capability, method);
   }
-}
-
-function closed(): GlobalChannelError {
-  return new GlobalChannelError("GC_CLOSED", "this service has been stopped");
 }

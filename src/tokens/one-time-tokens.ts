@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { checkInteger, describe, encodeJson, invalid } from "../arguments.js";
 import { partError, wrongResult } from "../cluster/part-error.js";
 import { invalidToken } from "../errors.js";
-import { missingMethod, resolveOptions, TOKEN_STORE_METHODS } from "../options.js";
+import { missingMethod, OPTIONAL_PART_METHODS, resolveOptions } from "../options.js";
 import type { TokenStore } from "../types.js";
 
 export interface OneTimeTokensOptions {
@@ -100,7 +100,7 @@ function notTheRecord(found: string): Error {
 const STORE = "token store";
 
 function aTokenStore(option: string, value: unknown): TokenStore {
-  const missing = missingMethod(value, TOKEN_STORE_METHODS);
+  const missing = missingMethod(value, OPTIONAL_PART_METHODS.tokens);
   if (missing) throw invalid(option, value, `a token store, as memory().tokens is; it has no method ${missing}`);
   return value as TokenStore;
 }

@@ -17,6 +17,7 @@ export class InProcessTransport implements RpcTransport {
 
   /** What is sent is handed over at once. */
   fence(): void {}
+  settled(): void {}
 
   async send(sid: string, request: FrontendRequest): Promise<void> {
     const handler = this.#handlers.get(sid);

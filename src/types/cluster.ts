@@ -1,4 +1,5 @@
 import type { CallbackManager, ChannelManager } from "./channel-manager.js";
+import type { Appended, ChannelHistory, HistoryLimits } from "./channel-history.js";
 import type { ClientMessage } from "./connector.js";
 import type { FrontendReplies, RpcTransport } from "./rpc-transport.js";
 import type { ServerRegistry } from "./server-registry.js";
@@ -12,6 +13,14 @@ export interface ChannelPush extends ClientMessage {
   timeoutMs: number;
   /** Whether the frontends are to answer. */
   ack: boolean;
+  /** What is to be kept of it, and whether it was done already. @default nothing */
+  record?: PushRecord | undefined;
+}
+
+/** What the history is asked for a push: see `HistoryAppend`. */
+export interface PushRecord {
+  limits: readonly (HistoryLimits | undefined)[];
+  idempotencyKey?: string | undefined;
 }
 
 /** One frontend's part in a push. */
@@ -36,6 +45,8 @@ export interface SentPush<P extends PushedFrontend = PushedFrontend> {
   parts: readonly P[];
   /** Tells the listener what becomes of it, of what is known already at once. Called once, unless it went nowhere. */
   listen(listener: ReplyListener): void;
+  /** Of a push with a record. */
+  appended?: Appended | undefined;
 }
 
 /**
@@ -44,6 +55,8 @@ export interface SentPush<P extends PushedFrontend = PushedFrontend> {
  */
 export interface FusedPush {
   readonly parts: Pick<Cluster, "manager" | "registry" | "transport">;
+  /** The history to which it appends in the same step; a push with a record is not to be given without. */
+  readonly history?: ChannelHistory | undefined;
   /** To how many channels a push may go; one to more is sent in two steps. */
   readonly maxNames: number;
   /**
@@ -59,6 +72,8 @@ export interface Cluster {
   registry: ServerRegistry;
   transport: RpcTransport;
   fusedPush?: FusedPush | undefined;
+  /** What was pushed lately. Without, pushes with `history` or `idempotencyKey` are refused, and nobody can catch up. */
+  history?: ChannelHistory | undefined;
   /** Where the one-time tokens are by which clients show who they are. Services and frontends do without. */
   tokens?: TokenStore | undefined;
 }

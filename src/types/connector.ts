@@ -1,4 +1,5 @@
 import type { Awaitable } from "./awaitable.js";
+import type { ChannelPosition, HistoryPosition } from "./channel-history.js";
 import type { UsersReply } from "./rpc-transport.js";
 
 /** A message as its receivers get it. */
@@ -6,6 +7,35 @@ export interface ClientMessage {
   route: string;
   /** The message as JSON text. */
   body: string;
+  /** Of a push that is kept: where, in the histories of its channels that its receivers are members of. */
+  positions?: readonly ChannelPosition[] | undefined;
+  /** Of one that is kept in several: names it, as it may come out of each. */
+  id?: string | undefined;
+}
+
+/** What a user has missed of a channel. */
+export interface Recovered {
+  /** Where these messages end; a channel that keeps nothing has the epoch `none`, which no other is called. */
+  position: HistoryPosition;
+  /** Those that were for this user, in order; each has one position. */
+  messages: readonly ClientMessage[];
+  /** Whether there are more of them after `position`. */
+  hasMore: boolean;
+  /** Whether messages are not kept any more that the user may have missed: then there are none, and `position` is the newest. */
+  hasGap: boolean;
+}
+
+/** How sessions go on where they were: see `SessionHistory` in connectors/session-history.ts, which does all of it for a connector. */
+export interface HistoryReader {
+  /** Whether a channel keeps history, as far as that is known without asking. */
+  keeps(name: string): boolean;
+  /** What is kept for a user after a position, or a part of it. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
+  recover(uid: string, name: string, since: HistoryPosition): Promise<Recovered>;
+  /**
+   * Where a channel's history ends, once every message up to there has been delivered that was for a member of now; undefined: it
+   * keeps none. @throws as {@link recover}
+   */
+  settledPosition(name: string): Promise<HistoryPosition | undefined>;
 }
 
 /** What a connector tells its frontend. */
@@ -22,6 +52,8 @@ export interface ConnectorHost {
    * {@link Connector.joined}. Not there without the manager's capability `versions`.
    */
   channelsOf?(uid: string): readonly string[];
+  /** What was pushed lately. Not there where the cluster has no `history`, or the manager no `versions`. */
+  readonly history?: HistoryReader | undefined;
   /** Something failed that nobody waits for. */
   error(error: Error): void;
 }

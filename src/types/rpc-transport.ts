@@ -1,4 +1,5 @@
 import type { Awaitable, Unsubscribe } from "./awaitable.js";
+import type { ChannelPosition } from "./channel-history.js";
 import type { Version } from "./membership.js";
 
 /** Whom a push is for, at one frontend. */
@@ -19,6 +20,10 @@ export type FrontendRequest =
       body: string;
       /** Uids left out. */
       except?: readonly string[] | undefined;
+      /** Where it is in the histories of its channels that keep it. */
+      positions?: readonly ChannelPosition[] | undefined;
+      /** See `ClientMessage`. */
+      id?: string | undefined;
     }
   /** Close every session of these users. */
   | {
@@ -93,4 +98,9 @@ export interface RpcTransport {
    * frontend that was taken for dead may deliver what was sent to it before.
    */
   fence?(sid: string): Awaitable<void>;
+  /**
+   * Resolves once every request that was sent to `sid` before this call has been handed to its handler, or is lost; all of it is handled
+   * as ever. Where a transport lacks it, {@link fence} is not called in its place: what is on its way is not waited for.
+   */
+  settled?(sid: string): Awaitable<void>;
 }

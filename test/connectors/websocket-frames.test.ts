@@ -1,6 +1,6 @@
 import test from "ava";
 
-import { textFrame } from "../../src/connectors/websocket/frames.js";
+import { messageFrame } from "../../src/connectors/websocket/frames.js";
 
 // At these lengths the form of the header changes: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 for (const [length, header] of [
@@ -13,7 +13,7 @@ for (const [length, header] of [
   test(`a message of ${length} bytes has the shortest header`, (t) => {
     const body = JSON.stringify("x".repeat(length - '{"route":"r","msg":""}'.length));
 
-    const frame = textFrame({ route: "r", body });
+    const frame = messageFrame({ route: "r", body });
 
     t.is(frame.subarray(0, -length).toString("hex"), header);
     t.is(frame.subarray(-length).toString(), `{"route":"r","msg":${body}}`);

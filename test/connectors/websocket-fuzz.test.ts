@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 
-import { clientFrame, message, startConnector, until, checkOnlyGoodIsLeft } from "./websocket-support.js";
+import { clientFrame, message, startConnector, until, checkOnlyGoodIsLeft, failedOf } from "./websocket-support.js";
 
 /** A connector with a client that must get its pushes whatever other clients do. */
 async function startWithGoodClient(t: ExecutionContext) {
@@ -10,7 +10,8 @@ async function startWithGoodClient(t: ExecutionContext) {
 
   async function checkGoodClient(): Promise<void> {
     const { length } = good.received;
-    if (started.connector.deliver(new Set(["good"]), message("chat", length)).length > 0) throw new Error("no session");
+    const failed = failedOf(started.connector.deliver(new Set(["good"]), message("chat", length)));
+    if (failed.length > 0) throw new Error("no session");
     await until(() => good.received.length > length);
     if (good.received.at(-1)!.msg !== length) throw new Error(`got ${JSON.stringify(good.received.at(-1))}`);
   }

@@ -1,7 +1,7 @@
 import test from "ava";
 
 import type { WebSocketConnector } from "../../src/connectors/websocket/connector.js";
-import { type Client, clientFrame, message, startConnector, until } from "./websocket-support.js";
+import { type Client, clientFrame, message, startConnector, until, failedOf } from "./websocket-support.js";
 
 const NOBODY: ReadonlySet<string> = new Set();
 
@@ -150,7 +150,7 @@ test("pushes › nothing is written after a close frame, and the uid has failed"
   // The push after the close frame has gone out, while the client has not answered it.
   tcp.socket.write(clientFrame(2, "binary"));
   for (let i = 0; connector.stats.sessions === 1; i++) {
-    if (connector.deliver(new Set(["ann"]), message("chat", i)).length === 0)
+    if (failedOf(connector.deliver(new Set(["ann"]), message("chat", i))).length === 0)
       delivered.push(`{"route":"chat","msg":${i}}`);
     await new Promise(setImmediate);
   }
@@ -173,7 +173,7 @@ async function pushUntilSlow({ connector }: { connector: WebSocketConnector }, g
   let failed: readonly string[] = [];
   let pushes = 0;
   while (connector.stats.slowClosed === 0) {
-    failed = connector.deliver(new Set(["slow", "good"]), body);
+    failed = failedOf(connector.deliver(new Set(["slow", "good"]), body));
     pushes++;
     await until(() => good.received.length === pushes);
   }

@@ -7,7 +7,7 @@ import type { ExecutionContext } from "ava";
 import { WebSocket, type ClientOptions } from "ws";
 
 import { WebSocketConnector, type WebSocketConnectorOptions } from "../../src/connectors/websocket/connector.js";
-import type { ClientMessage, ConnectorHost } from "../../src/types.js";
+import type { ClientMessage, ConnectorHost, Undelivered } from "../../src/types.js";
 
 /** How long a test waits for what must come. */
 const PATIENCE_MS = 20_000;
@@ -29,6 +29,11 @@ export class Deferred<T> {
     this.resolve = resolve;
     this.reject = reject;
   });
+}
+
+/** Who has not got it, where it is known of all. */
+export function failedOf(undelivered: Undelivered): readonly string[] {
+  return "failed" in undelivered ? undelivered.failed : undelivered;
 }
 
 export class RecordingHost implements ConnectorHost {

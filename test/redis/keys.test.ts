@@ -96,6 +96,9 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   members: (keys, { name, sid }) => [[name, sid], keys.members(name, sid)],
   farewells: (keys, { name }) => [[name], keys.farewells(name)],
   untold: (keys, { name, sid }) => [[name, sid], keys.untold(name, sid)],
+  history: (keys, { name }) => [[name], keys.history(name)],
+  messages: (keys, { name }) => [[name], keys.messages(name)],
+  pushed: (keys, { name, uid }) => [[name, uid], keys.pushed(name, uid)],
   channelsAt: (keys, { sid }) => [[sid], keys.channelsAt(sid)],
   usersAt: (keys, { sid }) => [[sid], keys.usersAt(sid)],
   user: (keys, { uid }) => [[uid], keys.user(uid)],
@@ -106,7 +109,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   replies: (keys, { id }) => [[id], keys.replies(id)],
 };
 const PUB_SUB: ReadonlySet<string> = new Set(["changes", "inbox", "replies"]);
-const OF_CHANNEL = ["sets", "members", "farewells", "untold"] as const;
+const OF_CHANNEL = ["sets", "members", "farewells", "untold", "history", "messages", "pushed"] as const;
 
 function allKeys(keys: Keys, at: Place): { identity: string; kind: string; key: string }[] {
   return Object.entries(KINDS).map(([kind, make]) => {
@@ -214,6 +217,9 @@ test("the layout is that of version 1", (t) => {
       farewells: keys.farewells("room:{1}:s"),
       untold: keys.untold("room", "s:1{"),
       untoldPrefix: keys.untoldPrefix("room"),
+      history: keys.history("room:{1}%"),
+      messages: keys.messages("room"),
+      pushed: keys.pushed("room", "key {1}"),
       channelsAt: keys.channelsAt("s 1%"),
       channelsAtPrefix: keys.channelsAtPrefix,
       usersAt: keys.usersAt("s1"),
@@ -236,6 +242,9 @@ test("the layout is that of version 1", (t) => {
       farewells: "gc:{room:%7B1%7D:s}:g",
       untold: "gc:{room}:d:s:1%7B",
       untoldPrefix: "gc:{room}:d:",
+      history: "gc:{room:%7B1%7D%25}:h",
+      messages: "gc:{room}:x",
+      pushed: "gc:{room}:i:key%20%7B1%7D",
       channelsAt: "gc:srv:s%201%25",
       channelsAtPrefix: "gc:srv:",
       usersAt: "gc:on:s1",
@@ -296,8 +305,9 @@ test("what other programs keep under the same prefix is not a key of ours", (t) 
     "gc:serversX",
     "gc:servers:x",
     "gc:sids\n",
-    "gc:{room}:x",
+    "gc:{room}:z",
     "gc:{room}:sX",
+    "gc:{room}:xX",
     "gc:{room}:gX",
     "gc:{room}:g:s1",
     "gc:{room}",

@@ -94,6 +94,11 @@ const METHODS: Record<
     },
     gives: ["ann", "bob", "gone"],
   },
+  history: { call: async (service) => (await service.history("room")).messages, gives: [] },
+  recover: {
+    call: async (service) => (await service.recover("room", { epoch: "e", offset: 0 })).gap,
+    gives: "epoch",
+  },
   pushMessage: {
     call: (service) => service.pushMessage("connector", "chat", 1, ["room", "hall"], { except: ["bob"] }),
     gives: { targeted: 2, delivered: 1, failed: 1, unknown: 0, failIds: ["gone"], unlisted: 0, frontends: undefined },

@@ -4,9 +4,11 @@ import { GlobalChannelError } from "../../errors.js";
 import type { ClientMessage, Connector, ConnectorHost, DeliveredToAll, Undelivered } from "../../types.js";
 import { Heartbeat } from "../heartbeat.js";
 import { servesAlready, tell } from "../host.js";
+import { type GivenPositions, SessionHistory } from "../session-history.js";
 import { SessionsByUser } from "../sessions-by-user.js";
+import { hasPosition, readChannels, readPosition } from "./event-id.js";
 import { encodeEvent } from "./events.js";
-import { hasPosition, History, readPosition } from "./history.js";
+import { History } from "./history.js";
 import type { AnyRequest, AnyResponse } from "./http-types.js";
 import { resolveSseOptions, type SseConnectorOptions, type SseHistory } from "./options.js";
 import {
@@ -105,7 +107,7 @@ export class SseConnector implements Connector {
     const status = checkStatus(options.status ?? 200);
     const kept = this.sessionOf(request);
     if (kept?.uid === checkId("uid", uid) && kept.resume(request, response, status) !== undefined) return kept;
-    const session = this.#accept(response, uid);
+    const session = this.#accept(response, uid, readChannels(request));
     session.begin({ status });
     if (this.#options.history && hasPosition(request)) session.tellGap(null);
     return session;
@@ -118,7 +120,7 @@ export class SseConnector implements Connector {
    * @throws as {@link handle}
    */
   accept(response: AnyResponse, uid: string | number): SseSession {
-    return this.#accept(response, uid);
+    return this.#accept(response, uid, { positions: new Map() });
   }
 
   /** The session that this client has had, as its `Last-Event-ID` says, where it is kept here: see {@link SseSession.resume}. */
@@ -133,7 +135,7 @@ export class SseConnector implements Connector {
     const failed: string[] = [];
     const unknown: string[] = [];
     for (const uid of uids) {
-      const outcome = writeToAll(this.#users.of(uid), event);
+      const outcome = writeToAll(this.#users.of(uid), event, message);
       if (outcome === "failed") failed.push(uid);
       else if (outcome === "kept") unknown.push(uid);
     }
@@ -147,7 +149,7 @@ export class SseConnector implements Connector {
     const unknown: string[] = [];
     for (const [uid, sessions] of this.#users.entries()) {
       if (except.has(uid)) continue;
-      const outcome = writeToAll(sessions, event);
+      const outcome = writeToAll(sessions, event, message);
       if (outcome === "written") delivered++;
       else if (outcome === "kept") unknown.push(uid);
     }
@@ -165,7 +167,17 @@ export class SseConnector implements Connector {
     return absent;
   }
 
-  #accept(response: AnyResponse, uid: string | number): Session {
+  /** See {@link Connector.joined}. */
+  joined(uid: string, name: string): void {
+    for (const { channels } of this.#users.of(uid)) channels?.joined(name);
+  }
+
+  /** See {@link Connector.left}. */
+  left(uid: string, name: string): void {
+    for (const { channels } of this.#users.of(uid)) channels?.left(name);
+  }
+
+  #accept(response: AnyResponse, uid: string | number, given: GivenPositions): Session {
     const user = checkId("uid", uid);
     const host = this.#host;
     if (!host || this.#isStopping) {
@@ -179,8 +191,27 @@ export class SseConnector implements Connector {
     this.#sessions.add(session);
     this.#users.add(session);
     if (history) this.#byHistory.set(history.id, session);
+    this.#followChannels(session, host, given);
     this.#tell(() => host.opened(user));
     return session;
+  }
+
+  /** Gives the session what it has missed of its channels. */
+  #followChannels(session: Session, host: ConnectorHost, given: GivenPositions): void {
+    if (!host.history) return;
+    const { uid } = session;
+    session.channels = new SessionHistory(
+      uid,
+      host.history,
+      {
+        write: (message) => session.writeKept(encodeEvent(message)),
+        tell: (position, hasGap) => session.tellPosition(position, hasGap),
+        drained: () => session.drained(),
+        error: (error) => host.error(error as Error),
+      },
+      given,
+    );
+    for (const name of host.channelsOf?.(uid) ?? []) session.channels.joined(name);
   }
 
   async #stop(): Promise<void> {
@@ -216,11 +247,23 @@ export class SseConnector implements Connector {
 }
 
 /** Writes to all the sessions of a user. Returns the best that has become of it. */
-function writeToAll(sessions: readonly Session[], event: Buffer): Outcome {
+function writeToAll(sessions: readonly Session[], event: Buffer, message: ClientMessage): Outcome {
   let best: Outcome = "failed";
   for (const session of sessions) {
-    const outcome = session.write(event);
+    const outcome = writeTo(session, event, message);
     if (outcome === "written" || best === "failed") best = outcome;
   }
   return best;
+}
+
+function writeTo(session: Session, event: Buffer, message: ClientMessage): Outcome {
+  if (!session.channels || !message.positions?.length) return session.write(event);
+  switch (session.channels.admit(message)) {
+    case "write":
+      return session.write(event, true);
+    case "held":
+      return session.isClosed ? "failed" : "kept";
+    case "had":
+      return "written";
+  }
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { drained } from "../drained.js";
 import { Fullness } from "../fullness.js";
 import { isGone, whenGone } from "./client-gone.js";
 import type { AnyResponse } from "./http-types.js";
@@ -50,6 +51,11 @@ export class EventStream {
   /** How many bytes the client has not taken yet. */
   get unsent(): number {
     return this.#response.writableLength;
+  }
+
+  /** Resolves when there is room again for what is written to it, or it is gone. */
+  drained(): Promise<void> {
+    return drained(this.#response);
   }
 
   /** Whether the client has not taken so much; to be asked before each event. */

@@ -37,3 +37,8 @@ export function encodeStart({ retryMs, id }: { retryMs: number; id?: string | un
   const idLine = id === undefined ? "" : `id: ${id}\n`;
   return Buffer.from(`retry: ${retryMs}\n${idLine}\n`);
 }
+
+/** Sets what is the client's `Last-Event-ID` from now on, and tells it nothing else. */
+export function encodeId(id: string): Buffer {
+  return Buffer.from(`id: ${id}\n\n`);
+}

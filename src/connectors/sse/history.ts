@@ -1,26 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { encodeEventId } from "./event-id.js";
 import { withId } from "./events.js";
-import type { AnyRequest } from "./http-types.js";
-
-/** The ids of events: which history they are of, and their number there. */
-const ID_PATTERN = /^(?<history>[\w-]{22})\.(?<number>\d{1,15})$/;
-
-/** Where a client has stopped reading. */
-export interface Position {
-  history: string;
-  number: number;
-}
-
-/** Whether it is a client that comes back, whatever from. */
-export function hasPosition({ headers }: AnyRequest): boolean {
-  return Boolean(headers["last-event-id"]);
-}
-
-/** What a client says in `Last-Event-ID`, where that can be an id of ours. */
-export function readPosition({ headers }: AnyRequest): Position | undefined {
-  const { history, number } = ID_PATTERN.exec(String(headers["last-event-id"]))?.groups ?? {};
-  return history === undefined ? undefined : { history, number: Number(number) };
-}
 
 /** The last events of a session. */
 export class History {
@@ -48,9 +28,9 @@ export class History {
     return `${this.id}.${number}`;
   }
 
-  /** Keeps an event. Returns it with its id. */
-  add(event: Buffer): Buffer {
-    const numbered = withId(event, this.idOf(++this.#last));
+  /** Keeps an event. Returns it with its id, which also says where the client is in its channels. */
+  add(event: Buffer, channels: string): Buffer {
+    const numbered = withId(event, encodeEventId(this.idOf(++this.#last), channels));
     this.#events.push(numbered);
     this.#bytes += numbered.length;
     while (this.#events.length > this.#size || (this.#bytes > this.#maxBytes && this.#events.length > 1)) {

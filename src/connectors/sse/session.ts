@@ -1,7 +1,10 @@
 import { checkInteger, encodeMessage, invalid } from "../../arguments.js";
-import { COMMENT, encodeEvent, encodeStart, withId } from "./events.js";
+import type { ChannelPosition } from "../../types.js";
+import type { SessionHistory } from "../session-history.js";
+import { encodeChannels, encodeEventId, MORE, readPosition } from "./event-id.js";
+import { COMMENT, encodeEvent, encodeId, encodeStart, withId } from "./events.js";
 import { EventStream } from "./event-stream.js";
-import { type History, readPosition } from "./history.js";
+import type { History } from "./history.js";
 import type { AnyRequest, AnyResponse } from "./http-types.js";
 
 /** An event for one client, its data as JSON. */
@@ -68,19 +71,30 @@ interface SessionOptions {
   response: AnyResponse;
 }
 
-/** Tells a client that it has missed events which are not kept: `{"missed": 3}`, or null where nobody knows how many. */
+/**
+ * Tells a client that it has missed events which are not kept: `{"missed": 3}`, or null where nobody knows how many; or messages of a
+ * channel: `{"channels": ["room"]}`.
+ */
 const GAP_EVENT = "gap";
+
+/** An event that waits, and where its client is in its channels once it has it, if that changes with it. */
+interface HeldEvent {
+  event: Buffer;
+  channels: string | undefined;
+}
 
 export class Session implements SseSession {
   readonly uid: string;
   readonly step: number;
   readonly history: History | undefined;
   readonly closed: Promise<void>;
+  /** Where it is in the histories of its channels. */
+  channels: SessionHistory | undefined;
   readonly #owner: SessionOwner;
   /** Its connection, unless that is lost. */
   #stream: EventStream | undefined;
   /** What waits for {@link begin}. */
-  #held: Buffer[] | undefined = [];
+  #held: HeldEvent[] | undefined = [];
   #heldBytes = 0;
   #expiry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -111,12 +125,12 @@ export class Session implements SseSession {
       void this.close();
       return;
     }
-    const events = hello ? [encode(hello), ...this.#held] : this.#held;
+    const events = hello ? [{ event: encode(hello), channels: undefined }, ...this.#held] : this.#held;
     this.#held = undefined;
     // A client that loses its connection before its first event is to come back to this session, too.
-    const id = this.history?.idOf(0);
+    const id = this.history && encodeEventId(this.history.idOf(0), this.#channelsNow());
     this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs(), id }));
-    for (const event of events) this.#append(event);
+    for (const { event, channels } of events) this.#append(event, channels);
   }
 
   resume(request: AnyRequest, response: AnyResponse, status = 200): number | undefined {
@@ -136,19 +150,41 @@ export class Session implements SseSession {
   /** Tells it that it has missed events, and goes on after the one with this number: the gap is told once. */
   tellGap(missed: number | null, number = this.history?.last ?? 0): void {
     const event = encode({ route: GAP_EVENT, msg: { missed } });
-    this.#stream?.write(this.history ? withId(event, this.history.idOf(number)) : event);
+    // What follows is of other places in the channels than the newest.
+    this.#stream?.write(this.history ? withId(event, encodeEventId(this.history.idOf(number), MORE)) : event);
+  }
+
+  /** Tells it where it is in a channel, and whether it has missed messages of that which are not kept. */
+  tellPosition({ name }: ChannelPosition, hasGap: boolean): void {
+    if (hasGap) this.writeKept(encode({ route: GAP_EVENT, msg: { channels: [name] } }));
+    // What is written next says it, too.
+    else if (!this.#held)
+      this.#stream?.write(encodeId(encodeEventId(this.history?.idOf(this.history.last), this.#channelsNow())));
   }
 
   send(route: string, msg: unknown): boolean {
     return this.write(encode({ route, msg })) !== "failed";
   }
 
-  /** Takes an encoded event. */
-  write(event: Buffer): Outcome {
-    if (this.#isClosed) return "failed";
-    if (this.#held) return this.#hold(this.#held, event);
-    if (this.#stream?.isTooSlow(this.#owner.maxBufferedBytes)) this.#cutSlow(this.#stream.unsent);
-    return this.#append(event);
+  /**
+   * Takes an encoded event.
+   * @param isKept whether with it the session is further in the history of a channel
+   */
+  write(event: Buffer, isKept = false): Outcome {
+    if (!this.#isClosed && !this.#held && this.#stream?.isTooSlow(this.#owner.maxBufferedBytes)) {
+      this.#cutSlow(this.#stream.unsent);
+    }
+    return this.#take(event, isKept ? this.#channelsNow() : undefined);
+  }
+
+  /** Takes what was missed of a channel, or is about that, however much is unsent. */
+  writeKept(event: Buffer): void {
+    this.#take(event, this.#channelsNow());
+  }
+
+  /** Resolves when its connection has room again for what is written to it, or is gone. */
+  async drained(): Promise<void> {
+    await this.#stream?.drained();
   }
 
   beat(): void {
@@ -160,12 +196,22 @@ export class Session implements SseSession {
     const gone = this.#held ? Promise.resolve() : (this.#stream?.closed ?? Promise.resolve());
     if (!this.#isClosed) {
       this.#isClosed = true;
+      this.channels?.close();
       clearTimeout(this.#expiry);
       this.#owner.closed(this, gone);
       this.#setClosed();
       if (!this.#held) this.#stream?.end();
     }
     await gone;
+  }
+
+  #take(event: Buffer, channels: string | undefined): Outcome {
+    if (this.#isClosed) return "failed";
+    return this.#held ? this.#hold(this.#held, { event, channels }) : this.#append(event, channels);
+  }
+
+  #channelsNow(): string {
+    return this.channels ? encodeChannels(this.channels.positions()) : "";
   }
 
   #attach(response: AnyResponse): void {
@@ -182,24 +228,30 @@ export class Session implements SseSession {
     else this.#expiry = setTimeout(() => void this.close(), this.#owner.keepMs);
   }
 
-  #hold(held: Buffer[], event: Buffer): Outcome {
-    this.#heldBytes += event.length;
+  #hold(held: HeldEvent[], one: HeldEvent): Outcome {
+    this.#heldBytes += one.event.length;
     if (this.#heldBytes > this.#owner.maxBufferedBytes && held.length > 0) {
       this.#owner.slow(this, this.#heldBytes);
       void this.close();
       return "failed";
     }
-    held.push(event);
+    held.push(one);
     return "written";
   }
 
-  #append(event: Buffer): Outcome {
-    const numbered = this.history?.add(event) ?? event;
+  #append(event: Buffer, channels: string | undefined): Outcome {
+    const numbered = this.#identify(event, channels);
     if (this.#stream) {
       this.#stream.write(numbered);
       return "written";
     }
     return this.isKept ? "kept" : "failed";
+  }
+
+  /** Gives the event an id, where that is another one than that of the event before. */
+  #identify(event: Buffer, channels: string | undefined): Buffer {
+    if (this.history) return this.history.add(event, channels ?? this.#channelsNow());
+    return channels ? withId(event, encodeEventId(undefined, channels)) : event;
   }
 
   #cutSlow(bufferedBytes: number): void {

@@ -6,8 +6,12 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { checkName, checkId } from "../../arguments.js";
 import { GlobalChannelError } from "../../errors.js";
-import type { ClientMessage, Connector, ConnectorHost } from "../../types.js";
+import type { ClientMessage, Connector, ConnectorHost, HistoryPosition, Undelivered } from "../../types.js";
+import { drained } from "../drained.js";
+import { parsePositions } from "../given-positions.js";
 import { servesAlready, tell } from "../host.js";
+import { SessionHistory } from "../session-history.js";
+import { keptMessageFrame, positionFrame } from "./frames.js";
 import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./options.js";
 import { close, cutOffLater, type Session, Sessions } from "./sessions.js";
 
@@ -138,7 +142,7 @@ export class WebSocketConnector implements Connector {
   }
 
   /** See {@link Connector.deliver}. */
-  deliver(uids: ReadonlySet<string>, message: ClientMessage): string[] {
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): Undelivered {
     return this.#sessions.deliver(uids, message);
   }
 
@@ -150,6 +154,16 @@ export class WebSocketConnector implements Connector {
   /** Closes every session of these users with code 4403. See {@link Connector.disconnectUsers}. */
   disconnectUsers(uids: ReadonlySet<string>): string[] {
     return this.#sessions.disconnect(uids);
+  }
+
+  /** See {@link Connector.joined}. */
+  joined(uid: string, name: string): void {
+    this.#sessions.toHistories(uid, (history) => history.joined(name));
+  }
+
+  /** See {@link Connector.left}. */
+  left(uid: string, name: string): void {
+    this.#sessions.toHistories(uid, (history) => history.left(name));
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -177,7 +191,15 @@ export class WebSocketConnector implements Connector {
       close(ws, 4401, "not authenticated");
       return;
     }
-    const session = this.#open(uid, ws, socket);
+    let positions: ReadonlyMap<string, HistoryPosition> | undefined;
+    try {
+      positions = positionsIn(request);
+    } catch (error) {
+      this.#rejected++;
+      close(ws, 4400, reasonOf(error));
+      return;
+    }
+    const session = this.#open(uid, ws, socket, positions);
     for (const [data, isBinary] of held) this.#receive(session, data, isBinary);
     ws.resume();
   }
@@ -199,15 +221,41 @@ export class WebSocketConnector implements Connector {
     }
   }
 
-  #open(uid: string, ws: WebSocket, socket: Duplex): Session {
+  #open(
+    uid: string,
+    ws: WebSocket,
+    socket: Duplex,
+    positions: ReadonlyMap<string, HistoryPosition> | undefined,
+  ): Session {
     const session = this.#sessions.add(uid, ws, socket);
+    if (positions) this.#resume(session, positions);
     ws.on("message", (data, isBinary) => this.#receive(session, data, isBinary));
     ws.once("close", () => {
       this.#sessions.delete(session);
+      session.history?.close();
       this.#tell(() => this.#host.closed(uid));
     });
     this.#tell(() => this.#host.opened(uid));
     return session;
+  }
+
+  /** Goes on where the client was. */
+  #resume(session: Session, positions: ReadonlyMap<string, HistoryPosition>): void {
+    const { history: reader } = this.#host;
+    if (!reader) return;
+    const { uid, socket } = session;
+    session.history = new SessionHistory(
+      uid,
+      reader,
+      {
+        write: (message) => this.#sessions.writeTo(session, keptMessageFrame(message)),
+        tell: (position, hasGap) => this.#sessions.writeTo(session, positionFrame(position, hasGap)),
+        drained: () => drained(socket),
+        error: (error) => this.#host.error(error as Error),
+      },
+      { positions },
+    );
+    for (const name of this.#host.channelsOf?.(uid) ?? []) session.history.joined(name);
   }
 
   #receive(session: Session, data: RawData, isBinary: boolean): void {
@@ -238,4 +286,18 @@ export class WebSocketConnector implements Connector {
   #tell(call: () => void): void {
     tell("WebSocketConnector", this.#host, call);
   }
+}
+
+/** Where the client says that it was; undefined: it does not keep that in mind. @throws `GC_INVALID_ARGUMENT` */
+function positionsIn({ url = "" }: IncomingMessage): ReadonlyMap<string, HistoryPosition> | undefined {
+  const resume = new URLSearchParams(url.slice(url.indexOf("?") + 1 || url.length)).get("resume");
+  return resume === null ? undefined : parsePositions(resume);
+}
+
+/** As a reason of a close frame, which takes 123 bytes: https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
+function reasonOf(error: unknown): string {
+  return Buffer.from((error as Error).message)
+    .subarray(0, 120)
+    .toString()
+    .replace(/\uFFFD+$/, "");
 }

@@ -1,16 +1,39 @@
 import type { Duplex } from "node:stream";
-import type { ClientMessage } from "../../types.js";
+import type { ChannelPosition, ClientMessage } from "../../types.js";
 
 /** FIN and opcode 1: a whole text message in one frame. */
 const TEXT = 0x81;
 
+/** The message as the bytes that go to every receiver. */
+export function messageFrame({ route, body }: ClientMessage): Buffer {
+  return textFrame(`{"route":${JSON.stringify(route)},"msg":${body}}`);
+}
+
+/** The same for those who keep in mind where they are: with the position behind it in each of its channels. */
+export function keptMessageFrame({ route, body, positions = [] }: ClientMessage): Buffer {
+  return textFrame(`{"route":${JSON.stringify(route)},"msg":${body},"positions":${positionsJson(positions)}}`);
+}
+
+/** Where a client is in a channel, and whether messages before that are missing. */
+export function positionFrame(position: ChannelPosition, hasGap: boolean): Buffer {
+  const gap = hasGap ? `,"gap":[${JSON.stringify(position.name)}]` : "";
+  return textFrame(`{"positions":${positionsJson([position])}${gap}}`);
+}
+
+function positionsJson(positions: readonly ChannelPosition[]): string {
+  // Not of an object: a channel may be called `__proto__`.
+  const fields = positions.map(
+    ({ name, epoch, offset }) => `${JSON.stringify(name)}:${JSON.stringify([epoch, offset])}`,
+  );
+  return `{${fields.join(",")}}`;
+}
+
 /**
- * The message as the bytes that go to every receiver: a server's frames are not masked, so they are the same for all. One
- * buffer, header included, so that a receiver costs one write.
+ * A server's frames are not masked, so that they are the same for all receivers. One buffer, header included, so that a receiver costs
+ * one write.
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.2
  */
-export function textFrame({ route, body }: ClientMessage): Buffer {
-  const text = `{"route":${JSON.stringify(route)},"msg":${body}}`;
+function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(header + length);

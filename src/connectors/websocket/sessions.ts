@@ -1,10 +1,11 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { diagnostics } from "../../diagnostics.js";
-import type { Awaitable, ClientMessage } from "../../types.js";
+import type { Awaitable, ClientMessage, Undelivered } from "../../types.js";
 import { Heartbeat } from "../heartbeat.js";
 import { SessionsByUser } from "../sessions-by-user.js";
-import { textFrame, TickWriter } from "./frames.js";
+import type { SessionHistory } from "../session-history.js";
+import { keptMessageFrame, messageFrame, TickWriter } from "./frames.js";
 
 /** How many messages of a client may have been taken in and not be handled yet. */
 const MAX_UNHANDLED = 128;
@@ -13,6 +14,8 @@ const MAX_UNHANDLED = 128;
 export class Session {
   /** Whether it has answered its last ping, or sent something since. */
   alive = true;
+  /** Of a client that keeps in mind where it is in the histories of its channels. */
+  history: SessionHistory | undefined;
   #unhandled = 0;
 
   constructor(
@@ -36,6 +39,32 @@ export class Session {
       if (this.#unhandled-- === MAX_UNHANDLED) this.ws.resume();
     };
     handling.then(done, done);
+  }
+}
+
+/** What has become of a message: of one that is held the session knows, and gets it later. */
+type Outcome = "written" | "held" | "failed";
+
+/** A message as its receivers get it, each form of it made once. */
+class MessageFrames {
+  readonly message: ClientMessage;
+  #plain: Buffer | undefined;
+  #withPositions: Buffer | undefined;
+
+  constructor(message: ClientMessage) {
+    this.message = message;
+  }
+
+  get isKept(): boolean {
+    return Boolean(this.message.positions?.length);
+  }
+
+  get plain(): Buffer {
+    return (this.#plain ??= messageFrame(this.message));
+  }
+
+  get withPositions(): Buffer {
+    return this.isKept ? (this.#withPositions ??= keptMessageFrame(this.message)) : this.plain;
   }
 }
 
@@ -78,21 +107,23 @@ export class Sessions {
     this.#users.delete(session);
   }
 
-  deliver(uids: ReadonlySet<string>, message: ClientMessage): string[] {
+  deliver(uids: ReadonlySet<string>, message: ClientMessage): Undelivered {
     const failed: string[] = [];
-    let frame: Buffer | undefined;
+    const unknown: string[] = [];
+    const frames = new MessageFrames(message);
     for (const uid of uids) {
-      const sessions = this.#users.of(uid);
-      if (sessions.length === 0 || !this.#write(sessions, (frame ??= textFrame(message)))) failed.push(uid);
+      const outcome = this.#write(this.#users.of(uid), frames);
+      if (outcome === "failed") failed.push(uid);
+      else if (outcome === "held") unknown.push(uid);
     }
-    return failed;
+    return unknown.length > 0 ? { failed, unknown } : failed;
   }
 
   deliverToAll(message: ClientMessage, except: ReadonlySet<string>): number {
     let delivered = 0;
-    let frame: Buffer | undefined;
+    const frames = new MessageFrames(message);
     for (const [uid, sessions] of this.#users.entries()) {
-      if (!except.has(uid) && this.#write(sessions, (frame ??= textFrame(message)))) delivered++;
+      if (!except.has(uid) && this.#write(sessions, frames) === "written") delivered++;
     }
     return delivered;
   }
@@ -108,20 +139,33 @@ export class Sessions {
     return absent;
   }
 
-  /** Writes to all the sessions that can take it, and returns whether there was one. */
-  #write(sessions: readonly Session[], frame: Buffer): boolean {
-    let taken = false;
-    for (const { uid, ws, socket } of sessions) {
+  /** Writes to all the sessions that can take it. Returns the best that has become of it. */
+  #write(sessions: readonly Session[], frames: MessageFrames): Outcome {
+    let best: Outcome = "failed";
+    for (const session of sessions) {
+      const { uid, ws, socket, history } = session;
       // Nothing may follow a close frame.
       if (ws.readyState !== ws.OPEN) continue;
       if (this.#isFull(socket)) {
         this.#closeSlow(uid, ws, socket.writableLength);
         continue;
       }
-      this.#writer.write(socket, frame);
-      taken = true;
+      const admission = history && frames.isKept ? history.admit(frames.message) : "write";
+      if (admission === "write") this.#writer.write(socket, history ? frames.withPositions : frames.plain);
+      if (admission !== "held") best = "written";
+      else if (best === "failed") best = "held";
     }
-    return taken;
+    return best;
+  }
+
+  /** Writes a frame for one session. */
+  writeTo({ ws, socket }: Session, frame: Buffer): void {
+    if (ws.readyState === ws.OPEN) this.#writer.write(socket, frame);
+  }
+
+  /** The user's sessions that have a history have joined a channel, or left it. */
+  toHistories(uid: string, tell: (history: SessionHistory) => void): void {
+    for (const { history } of this.#users.of(uid)) if (history) tell(history);
   }
 
   #closeSlow(uid: string, ws: WebSocket, bufferedBytes: number): void {

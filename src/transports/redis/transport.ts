@@ -125,6 +125,10 @@ export class RedisTransport implements RpcTransport {
     for (const inbox of inboxes) inbox.forget();
   }
 
+  async settled(sid: string): Promise<void> {
+    await this.#connection.subscriptions.catchUp(this.#inboxOf(sid));
+  }
+
   /** Begins a request that the caller of this method sends itself, once it has {@link enter entered} it. See {@link Exchange}. */
   openExchange(timeoutMs: number, onSendingTimeout?: (error: GlobalChannelError) => void): Exchange {
     return new Exchange(timeoutMs, ({ id }) => void (id && this.#exchanges.delete(id)), onSendingTimeout);

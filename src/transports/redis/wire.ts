@@ -1,4 +1,12 @@
-import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../../types.js";
+import { decodeExtras, encodePushText } from "../../redis/push-text.js";
+import type {
+  ChannelPosition,
+  ChannelPush,
+  FrontendReply,
+  FrontendRequest,
+  HistoryPosition,
+  Version,
+} from "../../types.js";
 
 /*
  * Requests are text of lines:
@@ -8,8 +16,8 @@ import type { ChannelPush, FrontendReply, FrontendRequest, Version } from "../..
  * 3. for each request two lines: its header, and the body of a push, as it goes to the clients
  *
  * A header is `<id> <channels> <request>`. The id is unique at who asks, and below zero where no answer is wanted. The channels
- * of a fused push are indices into the entries, with commas between, and its request is the route and the names of the channels
- * as JSON strings, then, if anybody is left out, the list of them as JSON, with tabs between. Of any other request there is one
+ * of a fused push are indices into the entries, with commas between, each followed by `@<epoch>.<offset>` where it keeps the push, and its
+ * request is a line of redis/push-text.ts. Of any other request there is one
  * in a message: the channels are `-`, the request is JSON, and the body is all the rest.
  *
  * A message whose first line is a sign is about requests that were made before, of the caller in the second line: `?` asks what
@@ -180,12 +188,18 @@ function parseIds(text: string): number[] {
 export function encodeFusedPush(
   id: number,
   channels: readonly number[],
-  { route, body, names, except }: Pick<ChannelPush, "route" | "body" | "names" | "except">,
+  push: Pick<ChannelPush, "route" | "body" | "names" | "except" | "positions" | "id">,
 ): string {
-  const request = [JSON.stringify(route)];
-  for (const name of names) request.push(JSON.stringify(name));
-  if (except.length > 0) request.push(JSON.stringify(except));
-  return `${id} ${channels.join(",")} ${request.join("\t")}\n${body}`;
+  const { names, positions } = push;
+  const indices = positions?.length
+    ? channels.map((channel, n) => channel + positionMark(positions, names[n]!))
+    : channels;
+  return `${id} ${indices.join(",")} ${encodePushText(push)}\n${push.body}`;
+}
+
+function positionMark(positions: readonly ChannelPosition[], channel: string): string {
+  const position = positions.find(({ name }) => name === channel);
+  return position ? `@${position.epoch}.${position.offset}` : "";
 }
 
 /** A message with fused pushes. */
@@ -238,8 +252,7 @@ export function decodeRequests(
       return;
     }
     if (last?.header !== header) last = { header, push: parseFusedPushHeader(header, entries) };
-    const { target, route, except } = last.push;
-    handle(from!, id, { type: "push", target, route, body, except });
+    handle(from!, id, { type: "push", ...last.push, body });
   }
 }
 
@@ -256,22 +269,27 @@ function parseRequest(header: string, body: string): FrontendRequest {
   return request.type === "push" ? { ...request, body } : request;
 }
 
-type FusedPushHeader = Pick<Extract<FrontendRequest, { type: "push" }>, "target" | "route" | "except">;
+type FusedPushHeader = Omit<Extract<FrontendRequest, { type: "push" }>, "type" | "body">;
 
 /** Field by field, with its channels and their names side by side: splitting it would cost more than all the rest. */
 function parseFusedPushHeader(header: string, entries: readonly string[]): FusedPushHeader {
   const indicesEnd = find(" ", header, 0);
   const routeEnd = find("\t", header, indicesEnd);
   const channels: { name: string; version: Version }[] = [];
+  let positions: ChannelPosition[] | undefined;
   let name = routeEnd + 1;
   let index = 0;
   do {
     if (name >= header.length) throw new SyntaxError(NO_REQUESTS);
     const indexEnd = Math.min(endOfField(",", header, index), indicesEnd);
     const nameEnd = endOfField("\t", header, name);
-    const entry = entries[Number(header.slice(index, indexEnd))]!;
+    const mark = header.slice(index, indexEnd);
+    const at = mark.indexOf("@");
+    const entry = entries[Number(at < 0 ? mark : mark.slice(0, at))]!;
     if (entry !== "-") {
-      channels.push({ name: parseString(header.slice(name, nameEnd)), version: versionOf(entry) });
+      const channel = { name: parseString(header.slice(name, nameEnd)), version: versionOf(entry) };
+      channels.push(channel);
+      if (at >= 0) (positions ??= []).push({ name: channel.name, ...parsePosition(mark.slice(at + 1)) });
     }
     index = indexEnd + 1;
     name = nameEnd + 1;
@@ -279,8 +297,14 @@ function parseFusedPushHeader(header: string, entries: readonly string[]): Fused
   return {
     target: { channels },
     route: parseString(header.slice(indicesEnd + 1, routeEnd)),
-    except: name < header.length ? (JSON.parse(header.slice(name)) as string[]) : undefined,
+    ...(name < header.length ? decodeExtras(header.slice(name).split("\t")) : { except: undefined }),
+    ...(positions && { positions }),
   };
+}
+
+function parsePosition(text: string): HistoryPosition {
+  const dot = find(".", text, 0);
+  return { epoch: text.slice(0, dot), offset: Number(text.slice(dot + 1)) };
 }
 
 function endOfField(separator: string, text: string, from: number): number {

@@ -1,0 +1,323 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { NO_EPOCH } from "../histories/read-after.js";
+import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
+
+/** Where a client says that it was, in its channels. */
+export interface GivenPositions {
+  positions: ReadonlyMap<string, HistoryPosition>;
+  /** There were more, and nobody knows which. @default false */
+  isIncomplete?: boolean;
+}
+
+/** What a connector does for a session that goes on where it was. */
+export interface HistorySink {
+  /** Writes a message that was missed, whatever is unsent. */
+  write(message: ClientMessage): void;
+  /** Tells the client where a channel's history is for it now, and whether it has missed messages before that which are not kept. */
+  tell(position: ChannelPosition, hasGap: boolean): void;
+  /** Resolves when the client has taken most of what was written, or is gone. */
+  drained(): Promise<void>;
+  error(error: unknown): void;
+}
+
+/**
+ * What becomes of a live message: `write` it to the session; it is `held`, and will come to the sink if the session lasts; or the
+ * session `had` it before.
+ */
+export type Admission = "write" | "held" | "had";
+
+/** Where the session is in the history of one of its channels. */
+interface Cursor {
+  /** Behind the last message that it got; undefined: it has got none, and it is not known yet where the history ends. */
+  position: HistoryPosition | undefined;
+  /** Nothing was got since: a message from before may still be on its way. */
+  isFloor: boolean;
+  isMember: boolean;
+  /** What is missing is being read: live messages are held. */
+  isReading: boolean;
+  held: ClientMessage[];
+  /** More came than were held: they are read, too. */
+  hasOverflowed: boolean;
+}
+
+/** How many live messages of a channel are held while what came before them is read; beyond that they are read, too. */
+const MAX_HELD = 256;
+/** How many channels are kept in mind of which the user is no member any more. */
+const MAX_LEFT = 1000;
+/** How many messages to several channels are remembered, each of which may come out of several histories. */
+const MAX_SEEN = 1000;
+/** How long to wait before a read that has failed is tried again: at first, and at most, in milliseconds. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [50, 2000];
+
+/**
+ * Gives one session every message of its channels that keep history once and in order, or tells it of a gap: those that it has missed
+ * while it was away, those that were lost on the way to the frontend, and those that came while it was being read what it has missed.
+ *
+ * It knows where the session is in each channel. A live message is written where it is the next one; where it is not, what is between is
+ * read from the history. So a session that comes back with positions is the same as one that has missed something.
+ */
+export class SessionHistory {
+  readonly #uid: string;
+  readonly #reader: HistoryReader;
+  readonly #sink: HistorySink;
+  /** Where the client was when it came, of channels that it has not joined yet. */
+  readonly #given: Map<string, HistoryPosition>;
+  readonly #isIncomplete: boolean;
+  readonly #cursors = new Map<string, Cursor>();
+  readonly #seen = new Set<string>();
+  #isClosed = false;
+
+  constructor(uid: string, reader: HistoryReader, sink: HistorySink, given: GivenPositions) {
+    this.#uid = uid;
+    this.#reader = reader;
+    this.#sink = sink;
+    this.#given = new Map(given.positions);
+    this.#isIncomplete = given.isIncomplete ?? false;
+  }
+
+  /** Where the session is, in each channel where that is known. */
+  *positions(): Generator<ChannelPosition> {
+    for (const [name, position] of this.#given) yield { name, ...position };
+    for (const [name, { position }] of this.#cursors) if (position) yield { name, ...position };
+  }
+
+  /** The user is a member of the channel from now on, or was one when the session opened. */
+  joined(name: string): void {
+    const cursor = this.#cursors.get(name);
+    if (cursor?.isMember) return;
+    const position = cursor?.position ?? this.#given.get(name);
+    this.#given.delete(name);
+    if (!position && !this.#reader.keeps(name)) {
+      this.#cursors.delete(name);
+      return;
+    }
+    const joined = this.#begin(name, position);
+    if (position) void this.#read(name, joined);
+    else void this.#settle(name, joined);
+  }
+
+  /** It is none any more. If it joins again, the session goes on where it was. */
+  left(name: string): void {
+    const cursor = this.#cursors.get(name);
+    if (!cursor) return;
+    // Whoever reads for it sees that it is another one.
+    this.#cursors.delete(name);
+    this.#cursors.set(name, { ...cursor, isMember: false, isReading: false, held: [], hasOverflowed: false });
+    if (this.#cursors.size > MAX_LEFT) this.#forgetLeft();
+  }
+
+  /** Of a live message that has positions. */
+  admit(message: ClientMessage): Admission {
+    const { positions = [], id } = message;
+    if (id !== undefined && this.#seen.has(id)) {
+      for (const position of positions) this.#pass(position);
+      return "had";
+    }
+    const [first, ...others] = positions;
+    if (!first) return "write";
+    if (others.length === 0) return this.#admitTo(this.#cursorOf(first.name), first, message);
+    // One to several channels is written where it is the next one in all of them; else it comes out of their histories.
+    if (positions.every((position) => isReadyFor(this.#cursorOf(position.name), position))) {
+      for (const position of positions) this.#pass(position);
+      this.#remember(id);
+      return "write";
+    }
+    for (const { name } of positions) {
+      const cursor = this.#cursorOf(name);
+      if (cursor.isReading) cursor.hasOverflowed = true;
+      else if (cursor.position) void this.#read(name, cursor);
+    }
+    return "held";
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cursors.clear();
+  }
+
+  #begin(name: string, position: HistoryPosition | undefined): Cursor {
+    const cursor = { position, isFloor: false, isMember: true, isReading: false, held: [], hasOverflowed: false };
+    this.#cursors.delete(name);
+    this.#cursors.set(name, cursor);
+    return cursor;
+  }
+
+  /** Of a channel that nobody has told of, its first message does. */
+  #cursorOf(name: string): Cursor {
+    return this.#cursors.get(name) ?? this.#begin(name, undefined);
+  }
+
+  #admitTo(cursor: Cursor, position: ChannelPosition, message: ClientMessage): Admission {
+    if (cursor.isReading) {
+      hold(cursor, message);
+      return "held";
+    }
+    if (isNext(cursor, position)) {
+      advance(cursor, position);
+      return "write";
+    }
+    if (!isAhead(cursor, position)) return cursor.isFloor ? "write" : "had";
+    hold(cursor, message);
+    void this.#read(position.name, cursor);
+    return "held";
+  }
+
+  /** The session has a message, by whatever way. */
+  #pass(position: ChannelPosition): void {
+    const cursor = this.#cursorOf(position.name);
+    if (isReadyFor(cursor, position)) advance(cursor, position);
+  }
+
+  #remember(id: string | undefined): void {
+    if (id === undefined) return;
+    this.#seen.add(id);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value!);
+  }
+
+  #forgetLeft(): void {
+    for (const [name, { isMember }] of this.#cursors) {
+      if (isMember) continue;
+      this.#cursors.delete(name);
+      return;
+    }
+  }
+
+  #isCurrent(name: string, cursor: Cursor): boolean {
+    return !this.#isClosed && this.#cursors.get(name) === cursor;
+  }
+
+  /** Finds out where the history ends, for a session that begins with what comes now. */
+  async #settle(name: string, cursor: Cursor): Promise<void> {
+    const end = await this.#untilRead(name, cursor, () => this.#reader.settledPosition(name));
+    if (!end) return;
+    if (!cursor.position) {
+      cursor.position = end;
+      cursor.isFloor = true;
+      this.#sink.tell({ name, ...end }, this.#isIncomplete);
+    } else if (cursor.position.epoch === end.epoch && cursor.position.offset < end.offset && !cursor.isReading) {
+      // Those between were for a member, and have not come.
+      void this.#read(name, cursor);
+    }
+  }
+
+  /** Reads what the session has missed, until it goes on with live messages. */
+  async #read(name: string, cursor: Cursor): Promise<void> {
+    cursor.isReading = true;
+    do {
+      cursor.hasOverflowed = false;
+      if (!(await this.#readToEnd(name, cursor))) return;
+    } while (!this.#release(name, cursor) || cursor.hasOverflowed);
+    cursor.isReading = false;
+  }
+
+  /** Resolves false where nobody waits for it any more. */
+  async #readToEnd(name: string, cursor: Cursor): Promise<boolean> {
+    for (let since = cursor.position; since; since = cursor.position) {
+      const from = since;
+      const heldBefore = [...cursor.held];
+      const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, from));
+      if (!recovered) return false;
+      const { position, messages, hasMore, hasGap } = recovered;
+      if (hasGap) {
+        this.#skip(name, cursor, position);
+        return true;
+      }
+      for (const message of messages) {
+        // One by one: where the session is, is told with each.
+        advance(cursor, positionIn(message, name));
+        this.#write(name, message);
+      }
+      cursor.position = position;
+      // What was there before is of an epoch that is over.
+      const isOver = (message: ClientMessage): boolean => positionIn(message, name).epoch !== position.epoch;
+      cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
+      if (!hasMore) return true;
+      await this.#sink.drained();
+      if (!this.#isCurrent(name, cursor)) return false;
+    }
+    return true;
+  }
+
+  /** Tells of a gap: the session goes on before the first message that is held, or where the history ends. */
+  #skip(name: string, cursor: Cursor, end: HistoryPosition): void {
+    cursor.held = cursor.held.filter((message) => positionIn(message, name).epoch === end.epoch);
+    const first = cursor.held[0] && positionIn(cursor.held[0], name);
+    const position = first ? { epoch: first.epoch, offset: first.offset - 1 } : end;
+    // Of a channel that keeps nothing any more, the next message is the first.
+    cursor.position = position.epoch === NO_EPOCH ? undefined : position;
+    this.#sink.tell({ name, ...position }, true);
+  }
+
+  /** Writes what was held. Returns false where something before that is still missing. */
+  #release(name: string, cursor: Cursor): boolean {
+    while (cursor.held.length > 0) {
+      const message = cursor.held[0]!;
+      const position = positionIn(message, name);
+      if (isNext(cursor, position)) {
+        advance(cursor, position);
+        this.#write(name, message);
+      } else if (isAhead(cursor, position)) return false;
+      cursor.held.shift();
+    }
+    return true;
+  }
+
+  #write(name: string, message: ClientMessage): void {
+    const { id, positions = [] } = message;
+    if (id !== undefined && this.#seen.has(id)) {
+      // It came out of another channel's history; the client is not to ask for it again.
+      const position = positions.find((one) => one.name === name);
+      if (position) this.#sink.tell(position, false);
+      return;
+    }
+    this.#remember(id);
+    try {
+      this.#sink.write(message);
+    } catch (error) {
+      this.#sink.error(error);
+    }
+  }
+
+  /** Reads again while that fails. Undefined: nobody waits for it any more. */
+  async #untilRead<T>(name: string, cursor: Cursor, read: () => Promise<T>): Promise<T | undefined> {
+    for (let ms = FIRST_RETRY_MS; this.#isCurrent(name, cursor); ms = Math.min(2 * ms, LAST_RETRY_MS)) {
+      try {
+        const value = await read();
+        return this.#isCurrent(name, cursor) ? value : undefined;
+      } catch (error) {
+        this.#sink.error(error);
+      }
+      // Not all sessions at the same time.
+      await sleep(ms * (0.5 + Math.random() / 2), undefined, { ref: false });
+    }
+    return undefined;
+  }
+}
+
+/** Where a message is in the history of one of its channels. */
+function positionIn({ positions = [] }: ClientMessage, channel: string): ChannelPosition {
+  return positions.find(({ name }) => name === channel)!;
+}
+
+function isReadyFor(cursor: Cursor, position: ChannelPosition): boolean {
+  return !cursor.isReading && isNext(cursor, position);
+}
+
+function isNext({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
+  return !position || (position.epoch === epoch && position.offset + 1 === offset);
+}
+
+/** Whether messages are missing before it, or may be. */
+function isAhead({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
+  return !position || position.epoch !== epoch || offset > position.offset + 1;
+}
+
+function advance(cursor: Cursor, { epoch, offset }: ChannelPosition): void {
+  cursor.position = { epoch, offset };
+  cursor.isFloor = false;
+}
+
+function hold(cursor: Cursor, message: ClientMessage): void {
+  if (cursor.held.length < MAX_HELD) cursor.held.push(message);
+  else cursor.hasOverflowed = true;
+}

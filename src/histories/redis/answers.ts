@@ -1,0 +1,23 @@
+import type { Appended, ChannelPosition, HistoryPosition } from "../../types.js";
+import { REPEATED } from "./scripts.js";
+
+/** The position in a text; undefined: there is none. */
+export function readPosition(text: string | undefined): HistoryPosition | undefined {
+  const dot = text?.indexOf(".") ?? -1;
+  return dot < 0 ? undefined : { epoch: text!.slice(0, dot), offset: Number(text!.slice(dot + 1)) };
+}
+
+/** What became of a push whose message is to be kept for these channels. */
+export function readAppended(answer: string, names: readonly string[]): Appended {
+  if (!answer.startsWith(REPEATED)) return { positions: readPositions(answer, names) };
+  const line = answer.indexOf("\n");
+  return { positions: readPositions(answer.slice(1, line), names), repeated: answer.slice(line + 1) };
+}
+
+function readPositions(text: string, names: readonly string[]): ChannelPosition[] {
+  const positions = text.split(",").map(readPosition);
+  return names.flatMap((name, index): ChannelPosition[] => {
+    const position = positions[index];
+    return position ? [{ name, ...position }] : [];
+  });
+}

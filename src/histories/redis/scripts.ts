@@ -1,0 +1,152 @@
+import { defineScript } from "../../redis/script.js";
+import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../limits.js";
+
+/*
+ * A position is `<epoch>.<offset>`; positions of several channels have commas between, with `-` for those without one. An epoch is
+ * of hexadecimal digits. It is the time at which it began and the run of the server: after a restart, and after a failover, some of
+ * what was there may be lost, so that another one begins, in which the offsets go on.
+ */
+
+/**
+ * Lua: `findPosition(history, messages, ttl)`: epoch and offset of a history. Where there is none, it begins one with a `ttl` (ms), or
+ * returns nothing without.
+ */
+const FIND_POSITION = /* lua */ `
+local run
+local function findPosition(history, messages, ttl)
+  run = run or string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local epoch, offset, begunIn = unpack(redis.call('HMGET', history, 'e', 'o', 'r'))
+  if epoch and begunIn == run then return epoch, tonumber(offset) end
+  if not epoch then
+    -- What is left of one that was evicted has offsets of its own.
+    redis.call('UNLINK', messages)
+    if not ttl then return end
+    offset = 0
+  end
+  local time = redis.call('TIME')
+  epoch = string.format('%x%05x%s', time[1], time[2], string.sub(run, 1, 4))
+  redis.call('HSET', history, 'e', epoch, 'o', offset, 'r', run)
+  if ttl then redis.call('PEXPIRE', history, ttl * ${EPOCH_TTLS}) end
+  return epoch, tonumber(offset)
+end
+local function positionText(epoch, offset) return string.format('%s.%d', epoch, offset) end
+`;
+
+/** Lua: `append(history, messages, size, ttl, stype, text, body)`: keeps a message. Returns its position. */
+export const APPEND = /* lua */ `${FIND_POSITION}
+local function append(history, messages, size, ttl, stype, text, body)
+  local epoch, last = findPosition(history, messages, ttl)
+  local offset = last + 1
+  redis.call('XADD', messages, 'MAXLEN', size, offset .. '-0', 's', stype, 't', text, 'b', body)
+  redis.call('HSET', history, 'o', offset)
+  redis.call('PEXPIRE', messages, ttl)
+  redis.call('PEXPIRE', history, ttl * ${EPOCH_TTLS})
+  return positionText(epoch, offset)
+end
+`;
+
+/** Lua: `markPushed(key, positions)`: remembers that a push was done. */
+export const MARK_PUSHED = /* lua */ `
+local function markPushed(key, positions) redis.call('SET', key, positions .. '\\n', 'PX', ${IDEMPOTENCY_MS}) end
+`;
+
+/** What an answer begins with that is about an earlier push with the same key. */
+export const REPEATED = "!";
+
+/**
+ * Keeps a message for channels of one partition.
+ * KEYS: 1 what is known of the push with its idempotency key (nothing without), then history and messages of each channel
+ * ARGV: 1 whether there is such a key (1 or 0), 2 stype, 3 text, 4 body, then size and ttl (ms) of each channel
+ * Returns their positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key.
+ */
+export const appendMessage = defineScript(
+  "append",
+  /* lua */ `${APPEND}${MARK_PUSHED}
+if ARGV[1] == '1' then
+  local first = redis.call('GET', KEYS[1])
+  if first then return '${REPEATED}' .. first end
+end
+local positions = {}
+for i = 2, #KEYS, 2 do
+  positions[#positions + 1] = append(KEYS[i], KEYS[i + 1], ARGV[i + 3], ARGV[i + 4], ARGV[2], ARGV[3], ARGV[4])
+end
+local text = table.concat(positions, ',')
+if ARGV[1] == '1' then markPushed(KEYS[1], text) end
+return text`,
+);
+
+/**
+ * Says what has become of a push with an idempotency key.
+ * KEYS: 1 what is known of it
+ * ARGV: 1 its outcome; none: it is to be done again
+ */
+export const settlePush = defineScript(
+  "settlePush",
+  /* lua */ `
+local first = redis.call('GET', KEYS[1])
+if not first then return end
+if not ARGV[1] then
+  redis.call('DEL', KEYS[1])
+  return
+end
+local positions = string.match(first, '^[^\\n]*')
+redis.call('SET', KEYS[1], positions .. '\\n' .. ARGV[1], 'KEEPTTL')`,
+);
+
+/** How many bytes of bodies are read in one step: keeps it below a few milliseconds. */
+const MAX_BYTES = 1024 * 1024;
+/** How many entries are looked at together. */
+const STEP = 20;
+
+/**
+ * Reads messages.
+ * KEYS: 1 history, 2 messages
+ * ARGV: 1 the offset after which they are, 2 the last one or '+', 3 how many, 4 whether the newest come first (1 or 0)
+ * Returns {position, offset, stype, text, body, offset, ...}; nothing where there is no epoch.
+ */
+export const readMessages = defineScript(
+  "readMessages",
+  /* lua */ `${FIND_POSITION}
+local epoch, last = findPosition(KEYS[1], KEYS[2])
+if not epoch then return {} end
+local found = {positionText(epoch, last)}
+local from, to, left, isReverse = tonumber(ARGV[1]) + 1, ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local bytes = 0
+while left > 0 and bytes < ${MAX_BYTES} do
+  local count = math.min(left, ${STEP})
+  local entries
+  if isReverse then entries = redis.call('XREVRANGE', KEYS[2], to, from, 'COUNT', count)
+  else entries = redis.call('XRANGE', KEYS[2], from, to, 'COUNT', count) end
+  for _, entry in ipairs(entries) do
+    if bytes >= ${MAX_BYTES} then return found end
+    local offset, fields = tonumber(string.match(entry[1], '^%d+')), entry[2]
+    found[#found + 1] = offset
+    found[#found + 1] = fields[2]
+    found[#found + 1] = fields[4]
+    found[#found + 1] = fields[6]
+    bytes = bytes + #fields[6]
+    if isReverse then to = offset - 1 else from = offset + 1 end
+  end
+  if #entries < count then return found end
+  left = left - count
+end
+return found`,
+);
+
+/**
+ * Says where histories end.
+ * KEYS: history and messages of each channel
+ * ARGV: of each channel the ttl (ms) with which its history begins if there is none; 0: it does not
+ * Returns a position for each, '' where there is none.
+ */
+export const findPositions = defineScript(
+  "findPositions",
+  /* lua */ `${FIND_POSITION}
+local positions = {}
+for i = 1, #KEYS, 2 do
+  local ttl = tonumber(ARGV[(i + 1) / 2])
+  local epoch, offset = findPosition(KEYS[i], KEYS[i + 1], ttl > 0 and ttl)
+  positions[#positions + 1] = epoch and positionText(epoch, offset) or ''
+end
+return positions`,
+);
