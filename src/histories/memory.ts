@@ -38,6 +38,8 @@ export class MemoryChannelHistory implements ChannelHistory {
     ({ outcome }) => outcome.length,
   );
 
+  #lastAt = 0;
+
   /** @throws `GC_INVALID_OPTION` */
   constructor(options: ChannelHistoryOptions = {}) {
     this.limitsOf = findLimits("MemoryChannelHistory", options);
@@ -97,12 +99,18 @@ export class MemoryChannelHistory implements ChannelHistory {
     return channel;
   }
 
+  /** A time, never the same twice. */
+  #now(): number {
+    this.#lastAt = Math.max(performance.timeOrigin + performance.now(), this.#lastAt + 0.001);
+    return this.#lastAt;
+  }
+
   #append(name: string, entry: HistoryEntry, limits: HistoryLimits): HistoryPosition {
     const { position: last, entries, characters, endsAt } = this.#channels.get(name) ?? this.#begin(name, limits);
     const position = { epoch: last.epoch, offset: last.offset + 1 };
     const isOver = performance.now() >= endsAt;
     const kept = isOver ? [] : entries;
-    kept.push({ ...entry, offset: position.offset });
+    kept.push({ ...entry, offset: position.offset, at: this.#now() });
     const gone = kept.splice(0, kept.length - limits.size);
     const size = gone.reduce((sum, one) => sum - sizeOfEntry(one), (isOver ? 0 : characters) + sizeOfEntry(entry));
     this.#keep(name, { position, entries: kept, characters: size }, limits);

@@ -7,6 +7,8 @@ import type { ChannelHistory, HistoryPosition, KeptEntry } from "../types.js";
 /** A message that was pushed to a channel, as its history has it. */
 export interface HistoryMessage {
   offset: number;
+  /** When it was pushed, in milliseconds since 1970 with fractions, on the clock of the store. */
+  at: number;
   /** The type of frontends that it was for. */
   stype: string;
   route: string;
@@ -111,8 +113,8 @@ export class HistoryQueries {
   }
 }
 
-function decode({ offset, stype, route, body, except }: KeptEntry): HistoryMessage {
-  return { offset, stype, route, msg: JSON.parse(body) as unknown, except };
+function decode({ offset, at, stype, route, body, except }: KeptEntry): HistoryMessage {
+  return { offset, at, stype, route, msg: JSON.parse(body) as unknown, except };
 }
 
 /** @throws `GC_INVALID_ARGUMENT`, `GC_INVALID_OPTION` */

@@ -37,6 +37,11 @@ export interface HistoryEntry extends ClientMessage {
 /** A message that is kept. */
 export interface KeptEntry extends HistoryEntry {
   offset: number;
+  /**
+   * When it was kept, in milliseconds since 1970 with fractions, on the clock of the store: of messages of several channels it says, as
+   * well as that clock is right, which was first.
+   */
+  at: number;
 }
 
 /** What a push asks of the history. */

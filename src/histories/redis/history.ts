@@ -93,9 +93,15 @@ export class RedisChannelHistory implements ChannelHistory {
       [after, until ?? "+", limit, reverse ? 1 : 0],
     );
     const entries: KeptEntry[] = [];
-    for (let index = 0; index < fields.length; index += 4) {
-      const [offset, stype, text, body] = fields.slice(index, index + 4) as [number, string, string, string];
-      entries.push({ ...decodePushText(text), offset, stype, body });
+    for (let index = 0; index < fields.length; index += 5) {
+      const [offset, stype, text, body, at] = fields.slice(index, index + 5) as [
+        number,
+        string,
+        string,
+        string,
+        string,
+      ];
+      entries.push({ ...decodePushText(text), offset, stype, body, at: Number(at) / 1000 });
     }
     return { position: readPosition(position as string | undefined), entries };
   }

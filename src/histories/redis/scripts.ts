@@ -2,7 +2,7 @@ import { defineScript } from "../../redis/script.js";
 import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../limits.js";
 
 /*
- * A position is `<epoch>.<offset>`; positions of several channels have commas between, with `-` for those without one. An epoch is
+ * A position is `<epoch>.<offset>`; positions of several channels have commas between. An epoch is
  * of hexadecimal digits. It is the time at which it began and the run of the server: after a restart, and after a failover, some of
  * what was there may be lost, so that another one begins, in which the offsets go on.
  */
@@ -32,12 +32,22 @@ end
 local function positionText(epoch, offset) return string.format('%s.%d', epoch, offset) end
 `;
 
-/** Lua: `append(history, messages, size, ttl, stype, text, body)`: keeps a message. Returns its position. */
+/**
+ * Lua: `append(history, messages, size, ttl, stype, text, body)`: keeps a message. Returns its position. Those of one script follow each
+ * other by a microsecond: the clock stands still meanwhile.
+ */
 export const APPEND = /* lua */ `${FIND_POSITION}
+local microseconds
 local function append(history, messages, size, ttl, stype, text, body)
   local epoch, last = findPosition(history, messages, ttl)
   local offset = last + 1
-  redis.call('XADD', messages, 'MAXLEN', size, offset .. '-0', 's', stype, 't', text, 'b', body)
+  if microseconds then microseconds = microseconds + 1
+  else
+    local time = redis.call('TIME')
+    microseconds = time[1] * 1000000 + time[2]
+  end
+  local at = string.format('%d', microseconds)
+  redis.call('XADD', messages, 'MAXLEN', size, offset .. '-0', 's', stype, 't', text, 'b', body, 'a', at)
   redis.call('HSET', history, 'o', offset)
   redis.call('PEXPIRE', messages, ttl)
   redis.call('PEXPIRE', history, ttl * ${EPOCH_TTLS})
@@ -102,7 +112,7 @@ const STEP = 20;
  * Reads messages.
  * KEYS: 1 history, 2 messages
  * ARGV: 1 the offset after which they are, 2 the last one or '+', 3 how many, 4 whether the newest come first (1 or 0)
- * Returns {position, offset, stype, text, body, offset, ...}; nothing where there is no epoch.
+ * Returns {position, offset, stype, text, body, when (µs), offset, ...}; nothing where there is no epoch.
  */
 export const readMessages = defineScript(
   "readMessages",
@@ -124,6 +134,7 @@ while left > 0 and bytes < ${MAX_BYTES} do
     found[#found + 1] = fields[2]
     found[#found + 1] = fields[4]
     found[#found + 1] = fields[6]
+    found[#found + 1] = fields[8]
     bytes = bytes + #fields[6]
     if isReverse then to = offset - 1 else from = offset + 1 end
   end
