@@ -3,6 +3,7 @@ import { MemoryChannelHistory } from "./histories/memory.js";
 import { MemoryChannelManager } from "./managers/memory.js";
 import { resolveOptions } from "./options.js";
 import { MemoryServerRegistry } from "./registries/memory.js";
+import { MemorySubscriberStore } from "./subscribers/memory.js";
 import { MemoryTokenStore } from "./tokens/memory.js";
 import { InProcessTransport } from "./transports/in-process.js";
 import type { Cluster } from "./types.js";
@@ -23,6 +24,7 @@ export function memory(options: MemoryClusterOptions = {}): Cluster {
     registry: new MemoryServerRegistry(),
     transport: new InProcessTransport(),
     history: new MemoryChannelHistory({ channels: history }),
+    subscribers: new MemorySubscriberStore(),
     tokens: new MemoryTokenStore(),
   };
 }

@@ -120,6 +120,7 @@ export const PART_METHODS = {
 export const OPTIONAL_PART_METHODS = {
   tokens: ["put", "take"],
   history: ["limitsOf", "append", "settle", "read", "positions", "remove"],
+  subscribers: ["read", "subscribe", "unsubscribe", "save", "expire"],
 } as const;
 
 /** The first of these methods that `value` has not. */

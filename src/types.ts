@@ -20,5 +20,6 @@ export type * from "./types/server-registry.js";
 export type * from "./types/rpc-transport.js";
 export type * from "./types/connector.js";
 export type * from "./types/channel-history.js";
+export type * from "./types/subscriber-store.js";
 export type * from "./types/token-store.js";
 export type * from "./types/cluster.js";

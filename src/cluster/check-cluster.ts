@@ -7,7 +7,7 @@ import type { Cluster, ClusterInput } from "../types.js";
  * A cluster as services and frontends use it: its manager is an adapted one, and a fused push is there only where it is one of
  * these very parts.
  * @throws `GC_INVALID_ARGUMENT` unless `value` has the three parts of a cluster, each with the methods that it must have, and so has
- *   `tokens` and `history` where they are given
+ *   `history`, `subscribers` and `tokens` where they are given
  */
 export function checkCluster(option: string, value: unknown): Cluster {
   const given = value as Record<string, unknown> | null | undefined;
@@ -18,7 +18,7 @@ export function checkCluster(option: string, value: unknown): Cluster {
       throw invalid(option, value, `a cluster, as memory() and redis() give; its ${part} has no method ${missing}`);
     }
   }
-  const { manager, registry, transport, fusedPush, history, tokens } = value as ClusterInput;
+  const { manager, registry, transport, fusedPush, history, subscribers, tokens } = value as ClusterInput;
   const parts = fusedPush?.parts;
   const isFused = parts?.manager === manager && parts.registry === registry && parts.transport === transport;
   return {
@@ -27,6 +27,7 @@ export function checkCluster(option: string, value: unknown): Cluster {
     transport,
     ...(isFused && { fusedPush }),
     ...(history && { history }),
+    ...(subscribers && { subscribers }),
     ...(tokens && { tokens }),
   };
 }

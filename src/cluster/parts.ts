@@ -40,8 +40,8 @@ export async function stopParts(cluster: Cluster, force: boolean): Promise<void>
   if (failures.length > 0) throw failures[0];
 }
 
-function partsOf({ manager, registry, transport, history, tokens }: Cluster): Startable[] {
-  const optional = [history, tokens].filter((part) => part !== undefined);
+function partsOf({ manager, registry, transport, history, subscribers, tokens }: Cluster): Startable[] {
+  const optional = [history, subscribers, tokens].filter((part) => part !== undefined);
   // One object may be several parts, though the manager is an adapted one.
   return [...new Set<Startable>([manager, registry, transport, ...optional].map(asAdapted))];
 }

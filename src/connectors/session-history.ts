@@ -17,6 +17,8 @@ export interface HistorySink {
   tell(position: ChannelPosition, hasGap: boolean): void;
   /** Resolves when the client has taken most of what was written, or is gone. */
   drained(): Promise<void>;
+  /** All that was missed is written: what follows are live messages, until something is missed again. */
+  caughtUp?(): void;
   error(error: unknown): void;
 }
 
@@ -65,6 +67,8 @@ export class SessionHistory {
   readonly #isIncomplete: boolean;
   readonly #cursors = new Map<string, Cursor>();
   readonly #seen = new Set<string>();
+  /** How many channels are being read. */
+  #reads = 0;
   #isClosed = false;
 
   constructor(uid: string, reader: HistoryReader, sink: HistorySink, given: GivenPositions) {
@@ -79,6 +83,16 @@ export class SessionHistory {
   *positions(): Generator<ChannelPosition> {
     for (const [name, position] of this.#given) yield { name, ...position };
     for (const [name, { position }] of this.#cursors) if (position) yield { name, ...position };
+  }
+
+  /** The client says, or somebody for it, where it is in a channel that it is to join. */
+  expect({ name, epoch, offset }: ChannelPosition): void {
+    if (!this.#cursors.has(name)) this.#given.set(name, { epoch, offset });
+  }
+
+  /** Whether something is being read that it has missed. */
+  get isCatchingUp(): boolean {
+    return this.#reads > 0;
   }
 
   /** The user is a member of the channel from now on, or was one when the session opened. */
@@ -203,11 +217,17 @@ export class SessionHistory {
   /** Reads what the session has missed, until it goes on with live messages. */
   async #read(name: string, cursor: Cursor): Promise<void> {
     cursor.isReading = true;
-    do {
-      cursor.hasOverflowed = false;
-      if (!(await this.#readToEnd(name, cursor))) return;
-    } while (!this.#release(name, cursor) || cursor.hasOverflowed);
-    cursor.isReading = false;
+    this.#reads++;
+    try {
+      do {
+        cursor.hasOverflowed = false;
+        if (!(await this.#readToEnd(name, cursor))) return;
+      } while (!this.#release(name, cursor) || cursor.hasOverflowed);
+      cursor.isReading = false;
+    } finally {
+      this.#reads--;
+      if (this.#reads === 0 && !this.#isClosed) this.#sink.caughtUp?.();
+    }
   }
 
   /** Resolves false where nobody waits for it any more. */

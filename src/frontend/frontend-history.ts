@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH, readAfter } from "../histories/read-after.js";
 import { SharedReads } from "../shared-reads.js";
-import type { ChannelHistory, Cluster, HistoryPosition, HistoryReader, KeptEntry, Recovered } from "../types.js";
+import type {
+  ChannelHistory,
+  ClientMessage,
+  Cluster,
+  HistoryPosition,
+  HistoryReader,
+  KeptEntry,
+  Recovered,
+} from "../types.js";
 
 interface FrontendHistoryOptions {
   cluster: Cluster;
@@ -69,6 +77,6 @@ export class FrontendHistory implements HistoryReader {
   }
 }
 
-function toMessage(name: string, epoch: string, { route, body, offset, id }: KeptEntry): Recovered["messages"][number] {
-  return { route, body, positions: [{ name, epoch, offset }], id };
+function toMessage(name: string, epoch: string, { route, body, offset, id, at }: KeptEntry): ClientMessage {
+  return { route, body, positions: [{ name, epoch, offset }], id, at };
 }

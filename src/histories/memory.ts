@@ -75,11 +75,11 @@ export class MemoryChannelHistory implements ChannelHistory {
     return { position, entries: reverse ? found.toReversed().slice(0, limit) : found.slice(0, limit) };
   }
 
-  positions(names: readonly string[]): (HistoryPosition | undefined)[] {
+  positions(names: readonly string[], given?: HistoryLimits): (HistoryPosition | undefined)[] {
     return names.map((name) => {
       const channel = this.#channels.get(name);
       if (channel) return channel.position;
-      const limits = this.limitsOf(name);
+      const limits = given ?? this.limitsOf(name);
       return limits && this.#begin(name, limits).position;
     });
   }

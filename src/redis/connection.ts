@@ -40,8 +40,10 @@ const KEPT_MS = 500;
 export type KeyCommands = Pick<
   Redis,
   | "getdel"
+  | "hdel"
   | "hexists"
   | "hgetall"
+  | "pexpire"
   | "sadd"
   | "scard"
   | "set"

@@ -2,6 +2,7 @@ import { type HistoryPatterns, historyPatterns } from "../histories/limits.js";
 import { RedisChannelHistory } from "../histories/redis/history.js";
 import { RedisChannelManager } from "../managers/redis/manager.js";
 import { RedisServerRegistry } from "../registries/redis/registry.js";
+import { RedisSubscriberStore } from "../subscribers/redis.js";
 import { RedisTokenStore } from "../tokens/redis.js";
 import { RedisTransport } from "../transports/redis/transport.js";
 import { resolveOptions } from "../options.js";
@@ -13,6 +14,7 @@ import { checkPrefix, type RedisSource } from "./source.js";
 export { RedisChannelHistory } from "../histories/redis/history.js";
 export { RedisChannelManager } from "../managers/redis/manager.js";
 export { RedisServerRegistry } from "../registries/redis/registry.js";
+export { RedisSubscriberStore } from "../subscribers/redis.js";
 export { RedisTokenStore } from "../tokens/redis.js";
 export { RedisTransport } from "../transports/redis/transport.js";
 export { RedisConnection, type RedisConnectionOptions } from "./connection.js";
@@ -43,5 +45,6 @@ export function redis(source: RedisSource, options: RedisClusterOptions = {}): C
   const transport = new RedisTransport(connection);
   const history = new RedisChannelHistory(connection, { channels });
   const fusedPush = new RedisFusedPush(connection, { manager, registry, transport }, history);
-  return { manager, registry, transport, fusedPush, history, tokens: new RedisTokenStore(connection) };
+  const subscribers = new RedisSubscriberStore(connection);
+  return { manager, registry, transport, fusedPush, history, subscribers, tokens: new RedisTokenStore(connection) };
 }

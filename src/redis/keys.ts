@@ -92,6 +92,11 @@ export class Keys {
     return `${this.#prefix}:u:${escape(uid)}`;
   }
 
+  /** hash: where a subscriber is in its channels, and what its owner has noted. */
+  subscriber(id: string): string {
+    return `${this.#prefix}:sub:${escape(id)}`;
+  }
+
   /** string: the record of a one-time token, which expires with it. */
   token(id: string): string {
     return `${this.#prefix}:tok:${escape(id)}`;
@@ -143,10 +148,10 @@ export const UNTOLD_MARK = "}:d:";
  * The prefixes that {@link Keys} takes: no braces, which would move the hash tag, no pattern characters, and no part that
  * would make the keys of one prefix look like those of another, as `gc:u` would like those of `gc`.
  */
-export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|tok|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
+export const PREFIX_PATTERN = /^(?!.*:(srv|sids|servers|on|u|sub|tok|in|re|ch)(:|$))[\w.:@/-]{1,128}$/;
 
 /** What follows the prefix in every key. */
-const KEY_PATTERN = /^:(\{[^}]*\}:([sghx]$|[mdi]:)|srv:|on:|u:|tok:|sids$|servers$)/;
+const KEY_PATTERN = /^:(\{[^}]*\}:([sghx]$|[mdi]:)|srv:|on:|u:|sub:|tok:|sids$|servers$)/;
 
 /** Makes a name safe within a key, and within a list with spaces between. Reversible, and different for different names. */
 export function escape(name: string): string {

@@ -105,8 +105,11 @@ export interface ChannelHistory {
   settle(names: readonly string[], idempotencyKey: string, outcome: string | undefined): Awaitable<void>;
   /** Reads a part of a channel's history, and where it ends, in one step. 1 round trip. */
   read(name: string, range: HistoryRange): Awaitable<HistoryPage>;
-  /** Where each of these histories ends; one that has no epoch, and is to be kept (see {@link limitsOf}), begins one. 1 round trip. */
-  positions(names: readonly string[]): Awaitable<(HistoryPosition | undefined)[]>;
+  /**
+   * Where each of these histories ends; one that has no epoch begins one, if there are limits for it. 1 round trip.
+   * @param limits @default those of {@link limitsOf}
+   */
+  positions(names: readonly string[], limits?: HistoryLimits): Awaitable<(HistoryPosition | undefined)[]>;
   /** Forgets the history of a channel: its epoch ends. 1 round trip. */
   remove(name: string): Awaitable<void>;
 }

@@ -3,6 +3,7 @@ import type { Appended, ChannelHistory, HistoryLimits } from "./channel-history.
 import type { ClientMessage } from "./connector.js";
 import type { FrontendReplies, RpcTransport } from "./rpc-transport.js";
 import type { ServerRegistry } from "./server-registry.js";
+import type { SubscriberStore } from "./subscriber-store.js";
 import type { TokenStore } from "./token-store.js";
 
 /** A push of one service, before it is known which frontends it concerns. */
@@ -74,6 +75,8 @@ export interface Cluster {
   fusedPush?: FusedPush | undefined;
   /** What was pushed lately. Without, pushes with `history` or `idempotencyKey` are refused, and nobody can catch up. */
   history?: ChannelHistory | undefined;
+  /** Where those clients are in their channels that do not keep it in mind themselves. Services and frontends do without. */
+  subscribers?: SubscriberStore | undefined;
   /** Where the one-time tokens are by which clients show who they are. Services and frontends do without. */
   tokens?: TokenStore | undefined;
 }

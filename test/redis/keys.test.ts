@@ -102,6 +102,7 @@ const KINDS: Record<string, (keys: Keys, place: Place) => [identity: readonly st
   channelsAt: (keys, { sid }) => [[sid], keys.channelsAt(sid)],
   usersAt: (keys, { sid }) => [[sid], keys.usersAt(sid)],
   user: (keys, { uid }) => [[uid], keys.user(uid)],
+  subscriber: (keys, { uid }) => [[uid], keys.subscriber(uid)],
   token: (keys, { uid }) => [[uid], keys.token(uid)],
   // Pub/sub channels are no keys, and collide with none all the same.
   changes: (keys, { sid }) => [[sid], keys.changes(sid)],
@@ -224,6 +225,7 @@ test("the layout is that of version 1", (t) => {
       channelsAtPrefix: keys.channelsAtPrefix,
       usersAt: keys.usersAt("s1"),
       user: keys.user("ann\n"),
+      subscriber: keys.subscriber("a{b"),
       token: keys.token("a{b"),
       changes: keys.changes("s:1"),
       changesPrefix: keys.changesPrefix,
@@ -249,6 +251,7 @@ test("the layout is that of version 1", (t) => {
       channelsAtPrefix: "gc:srv:",
       usersAt: "gc:on:s1",
       user: "gc:u:ann\n",
+      subscriber: "gc:sub:a%7Bb",
       token: "gc:tok:a%7Bb",
       changes: "gc:ch:3:s:1",
       changesPrefix: "gc:ch:3:",

@@ -5,6 +5,7 @@ import type {
   Appended,
   ChannelHistory,
   HistoryAppend,
+  HistoryLimits,
   HistoryPage,
   HistoryPosition,
   HistoryRange,
@@ -106,7 +107,7 @@ export class RedisChannelHistory implements ChannelHistory {
     return { position: readPosition(position as string | undefined), entries };
   }
 
-  async positions(names: readonly string[]): Promise<(HistoryPosition | undefined)[]> {
+  async positions(names: readonly string[], limits?: HistoryLimits): Promise<(HistoryPosition | undefined)[]> {
     const found = new Map<string, HistoryPosition | undefined>();
     const parts = byPartition(this.#connection.layout, [...new Set(names)], (name) => name);
     await Promise.all(
@@ -115,7 +116,7 @@ export class RedisChannelHistory implements ChannelHistory {
           keys,
           findPositions,
           own.flatMap((name) => [keys.history(name), keys.messages(name)]),
-          own.map((name) => this.limitsOf(name)?.ttlMs ?? 0),
+          own.map((name) => (limits ?? this.limitsOf(name))?.ttlMs ?? 0),
         );
         for (const [index, name] of own.entries()) found.set(name, readPosition(positions[index]));
       }),
