@@ -6,7 +6,7 @@ export const ERROR_CODES = {
   GC_MESSAGE_TOO_LARGE:
     "the message's JSON is larger than `maxMessageBytes`, or that of a token's payload than 16 KiB; nothing was sent",
   GC_NOT_STARTED: "called before `start()` resolved",
-  GC_CLOSED: "called after `stop()`",
+  GC_CLOSED: "called after `stop()` or `close()`, or not done before that",
   GC_UNSUPPORTED: "a part of this cluster lacks the capability that the call needs",
   GC_INVALID_TOKEN: "the token was never given out, has expired, or was used before",
   GC_SID_IN_USE: "a live frontend holds this `sid`; `holder` says which",
@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
   GC_FRONTEND_ERROR:
     "the frontend could not do what it was asked, or its transport failed in a way of its own (`cause`)",
+  GC_PROTOCOL_ERROR: "the other side of a connection sent what is not of the protocol; the connection is closed",
   GC_OVERLOADED: "a bounded queue is full (temporary)",
   GC_PUSH_FAILED: "every targeted frontend failed; `report` has the details",
   GC_LISTENER_FAILED: "a function of the application threw, or its promise rejected",

@@ -1,0 +1,23 @@
+import { isGlobalChannelError } from "../../../errors.js";
+import type { RpcFailure } from "../wire/message.js";
+
+/** @see https://www.jsonrpc.org/specification#error_object */
+export const UNKNOWN_METHOD = -32_601;
+const INVALID_PARAMS = -32_602;
+const INTERNAL_ERROR = -32_603;
+/** As in HTTP: the token is refused. */
+export const UNAUTHORIZED = 401;
+
+/** What an error carries beside its JSON-RPC code, where it is one of this package. */
+interface FailureData {
+  code: string;
+  temporary: boolean;
+}
+
+/** What a client is told of an error; of one that is not of this package no more than that there was one. */
+export function failureOf(error: unknown): RpcFailure {
+  if (!isGlobalChannelError(error)) return { code: INTERNAL_ERROR, message: "internal error" };
+  const data: FailureData = { code: error.code, temporary: error.temporary };
+  const code = error.code === "GC_INVALID_ARGUMENT" ? INVALID_PARAMS : INTERNAL_ERROR;
+  return { code, message: error.message, data };
+}

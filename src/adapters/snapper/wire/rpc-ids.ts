@@ -1,0 +1,10 @@
+/** 128 random bits, so that no two producers have the same, then the number of the call. */
+const PATTERN = /^gc:[\w-]{22}:[0-9a-z]{1,11}$/;
+
+/**
+ * The key of each message of a `publish`, by its index, for a broker to do each once: undefined where the client is of another make, whose
+ * ids others may have, too.
+ */
+export function messageKeysOf(id: unknown): ((index: number) => string) | undefined {
+  return typeof id === "string" && PATTERN.test(id) ? (index) => `${id}:${index}` : undefined;
+}
