@@ -13,6 +13,7 @@ const entry = {
   conformance: "src/conformance/index.ts",
   transom: "src/adapters/transom/index.ts",
   "koa-signal": "src/adapters/koa-signal/index.ts",
+  snapper: "src/adapters/snapper/index.ts",
   "pinus/index": "src/adapters/pinus/index.ts",
 };
 

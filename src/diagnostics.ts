@@ -66,9 +66,9 @@ export interface LagMessage {
   source: object;
   /**
    * Of a service: `calls`, `pushes`. Of a frontend: `inbox`. Of Redis: `redis`, the pushes that it has not taken yet. Of
-   * MySQL: `changes`, `sessions`, which wait to be written.
+   * MySQL: `changes`, `sessions`, which wait to be written. Of a Snapper producer: `messages`, which the broker has not confirmed.
    */
-  queue: "calls" | "pushes" | "inbox" | "redis" | "changes" | "sessions";
+  queue: "calls" | "pushes" | "inbox" | "redis" | "changes" | "sessions" | "messages";
   /** It is full: more than this is refused. Told once until it is half empty. Texts count in characters, all else by number. */
   limit?: number;
   /** It was handled late, by this many milliseconds. */

@@ -17,6 +17,8 @@ export const ERROR_CODES = {
   GC_FRONTEND_UNREACHABLE: "nobody listens at that frontend: it is down or starting (temporary)",
   GC_FRONTEND_ERROR:
     "the frontend could not do what it was asked, or its transport failed in a way of its own (`cause`)",
+  GC_BROKER_UNREACHABLE: "the Snapper broker cannot be reached now (temporary)",
+  GC_BROKER_ERROR: "the Snapper broker answered with an error; `temporary` as it says",
   GC_PROTOCOL_ERROR: "the other side of a connection sent what is not of the protocol; the connection is closed",
   GC_OVERLOADED: "a bounded queue is full (temporary)",
   GC_PUSH_FAILED: "every targeted frontend failed; `report` has the details",
@@ -31,6 +33,7 @@ const TEMPORARY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "GC_STORE_UNAVAILABLE",
   "GC_TIMEOUT",
   "GC_FRONTEND_UNREACHABLE",
+  "GC_BROKER_UNREACHABLE",
   "GC_OVERLOADED",
 ]);
 

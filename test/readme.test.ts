@@ -37,6 +37,7 @@ const SOURCES: Record<string, string> = {
   "globalchannel/pinus": "dist/cjs/pinus/index.js",
   "globalchannel/transom": "src/adapters/transom/index.ts",
   "globalchannel/koa-signal": "src/adapters/koa-signal/index.ts",
+  "globalchannel/snapper": "src/adapters/snapper/index.ts",
   "globalchannel/conformance": "src/conformance/index.ts",
 };
 

@@ -13,6 +13,7 @@ const REDIS = ["ioredis", "cluster-key-slot"] as const;
 const MYSQL = ["mysql2", "p-retry"] as const;
 const SSE = ["eventsource-encoder"] as const;
 const KOA_SIGNAL = [...SSE, "co-body", "bytes", "ipaddr.js"] as const;
+const SNAPPER = ["jsonwebtoken"] as const;
 
 /** What failed, as a test prints it. */
 interface Failure {
@@ -45,7 +46,7 @@ test("exports › every file that is named is in the package, and every file in 
 });
 
 test("exports › import and require give the same names", async (t) => {
-  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws", ...KOA_SIGNAL]);
+  const consumer = await makeConsumer(t, [...CORE, ...REDIS, ...MYSQL, "ws", ...KOA_SIGNAL, ...SNAPPER]);
   // Pomelo's is only there in CommonJS, where a module has no default; koa-signal's is nothing but a default.
   const differing = ["globalchannel/pomelo", "globalchannel/koa-signal"];
   const list = JSON.stringify(IMPORTS.filter((path) => !differing.includes(path)));
@@ -76,6 +77,7 @@ for (const [path, needed] of [
   ["globalchannel/socket.io", []],
   ["globalchannel/sse", SSE],
   ["globalchannel/koa-signal", KOA_SIGNAL],
+  ["globalchannel/snapper", SNAPPER],
   ["globalchannel/transom", []],
   ["globalchannel/pomelo", []],
   ["globalchannel/pinus", REDIS],

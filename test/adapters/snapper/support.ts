@@ -1,8 +1,10 @@
-// For the tests of Snapper: servers that record what they are told, and clients of raw bytes.
+// For the tests of Snapper: servers that record what they are told, clients of raw bytes, and brokers of the old make.
 import { once } from "node:events";
 import { connect, type Socket as TcpSocket } from "node:net";
 import type { ExecutionContext } from "ava";
-import { Auth } from "toa-net";
+import { Auth, Server, type Socket } from "toa-net";
+import type { ProducerOptions } from "../../../src/adapters/snapper/producer/options.js";
+import { Producer } from "../../../src/adapters/snapper/producer/producer.js";
 import type { RpcMethod, RpcServerOptions } from "../../../src/adapters/snapper/rpc/options.js";
 import { RpcServer } from "../../../src/adapters/snapper/rpc/rpc-server.js";
 import { TokenVerifier, type TokenPayload } from "../../../src/adapters/snapper/tokens/token-verifier.js";
@@ -137,6 +139,57 @@ export class RawClient {
   async closed(): Promise<void> {
     await until(() => this.isClosed);
   }
+}
+
+/** A producer with these secrets, which waits for nothing for long. */
+export function startProducer(t: ExecutionContext, port: number, options: Partial<ProducerOptions> = {}) {
+  const producer = new Producer(port, HOST, {
+    producerId: "tests",
+    secretKeys: [SECRET],
+    maxReconnectDelayMs: 100,
+    closeTimeoutMs: 0,
+    ...options,
+  });
+  const errors: Error[] = [];
+  const events: string[] = [];
+  producer.on("error", (error) => errors.push(error));
+  for (const event of ["connect", "reconnecting", "drain", "close"] as const) {
+    producer.on(event, () => events.push(event));
+  }
+  t.teardown(() => producer.close());
+  return Object.assign(producer, { errors, events });
+}
+
+/** A broker of the old make: the server of its library, with its answers. */
+export async function startOldBroker(t: ExecutionContext, secrets: unknown[] = [SECRET], algorithm = "HS256") {
+  const auth = new Auth({ secrets, algorithm });
+  const messages: string[] = [];
+  const calls: [string, unknown[]][] = [];
+  const sockets: Socket[] = [];
+  const server = new Server((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.on("message", ({ payload: { id, method, params } }) => {
+      calls.push([method, params]);
+      if (method === "publish") {
+        // As that one: messages that are no texts are not counted.
+        const list = (Array.isArray(params[0]) ? params : [params]) as [string, string][];
+        for (const [, message] of list) messages.push(message);
+        if (id !== undefined) socket.success(id, list.length || null);
+      } else if (method === "echo") {
+        socket.success(id, params);
+      } else if (method === "subscribe" || method === "unsubscribe") {
+        socket.success(id, 1);
+      } else {
+        socket.error(id, socket.createError(-32_601, params));
+      }
+    });
+  });
+  server.getAuthenticator = () => (token) => auth.verify(token);
+  server.listen(0, HOST);
+  await once(server, "listening");
+  t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return { port: server.address().port, messages, calls, sockets };
 }
 
 /** `0`, `1`, ... as messages. */

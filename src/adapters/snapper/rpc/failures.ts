@@ -1,4 +1,4 @@
-import { isGlobalChannelError } from "../../../errors.js";
+import { GlobalChannelError, isGlobalChannelError } from "../../../errors.js";
 import type { RpcFailure } from "../wire/message.js";
 
 /** @see https://www.jsonrpc.org/specification#error_object */
@@ -20,4 +20,12 @@ export function failureOf(error: unknown): RpcFailure {
   const data: FailureData = { code: error.code, temporary: error.temporary };
   const code = error.code === "GC_INVALID_ARGUMENT" ? INVALID_PARAMS : INTERNAL_ERROR;
   return { code, message: error.message, data };
+}
+
+/** The error of a call that a broker has answered so. Brokers of other makes do not say whether it is temporary: then it is not. */
+export function errorOf({ code, message, data }: RpcFailure, method: string): GlobalChannelError {
+  const temporary = (data as Partial<FailureData> | null | undefined)?.temporary === true;
+  return new GlobalChannelError("GC_BROKER_ERROR", `the broker answered ${method} with the error ${code}: ${message}`, {
+    temporary,
+  });
 }

@@ -1,0 +1,6 @@
+export type { TokenAlgorithm } from "./tokens/algorithms.js";
+export type { TokenKeys } from "./tokens/keys.js";
+export type { Reconnecting } from "./producer/broker-client.js";
+export type { ProducerOptions } from "./producer/options.js";
+export { Producer, type ProducerStats } from "./producer/producer.js";
+export type { ProducerEvents } from "./producer/producer-emitter.js";
