@@ -1,3 +1,5 @@
+export { Broker } from "./broker/broker.js";
+export type { BrokerOptions } from "./broker/options.js";
 export type { TokenAlgorithm } from "./tokens/algorithms.js";
 export type { TokenKeys } from "./tokens/keys.js";
 export type { Reconnecting } from "./producer/broker-client.js";

@@ -39,10 +39,10 @@ export class RpcServer<A> {
   /**
    * Resolves when clients can connect.
    * @param port 0 for any that is free
-   * @param host the address of one network interface. @default `127.0.0.1`
+   * @param host the address of one network interface. @default all of them
    * @throws `GC_CLOSED`; the error of the system, as `EADDRINUSE`
    */
-  async listen(port = 0, host = "127.0.0.1"): Promise<void> {
+  async listen(port = 0, host?: string): Promise<void> {
     if (this.#closed) throw new GlobalChannelError("GC_CLOSED", "the server is closed");
     const listening = once(this.#server, "listening");
     this.#server.listen(port, host);

@@ -1,0 +1,215 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Socket } from "engine.io";
+import { GlobalChannelError } from "../../../../errors.js";
+import type {
+  ChannelHistory,
+  ChannelPosition,
+  ClientMessage,
+  HistoryReader,
+  SubscriberStore,
+} from "../../../../types.js";
+import { type Admission, SessionHistory } from "../../../../connectors/session-history.js";
+import { type Batch, encodeBatch, makeBatch, noteOf, readBatch } from "./batch.js";
+import { readClientMessage } from "./client-message.js";
+import { Queue } from "./queue.js";
+
+/** What consumers share. */
+export interface ConsumerSettings {
+  history: ChannelHistory;
+  store: SubscriberStore;
+  /** The most messages of a batch, and the most that wait. */
+  maxBatch: number;
+  maxQueued: number;
+  /** For how long it is kept where a consumer is, in milliseconds. */
+  keepMs: number;
+  /** How long a consumer may take to acknowledge a batch, in milliseconds. */
+  ackTimeoutMs: number;
+  /** A consumer has acknowledged so many messages. */
+  delivered: (count: number) => void;
+  report: (error: unknown) => void;
+}
+
+/** How long after a batch that was acknowledged it is noted that nothing is under way, in milliseconds. */
+const IDLE_MS = 250;
+/** How long to wait before a call of the store that has failed is tried again, in milliseconds. */
+const RETRY_MS = 250;
+
+/**
+ * A connection of a consumer. It gets its messages in batches, one under way at a time. Before a batch is sent it is noted in the store, so
+ * that whoever goes on with the consumer, after this connection or this broker, sends that batch again, under the same id.
+ */
+export class Consumer {
+  readonly id: string;
+  readonly socket: Socket;
+  readonly #settings: ConsumerSettings;
+  readonly #history: SessionHistory;
+  readonly #queue: Queue;
+  /** Where it is in its rooms with what it has acknowledged, as far as that is not noted. */
+  readonly #acknowledged = new Map<string, ChannelPosition>();
+  #batch: Batch | undefined;
+  #isSent = false;
+  #isReady = false;
+  #isClosed = false;
+  #ackTimer: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  /** The notes that are under way come one after the other. */
+  #noting: Promise<unknown> = Promise.resolve();
+
+  constructor(id: string, socket: Socket, reader: HistoryReader, settings: ConsumerSettings) {
+    this.id = id;
+    this.socket = socket;
+    this.#settings = settings;
+    this.#queue = new Queue(settings.maxQueued);
+    this.#history = new SessionHistory(
+      id,
+      reader,
+      {
+        write: ({ body, positions = [], at }) => this.#push({ body, positions, at }),
+        // Consumers are not told of what is not kept any more.
+        tell: (position) => this.#push({ body: undefined, positions: [position] }),
+        drained: () => Promise.resolve(),
+        caughtUp: () => this.#flush(),
+        error: settings.report,
+      },
+      { positions: new Map() },
+    );
+    socket.on("message", (data) => this.#receive(String(data)));
+  }
+
+  /** Reads where it was, and what was under way. Its rooms are to be joined then. @returns the names of its rooms */
+  async restore(): Promise<string[]> {
+    const { history, store } = this.#settings;
+    const kept = await store.read(this.id);
+    for (const position of kept?.positions ?? []) this.#history.expect(position);
+    const batch = await readBatch(kept?.note ?? "", history);
+    for (const { positions } of batch?.messages ?? []) {
+      for (const position of positions) this.#history.expect(position);
+    }
+    this.#batch = batch;
+    return kept?.positions.map(({ name }) => name) ?? [];
+  }
+
+  /** It is a member of all its rooms: sends what was under way, then what it has missed. */
+  begin(): void {
+    this.#isReady = true;
+    if (this.#batch) this.#send(this.#batch);
+    else this.#flush();
+  }
+
+  /** It is to join a room, whose messages after this it is to get. */
+  expect(position: ChannelPosition): void {
+    this.#history.expect(position);
+  }
+
+  joined(room: string): void {
+    this.#history.joined(room);
+  }
+
+  left(room: string): void {
+    this.#history.left(room);
+  }
+
+  /** Takes a live message. */
+  deliver(message: ClientMessage): Admission {
+    const admission = message.positions?.length ? this.#history.admit(message) : "write";
+    if (admission === "write") this.#push({ body: message.body, positions: message.positions ?? [] });
+    return admission;
+  }
+
+  /** The connection is gone. Resolves when it is noted where the consumer is. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#ackTimer);
+    clearTimeout(this.#idleTimer);
+    this.#history.close();
+    await this.#note(this.#isSent ? this.#batch : undefined);
+  }
+
+  #push(message: Parameters<Queue["push"]>[0]): void {
+    this.#queue.push(message);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (!this.#isReady || this.#isClosed || this.#batch || this.#history.isCatchingUp) return;
+    this.#queue.sort();
+    if (this.#queue.length === 0) return;
+    clearTimeout(this.#idleTimer);
+    const batch = (this.#batch = makeBatch(this.#queue.take(this.#settings.maxBatch)));
+    void this.#noteUntilDone(batch).then(() => this.#send(batch));
+  }
+
+  #send(batch: Batch): void {
+    if (this.#isClosed) return;
+    this.#isSent = true;
+    if (batch.messages.every(({ body }) => body === undefined)) {
+      this.#acknowledge(batch);
+      return;
+    }
+    this.#ackTimer = setTimeout(() => this.#giveUp(), this.#settings.ackTimeoutMs);
+    this.socket.send(encodeBatch(batch));
+  }
+
+  #giveUp(): void {
+    const message = `consumer ${this.id} has acknowledged nothing for ${this.#settings.ackTimeoutMs} ms`;
+    this.#settings.report(new GlobalChannelError("GC_TIMEOUT", message));
+    this.socket.close(true);
+  }
+
+  #acknowledge({ messages }: Batch): void {
+    clearTimeout(this.#ackTimer);
+    for (const { positions } of messages) {
+      for (const position of positions) this.#acknowledged.set(position.name, position);
+    }
+    this.#settings.delivered(messages.filter(({ body }) => body !== undefined).length);
+    this.#batch = undefined;
+    this.#isSent = false;
+    this.#idleTimer = setTimeout(() => void this.#note(undefined), IDLE_MS);
+    this.#flush();
+  }
+
+  #receive(text: string): void {
+    const { answer, acknowledged } = readClientMessage(text, this.#isSent ? this.#batch?.id : undefined);
+    if (acknowledged && this.#batch) this.#acknowledge(this.#batch);
+    if (answer !== undefined) this.socket.send(answer);
+  }
+
+  /** Notes where it is, and what is under way. */
+  #note(batch: Batch | undefined): Promise<void> {
+    const note = this.#noting.then(() => this.#save(batch));
+    this.#noting = note.catch(() => {});
+    return note.catch(this.#settings.report);
+  }
+
+  async #noteUntilDone(batch: Batch): Promise<void> {
+    const note = this.#noting.then(async () => {
+      while (!this.#isClosed) {
+        try {
+          await this.#save(batch);
+          return;
+        } catch (error) {
+          this.#settings.report(error);
+        }
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    });
+    this.#noting = note;
+    await note;
+  }
+
+  async #save(batch: Batch | undefined): Promise<void> {
+    const { store, keepMs } = this.#settings;
+    const positions = [...this.#acknowledged.values()];
+    this.#acknowledged.clear();
+    try {
+      await store.save(this.id, positions, noteOf(batch), keepMs);
+    } catch (error) {
+      // It is noted with the next one, unless that is further.
+      for (const position of positions) {
+        if (!this.#acknowledged.has(position.name)) this.#acknowledged.set(position.name, position);
+      }
+      throw error;
+    }
+  }
+}

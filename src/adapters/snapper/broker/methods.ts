@@ -1,0 +1,59 @@
+import { checkName, invalid } from "../../../arguments.js";
+import type { RpcMethod } from "../rpc/options.js";
+import { messageKeysOf } from "../wire/rpc-ids.js";
+import type { RoomMessage, Rooms } from "./rooms/rooms.js";
+
+interface MethodsOptions {
+  rooms: Rooms;
+  /** So many messages have come. */
+  published: (count: number) => void;
+  report: (error: unknown) => void;
+}
+
+/** What producers may call. */
+export function brokerMethods({ rooms, published, report }: MethodsOptions): Record<string, RpcMethod<unknown>> {
+  return {
+    /** `[[room, message], ...]`, or one of them alone. Answers how many were messages: of the others nobody gets anything. */
+    async publish(params, { id }) {
+      const given = Array.isArray(params[0]) ? (params as unknown[][]) : [[...params]];
+      const keyOf = messageKeysOf(id);
+      const messages = given.flatMap((item, index): RoomMessage[] => {
+        if (!isRoomMessage(item, report)) return [];
+        const [room, message] = item;
+        return [{ room, message, key: keyOf?.(index) }];
+      });
+      published(messages.length);
+      await rooms.publish(messages);
+      return messages.length;
+    },
+    /** `[room, consumerId]`. Answers 1, or 0 where the consumer was in the room. */
+    async subscribe(params) {
+      return (await rooms.join(nameIn(params, 0), nameIn(params, 1))) ? 1 : 0;
+    },
+    /** `[room, consumerId]`. Answers 1, or 0 where the consumer was not in the room. */
+    async unsubscribe(params) {
+      return (await rooms.leave(nameIn(params, 0), nameIn(params, 1))) ? 1 : 0;
+    },
+    /** `[userId]`. Answers how many of the user's consumers are connected: `{ length, web, ios, android }`. */
+    consumers: (params) => rooms.count(nameIn(params, 0)),
+    /** Answers its params. */
+    echo: (params) => params,
+  };
+}
+
+function nameIn(params: readonly unknown[], index: number): string {
+  return checkName(`params[${index}]`, params[index]);
+}
+
+/** One message that is none is not to keep those from their rooms that came with it. */
+function isRoomMessage(item: unknown, report: (error: unknown) => void): item is [string, string] {
+  try {
+    const [room, message] = item as unknown[];
+    checkName("room", room);
+    if (typeof message !== "string" || message === "") throw invalid("message", message, "a non-empty string");
+    return true;
+  } catch (error) {
+    report(error);
+    return false;
+  }
+}
