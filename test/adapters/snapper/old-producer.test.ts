@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import SnapperProducer from "snapper-producer";
 import { TokenVerifier } from "../../../src/adapters/snapper/tokens/token-verifier.js";
 import { until } from "../../connectors/websocket-support.js";
+import { TcpProxy } from "../../support/tcp-proxy.js";
 import { HOST, numbered, SECRET, startServer } from "./support.js";
 
 // npm's producer, unchanged, as a client of our server.
@@ -67,14 +68,18 @@ test("snapper-producer › one with another secret is refused", async (t) => {
 
 test("snapper-producer › goes on with a server that has been started again", async (t) => {
   const first = await startServer(t);
-  const { port } = first.server;
-  const producer = startOldProducer(t, port);
+  let { server } = first;
+  const proxy = await TcpProxy.start(() => server.port);
+  t.teardown(() => proxy.stop());
+  const producer = startOldProducer(t, proxy.port);
   await promisify(producer.request("echo", []))();
   producer.sendMessage("room", "one");
   await until(() => first.log.messages.length === 1);
 
+  const second = await startServer(t);
+  server = second.server;
   await first.server.close();
-  const { log } = await startServer(t, { port });
+  const { log } = second;
   await once(producer, "connect");
   producer.sendMessage("room", "two");
 

@@ -63,7 +63,8 @@ test("auth › whoever says nothing, or half of it, is closed in time", async (t
 
   await Promise.all([silent.closed(), half.closed()]);
 
-  t.true(performance.now() - startedAt < 5000);
+  // By default it would be 10 s.
+  t.true(performance.now() - startedAt < 9000);
   await until(() => server.connections === 0);
 });
 
@@ -165,13 +166,12 @@ test("calls › notifications are not answered, and what they fail with is told 
 });
 
 test("calls › a method knows the id, who it is, and whether the client is gone", async (t) => {
-  const going = new Deferred<void>();
   const seen: unknown[] = [];
   const { server } = await startServer(t, {
     methods: {
       look: async (_params, { id, session }) => {
         seen.push(id, session.identity["id"], session.isClosed, session.address.startsWith(HOST));
-        await going.promise;
+        await until(() => session.isClosed);
         seen.push(session.isClosed);
       },
     },
@@ -181,8 +181,6 @@ test("calls › a method knows the id, who it is, and whether the client is gone
   client.request("x", "look");
   await until(() => seen.length === 4);
   client.socket.resetAndDestroy();
-  await sleep(50);
-  going.resolve();
 
   await until(() => seen.length === 5);
   t.deepEqual(seen, ["x", "tests", false, true, true]);
@@ -193,15 +191,15 @@ test("calls › a client that has too many unanswered is not read any more", asy
   const { server } = await startServer(t, { methods: { wait: () => going.promise } });
   const client = await RawClient.authenticated(t, server.port);
   client.request(0, "wait");
-  const text = "x".repeat(1000);
-  const count = 50_000;
+  const text = "x".repeat(10_000);
+  const count = 3000;
 
   for (let id = 1; id <= count; id++) client.request(id, "echo", [text]);
   await sleep(300);
 
-  // All of it would be 50 MB.
+  // All of it would be 30 MB.
   const unsent = client.socket.writableLength;
-  t.true(unsent > 30_000_000, `${unsent} bytes unsent`);
+  t.true(unsent > 15_000_000, `${unsent} bytes unsent`);
   going.resolve();
   await until(() => client.answers.length === count + 2);
 });
@@ -220,16 +218,16 @@ test("calls › a client that takes no answers gets no more done", async (t) => 
   const client = await RawClient.authenticated(t, server.port);
   client.socket.pause();
 
-  for (let id = 1; id <= 1000; id++) client.request(id, "count");
+  for (let id = 1; id <= 400; id++) client.request(id, "count");
   let before = -1;
   while (before !== done) {
     before = done;
     await sleep(100);
   }
 
-  t.true(done < 500, `${done}`);
+  t.true(done < 300, `${done}`);
   client.socket.resume();
-  await until(() => client.answers.length === 1001);
+  await until(() => client.answers.length === 401);
 });
 
 test("close › answers what is under way, does notifications that are on the way, and ends", async (t) => {

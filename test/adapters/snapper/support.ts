@@ -52,14 +52,13 @@ export interface Serve {
 }
 
 export interface ServeOptions extends Partial<Omit<RpcServerOptions<Session>, "methods">> {
-  port?: number;
   log?: Log;
   methods?: Record<string, RpcMethod<Session>>;
 }
 
 /** A server with the methods of a broker. */
 export async function startServer(t: ExecutionContext, options: ServeOptions = {}): Promise<Serve> {
-  const { port = 0, log = new Log(), methods, ...rest } = options;
+  const { log = new Log(), methods, ...rest } = options;
   const verifier = new TokenVerifier(SECRET);
   const calls: Serve["calls"] = [];
   const errors: Error[] = [];
@@ -82,7 +81,7 @@ export async function startServer(t: ExecutionContext, options: ServeOptions = {
     ...rest,
   });
   t.teardown(() => server.close());
-  await server.listen(port);
+  await server.listen();
   return { server, log, calls, errors };
 }
 

@@ -8,6 +8,9 @@ const INTERNAL_ERROR = -32_603;
 /** As in HTTP: the token is refused. */
 export const UNAUTHORIZED = 401;
 
+/** How much of what a broker says an error repeats. */
+const MAX_TOLD_CHARACTERS = 500;
+
 /** What an error carries beside its JSON-RPC code, where it is one of this package. */
 interface FailureData {
   code: string;
@@ -25,7 +28,6 @@ export function failureOf(error: unknown): RpcFailure {
 /** The error of a call that a broker has answered so. Brokers of other makes do not say whether it is temporary: then it is not. */
 export function errorOf({ code, message, data }: RpcFailure, method: string): GlobalChannelError {
   const temporary = (data as Partial<FailureData> | null | undefined)?.temporary === true;
-  return new GlobalChannelError("GC_BROKER_ERROR", `the broker answered ${method} with the error ${code}: ${message}`, {
-    temporary,
-  });
+  const text = `the broker answered ${method} with the error ${code}: ${message.slice(0, MAX_TOLD_CHARACTERS)}`;
+  return new GlobalChannelError("GC_BROKER_ERROR", text, { temporary });
 }
