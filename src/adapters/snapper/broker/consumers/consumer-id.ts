@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { checkName } from "../../../../arguments.js";
+import { userRoom } from "../rooms/user-room.js";
 import type { TokenPayload } from "../../tokens/token-verifier.js";
 
 /** What a user has connected with. */
@@ -16,12 +17,14 @@ export interface ConsumerIdentity {
 
 /**
  * Who has this token, and with what.
- * @throws `GC_INVALID_ARGUMENT` it has no `userId`
+ * @throws `GC_INVALID_ARGUMENT` it has no `userId`, or one that is too long for the name of a room
  */
 export function identify(token: string, { userId, source }: TokenPayload): ConsumerIdentity {
   // Nobody finds one by trying, though all that a token says may be known. The mark tells the device without asking anybody.
   const hash = createHash("sha256").update(token).digest("base64url").slice(0, 32);
-  return { id: `${MARKS[deviceOf(source)]}.${hash}`, userId: checkName("userId", userId) };
+  const user = checkName("userId", userId);
+  checkName("userId", userRoom(user));
+  return { id: `${MARKS[deviceOf(source)]}.${hash}`, userId: user };
 }
 
 function deviceOf(source: unknown): Device {
