@@ -40,6 +40,8 @@ export interface Stage<T> {
   /** Stops an instance before the end. */
   stop(instance: T, force?: boolean): Promise<void>;
   advance(ms: number): Promise<void>;
+  /** Whether it takes no time to let time pass: a case may have to go without what it would wait too long for. */
+  readonly canSkip: boolean;
   /** Breaks the connections to the store, where the harness can. */
   interrupt(): Promise<void>;
 }
@@ -89,6 +91,7 @@ async function runCase<T extends Startable>(
     async advance(ms) {
       await (harness.advance ? harness.advance(ms) : sleep(ms));
     },
+    canSkip: harness.advance !== undefined,
     async interrupt() {
       await harness.interrupt?.();
     },

@@ -1,5 +1,5 @@
 /**
- * The contracts of globalchannel as data, for those who write a manager, a registry or a transport of their own. It needs
+ * The contracts of globalchannel as data, for those who write a manager, a registry, a transport or a history of their own. It needs
  * no test runner; with AVA, for example:
  *
  *     for (const c of channelManagerConformance()) {
@@ -13,6 +13,7 @@
  * end of an instance by force.
  */
 export { type ConformanceCase, type Harness, type MakeHarness, missingCapabilities } from "./case.js";
+export { channelHistoryConformance, KEPT_CHANNELS } from "./histories.js";
 export { channelManagerTests, type ManagerTest } from "./manager-tests.js";
 export { channelManagerConformance } from "./managers.js";
 export { serverRegistryConformance } from "./registries.js";

@@ -1,11 +1,15 @@
 import test from "ava";
 import {
   type Harness,
+  channelHistoryConformance,
   channelManagerConformance,
+  KEPT_CHANNELS,
   rpcTransportConformance,
   serverRegistryConformance,
 } from "../../src/conformance/index.js";
+import { MemoryChannelHistory } from "../../src/histories/memory.js";
 import { memory } from "../../src/memory.js";
+import { setAhead, withOwnClock } from "../support/own-clock.js";
 
 /** Memory is its own store, so "another instance" is the same one. */
 function same<T>(instance: T): Harness<T> {
@@ -22,4 +26,13 @@ for (const c of serverRegistryConformance()) {
 
 for (const c of rpcTransportConformance()) {
   test(`transport › ${c.name}`, (t) => t.notThrowsAsync(() => c.run(() => same(memory().transport))));
+}
+
+for (const c of channelHistoryConformance()) {
+  test(`history › ${c.name}`, (t) =>
+    t.notThrowsAsync(() =>
+      withOwnClock(() =>
+        c.run(() => ({ ...same(new MemoryChannelHistory({ channels: KEPT_CHANNELS })), advance: setAhead })),
+      ),
+    ));
 }
