@@ -13,7 +13,7 @@ import type {
 } from "../../types.js";
 import { type ChannelHistoryOptions, type FindLimits, findLimits } from "../limits.js";
 import { readAppended, readPosition } from "./answers.js";
-import { appendMessage, findPositions, readMessages, settlePush } from "./scripts.js";
+import { appendMessage, findPositions, readMessages, removeHistory, settlePush } from "./scripts.js";
 
 /** The channel of pushes that are not to channels; channels have no empty names. */
 const NO_CHANNEL = "";
@@ -126,8 +126,6 @@ export class RedisChannelHistory implements ChannelHistory {
 
   async remove(name: string): Promise<void> {
     const keys = this.#connection.layout.of(name);
-    await Promise.all(
-      [keys.history(name), keys.messages(name)].map((key) => this.#connection.command((client) => client.unlink(key))),
-    );
+    await this.#connection.write(keys, removeHistory, [keys.history(name), keys.messages(name)], []);
   }
 }

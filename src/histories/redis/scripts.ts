@@ -161,3 +161,10 @@ for i = 1, #KEYS, 2 do
 end
 return positions`,
 );
+
+/**
+ * Forgets a history: in one step, so that nothing is lost of one that begins then.
+ * KEYS: 1 history, 2 messages
+ * ARGV: none
+ */
+export const removeHistory = defineScript("removeHistory", /* lua */ `redis.call('UNLINK', KEYS[1], KEYS[2])`);
