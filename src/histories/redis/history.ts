@@ -1,4 +1,5 @@
-import type { RedisConnection } from "../../redis/connection.js";
+import { chunks } from "../../batches.js";
+import { COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
 import { byPartition } from "../../redis/layout.js";
 import { decodePushText, encodePushText } from "../../redis/push-text.js";
 import type {
@@ -110,8 +111,9 @@ export class RedisChannelHistory implements ChannelHistory {
   async positions(names: readonly string[], limits?: HistoryLimits): Promise<(HistoryPosition | undefined)[]> {
     const found = new Map<string, HistoryPosition | undefined>();
     const parts = byPartition(this.#connection.layout, [...new Set(names)], (name) => name);
+    const batches = [...parts].flatMap(([keys, all]) => chunks(all, COSTLY_BATCH).map((own) => ({ keys, own })));
     await Promise.all(
-      [...parts].map(async ([keys, own]) => {
+      batches.map(async ({ keys, own }) => {
         const positions = await this.#connection.read<string[]>(
           keys,
           findPositions,

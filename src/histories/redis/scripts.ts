@@ -103,10 +103,10 @@ local positions = string.match(first, '^[^\\n]*')
 redis.call('SET', KEYS[1], positions .. '\\n' .. ARGV[1], 'KEEPTTL')`,
 );
 
-/** How many bytes of bodies are read in one step: keeps it below a few milliseconds. */
-const MAX_BYTES = 1024 * 1024;
-/** How many entries are looked at together. */
-const STEP = 20;
+/** How many bytes are read in one step: keeps it below a few milliseconds. */
+const MAX_BYTES = 512 * 1024;
+/** How many entries are looked at together: nobody knows how large they are, and many large ones take Redis very long. */
+const STEP = 2;
 
 /**
  * Reads messages.
@@ -135,7 +135,7 @@ while left > 0 and bytes < ${MAX_BYTES} do
     found[#found + 1] = fields[4]
     found[#found + 1] = fields[6]
     found[#found + 1] = fields[8]
-    bytes = bytes + #fields[6]
+    bytes = bytes + #fields[4] + #fields[6]
     if isReverse then to = offset - 1 else from = offset + 1 end
   end
   if #entries < count then return found end
