@@ -1,5 +1,7 @@
 import type { Bound } from "../bound.js";
 import { readAppended } from "../histories/redis/answers.js";
+import { markOf } from "../histories/redis/mark.js";
+import { limitText } from "../histories/redis/scripts.js";
 import type { RedisTransport } from "../transports/redis/transport.js";
 import type { ChannelHistory, ChannelPush, Cluster, FusedPush, SentPush } from "../types.js";
 import { ClusterPush } from "./cluster-push.js";
@@ -113,7 +115,7 @@ async function recordByScript(
   );
   return {
     places: parsePlaces(places, names.length),
-    appended: appended.map((text, index) => readAppended(text, keptBy(pushes[index]!))),
+    appended: appended.map((text, index) => readAppended(text, pushes[index]!.push.names)),
   };
 }
 
@@ -122,16 +124,11 @@ function recordArguments(keys: Keys, { push, id, channels }: EnteredPush): (stri
   return [
     id,
     channels.join(","),
-    limits.map((given) => (given ? `${given.size}:${given.ttlMs}` : "-")).join(","),
+    limits.map(limitText).join(","),
     encodePushText(push),
     push.body,
-    idempotencyKey === undefined ? "" : keys.pushed(push.names[0]!, idempotencyKey),
+    idempotencyKey === undefined ? "" : markOf(keys, push.names[0]!, push.names, idempotencyKey),
   ];
-}
-
-/** The channels that are to keep a push. */
-function keptBy({ push: { names, record } }: EnteredPush): string[] {
-  return names.filter((_name, index) => record!.limits[index]);
 }
 
 function parsePlaces(text: string, channels: number): Place[] {

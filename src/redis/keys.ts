@@ -68,7 +68,7 @@ export class Keys {
     return `${this.#prefix}:{${escape(name)}}:x`;
   }
 
-  /** string: what is known of a push to the channel with this idempotency key: a line of positions, and its outcome. */
+  /** string: what is known of a push to the channel, maybe among others, with this idempotency key: a line of positions, and its outcome. */
   pushed(name: string, idempotencyKey: string): string {
     return `${this.#prefix}:{${escape(name)}}:i:${escape(idempotencyKey)}`;
   }

@@ -131,8 +131,10 @@ for i = 5, #ARGV, 6 do
       if size then
         local at = 3 * indices[n]
         local position = append(KEYS[at], KEYS[at + 1], size, ttl, ARGV[4], text, body)
-        positions[#positions + 1] = position
+        positions[n] = position
         marks[n] = marks[n] .. '@' .. position
+      else
+        positions[n] = '-'
       end
     end
     answer[#answer + 1] = table.concat(positions, ',')

@@ -20,6 +20,7 @@ const byPrefix: HarnessMaker = (Part) => async () => {
       if (values.some((value) => value !== "another's")) throw new Error("a key of another prefix was changed");
     },
     interrupt: () => redis.interrupt(),
+    age: (ms) => redis.age(ms),
   };
 };
 

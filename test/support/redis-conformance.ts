@@ -3,20 +3,25 @@ import test from "ava";
 import { Redis } from "ioredis";
 import { ALL_BUT_USER_INDEX } from "../../src/capabilities.js";
 import {
+  channelHistoryConformance,
   channelManagerConformance,
+  KEPT_CHANNELS,
   missingCapabilities,
   rpcTransportConformance,
   serverRegistryConformance,
   type ConformanceCase,
+  type Harness,
   type MakeHarness,
 } from "../../src/conformance/index.js";
 import {
+  RedisChannelHistory,
   RedisChannelManager,
   RedisConnection,
   RedisServerRegistry,
   RedisTransport,
   type RedisSource,
 } from "../../src/redis/index.js";
+import type { Awaitable } from "../../src/types.js";
 import { findValkey, type FoundRedis } from "./find-redis.js";
 import type { TestClient } from "./redis-clients.js";
 import { startRedisCluster, type RedisCluster } from "./redis-cluster.js";
@@ -33,8 +38,13 @@ export async function onValkey(declareTests: (program: FoundRedis) => void): Pro
   else test.skip("there is no valkey-server on PATH", () => {});
 }
 
+/** A harness that can let time pass for a part whose only clock is that of the keys that expire. */
+interface AgingHarness<T> extends Harness<T> {
+  age: TestServers["age"];
+}
+
 /** Makes harnesses for each of the parts alike. */
-export type HarnessMaker = <T>(Part: Part<T>) => MakeHarness<T>;
+export type HarnessMaker = <T>(Part: Part<T>) => () => Awaitable<AgingHarness<T>>;
 
 /** What the tests of one file share. */
 interface TestServers {
@@ -42,6 +52,8 @@ interface TestServers {
   empty(): Promise<void>;
   /** Closes every connection of those who are under test. */
   interrupt(): Promise<void>;
+  /** Brings the ends of all keys that expire nearer, as if so much time had passed. */
+  age(ms: number): Promise<void>;
 }
 
 export interface TestRedis extends TestServers {
@@ -75,6 +87,9 @@ export function useRedis(start: () => Promise<RedisServer> = startRedis): TestRe
     },
     empty: async () => void (await admin.flushall()),
     interrupt: () => killClients((...command) => admin.call(...command)),
+    age: async (ms) => {
+      for (const db of DATABASES) await admin.call("EVAL", AGE, 0, ms, db);
+    },
   };
 }
 
@@ -95,6 +110,7 @@ export function useRedisCluster(start: () => Promise<RedisCluster> = startRedisC
     },
     empty: () => cluster.flushAll(),
     interrupt: () => killClientsOf(cluster.nodes),
+    age: (ms) => ageKeysOf(cluster.nodes, ms),
   };
 }
 
@@ -119,6 +135,7 @@ export function useSentinel(start: () => Promise<RedisSentinel> = startSentinel)
     },
     empty: async () => void (await (await sentinel.primary()).call("FLUSHALL")),
     interrupt: () => killClientsOf(sentinel.nodes),
+    age: (ms) => ageKeysOf(sentinel.nodes, ms),
   };
 }
 
@@ -131,12 +148,31 @@ async function killClients(call: (...command: [string, ...string[]]) => Promise<
   await Promise.all(["pubsub", "normal"].map((type) => call("CLIENT", "KILL", "TYPE", type)));
 }
 
+/** The databases that tests use. */
+const DATABASES = [0, 3];
+
+/** Lua. ARGV: 1 by how much (ms), 2 the number of the database */
+const AGE = `
+if ARGV[2] ~= '0' then redis.call('SELECT', ARGV[2]) end
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
+end`;
+
+async function ageKeysOf(nodes: readonly RedisNode[], ms: number): Promise<void> {
+  for (const node of nodes) {
+    const role = (await node.info("INFO", "replication")).get("role");
+    if (role === "master") await node.call("EVAL", AGE, 0, ms, 0);
+  }
+}
+
 /** Instances with connections of their own, as in different processes. */
 export function bySource(servers: TestServers, source: () => RedisSource): HarnessMaker {
   return (Part) => () => ({
     open: () => new Part(new RedisConnection(source())),
     close: () => servers.empty(),
     interrupt: () => servers.interrupt(),
+    age: (ms) => servers.age(ms),
   });
 }
 
@@ -154,11 +190,18 @@ export function byClient(servers: TestServers, makeClient: () => TestClient): Ha
         client.disconnect();
       },
       interrupt: () => servers.interrupt(),
+      age: (ms) => servers.age(ms),
     };
   };
 }
 
-/** Declares the tests of all three parts. */
+class KeptHistory extends RedisChannelHistory {
+  constructor(connection: RedisConnection) {
+    super(connection, { channels: KEPT_CHANNELS });
+  }
+}
+
+/** Declares the tests of all parts. */
 export function testParts(how: string, make: HarnessMaker): void {
   const managerCases = channelManagerConformance().filter(
     (c) => missingCapabilities(c, ALL_BUT_USER_INDEX).length === 0,
@@ -167,10 +210,19 @@ export function testParts(how: string, make: HarnessMaker): void {
   testSmallParts(how, make);
 }
 
-/** Declares those of the registry and the transport, which take a fifth of the time. */
+/** Declares those of the registry, the transport and the history, which take a fifth of the time. */
 export function testSmallParts(how: string, make: HarnessMaker): void {
   declare(`registry${how}`, serverRegistryConformance(), make(RedisServerRegistry));
   declare(`transport${how}`, rpcTransportConformance(), make(RedisTransport));
+  testHistory(how, make);
+}
+
+/** Declares those of the history. */
+function testHistory(how: string, make: HarnessMaker): void {
+  declare(`history${how}`, channelHistoryConformance(), async () => {
+    const harness = await make(KeptHistory)();
+    return { ...harness, advance: (ms) => harness.age(ms) };
+  });
 }
 
 function declare<T>(what: string, cases: ConformanceCase<T>[], make: MakeHarness<T>): void {

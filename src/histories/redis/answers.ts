@@ -7,7 +7,7 @@ export function readPosition(text: string | undefined): HistoryPosition | undefi
   return dot < 0 ? undefined : { epoch: text!.slice(0, dot), offset: Number(text!.slice(dot + 1)) };
 }
 
-/** What became of a push whose message is to be kept for these channels. */
+/** What became of a push to these channels of one partition, some of which may not keep it. */
 export function readAppended(answer: string, names: readonly string[]): Appended {
   if (!answer.startsWith(REPEATED)) return { positions: readPositions(answer, names) };
   const line = answer.indexOf("\n");

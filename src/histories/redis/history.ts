@@ -1,5 +1,6 @@
 import { chunks } from "../../batches.js";
 import { COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
+import type { Keys } from "../../redis/keys.js";
 import { byPartition } from "../../redis/layout.js";
 import { decodePushText, encodePushText } from "../../redis/push-text.js";
 import type {
@@ -14,10 +15,8 @@ import type {
 } from "../../types.js";
 import { type ChannelHistoryOptions, type FindLimits, findLimits } from "../limits.js";
 import { readAppended, readPosition } from "./answers.js";
-import { appendMessage, findPositions, readMessages, removeHistory, settlePush } from "./scripts.js";
-
-/** The channel of pushes that are not to channels; channels have no empty names. */
-const NO_CHANNEL = "";
+import { markOf, NO_CHANNEL } from "./mark.js";
+import { appendMessage, findPositions, limitText, readMessages, removeHistory, settlePush } from "./scripts.js";
 
 /**
  * Keeps messages in streams. A channel costs a hash and a stream, which expire. In a Redis Cluster what is kept for channels of several
@@ -42,48 +41,24 @@ export class RedisChannelHistory implements ChannelHistory {
     return this.#connection.close();
   }
 
-  async append({ entry, limits, idempotencyKey }: HistoryAppend): Promise<Appended> {
-    const { layout } = this.#connection;
-    const channels = entry.names.map((name, index) => ({ name, limits: limits[index] }));
-    const positions: Appended["positions"][number][] = [];
-    const [first = NO_CHANNEL] = entry.names;
-    let key = idempotencyKey === undefined ? undefined : layout.of(first).pushed(first, idempotencyKey);
-    for (const [keys, own] of byPartition(
-      layout,
-      channels.length > 0 ? channels : [{ name: first, limits: undefined }],
-      ({ name }) => name,
-    )) {
-      const kept = own.filter(({ limits: given }) => given);
-      if (kept.length === 0 && key === undefined) continue;
-      const answer = await this.#connection.write<string>(
-        keys,
-        appendMessage,
-        [key ?? keys.nothing, ...kept.flatMap(({ name }) => [keys.history(name), keys.messages(name)])],
-        [
-          key === undefined ? 0 : 1,
-          entry.stype,
-          encodePushText(entry),
-          entry.body,
-          ...kept.flatMap(({ limits: given }) => [given!.size, given!.ttlMs]),
-        ],
-      );
-      const appended = readAppended(
-        answer,
-        kept.map(({ name }) => name),
-      );
-      // It is of the first partition.
-      if (appended.repeated !== undefined) return appended;
-      positions.push(...appended.positions);
-      key = undefined;
-    }
-    return { positions };
+  async append(append: HistoryAppend): Promise<Appended> {
+    const text = encodePushText(append.entry);
+    // All at once: what is called for later, to some of these channels, must not overtake those that would wait here.
+    const [first, ...others] = await Promise.all(
+      this.#partsOf(append.entry.names).map(([keys, own]) => this.#appendIn(keys, own, append, text)),
+    );
+    return { ...first!, positions: [first!, ...others].flatMap(({ positions }) => positions) };
   }
 
   async settle(names: readonly string[], idempotencyKey: string, outcome: string | undefined): Promise<void> {
-    const [first = NO_CHANNEL] = names;
-    const keys = this.#connection.layout.of(first);
     const args = outcome === undefined ? [] : [outcome];
-    await this.#connection.read(keys, settlePush, [keys.pushed(first, idempotencyKey)], args);
+    // It is known at the first of them what has become of it.
+    const parts = outcome === undefined ? this.#partsOf(names) : this.#partsOf(names).slice(0, 1);
+    await Promise.all(
+      parts.map(([keys, [name]]) =>
+        this.#connection.read(keys, settlePush, [markOf(keys, name!, names, idempotencyKey)], args),
+      ),
+    );
   }
 
   async read(name: string, { after, until, limit, reverse }: HistoryRange): Promise<HistoryPage> {
@@ -111,17 +86,14 @@ export class RedisChannelHistory implements ChannelHistory {
   async positions(names: readonly string[], limits?: HistoryLimits): Promise<(HistoryPosition | undefined)[]> {
     const found = new Map<string, HistoryPosition | undefined>();
     const parts = byPartition(this.#connection.layout, [...new Set(names)], (name) => name);
-    const batches = [...parts].flatMap(([keys, all]) => chunks(all, COSTLY_BATCH).map((own) => ({ keys, own })));
     await Promise.all(
-      batches.map(async ({ keys, own }) => {
-        const positions = await this.#connection.read<string[]>(
-          keys,
-          findPositions,
-          own.flatMap((name) => [keys.history(name), keys.messages(name)]),
-          own.map((name) => (limits ?? this.limitsOf(name))?.ttlMs ?? 0),
-        );
-        for (const [index, name] of own.entries()) found.set(name, readPosition(positions[index]));
-      }),
+      [...parts].flatMap(([keys, all]) =>
+        chunks(all, COSTLY_BATCH).map(async (own) => {
+          for (const [index, position] of (await this.#positionsIn(keys, own, limits)).entries()) {
+            found.set(own[index]!, readPosition(position));
+          }
+        }),
+      ),
     );
     return names.map((name) => found.get(name));
   }
@@ -129,5 +101,45 @@ export class RedisChannelHistory implements ChannelHistory {
   async remove(name: string): Promise<void> {
     const keys = this.#connection.layout.of(name);
     await this.#connection.write(keys, removeHistory, [keys.history(name), keys.messages(name)], []);
+  }
+
+  /** The partitions of a push, each with its channels there; of one that is not to channels there is one all the same. */
+  #partsOf(names: readonly string[]): [Keys, string[]][] {
+    return [...byPartition(this.#connection.layout, names.length > 0 ? names : [NO_CHANNEL], (name) => name)];
+  }
+
+  /**
+   * Keeps it for the channels of one partition. With an idempotency key each partition knows by itself whether that was done: where an
+   * append was cut off between them, the next one with the key does what is left.
+   */
+  async #appendIn(
+    keys: Keys,
+    own: readonly string[],
+    { entry, limits, idempotencyKey }: HistoryAppend,
+    text: string,
+  ): Promise<Appended> {
+    const limitsByName = new Map(entry.names.map((name, index) => [name, limits[index]]));
+    const kept = own.filter((name) => limitsByName.get(name));
+    const hasKey = idempotencyKey !== undefined;
+    if (kept.length === 0 && !hasKey) return { positions: [] };
+    const answer = await this.#connection.write<string>(
+      keys,
+      appendMessage,
+      [
+        hasKey ? markOf(keys, own[0]!, entry.names, idempotencyKey) : keys.nothing,
+        ...kept.flatMap((name) => [keys.history(name), keys.messages(name)]),
+      ],
+      [hasKey ? 1 : 0, entry.stype, text, entry.body, ...own.map((name) => limitText(limitsByName.get(name)))],
+    );
+    return readAppended(answer, own);
+  }
+
+  #positionsIn(keys: Keys, names: readonly string[], limits: HistoryLimits | undefined): Promise<string[]> {
+    return this.#connection.read<string[]>(
+      keys,
+      findPositions,
+      names.flatMap((name) => [keys.history(name), keys.messages(name)]),
+      names.map((name) => (limits ?? this.limitsOf(name))?.ttlMs ?? 0),
+    );
   }
 }

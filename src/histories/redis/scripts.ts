@@ -1,4 +1,5 @@
 import { defineScript } from "../../redis/script.js";
+import type { HistoryLimits } from "../../types.js";
 import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../limits.js";
 
 /*
@@ -63,10 +64,15 @@ local function markPushed(key, positions) redis.call('SET', key, positions .. '\
 /** What an answer begins with that is about an earlier push with the same key. */
 export const REPEATED = "!";
 
+/** How much a channel keeps, as scripts take it. */
+export function limitText(limits: HistoryLimits | undefined): string {
+  return limits ? `${limits.size}:${limits.ttlMs}` : "-";
+}
+
 /**
  * Keeps a message for channels of one partition.
- * KEYS: 1 what is known of the push with its idempotency key (nothing without), then history and messages of each channel
- * ARGV: 1 whether there is such a key (1 or 0), 2 stype, 3 text, 4 body, then size and ttl (ms) of each channel
+ * KEYS: 1 what is known of the push with its idempotency key (nothing without), 2... history and messages of each channel that keeps it
+ * ARGV: 1 whether there is such a key (1 or 0), 2 stype, 3 text, 4 body, 5... of each channel `<size>:<ttl>` (ms), or `-`: it does not
  * Returns their positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key.
  */
 export const appendMessage = defineScript(
@@ -76,9 +82,15 @@ if ARGV[1] == '1' then
   local first = redis.call('GET', KEYS[1])
   if first then return '${REPEATED}' .. first end
 end
-local positions = {}
-for i = 2, #KEYS, 2 do
-  positions[#positions + 1] = append(KEYS[i], KEYS[i + 1], ARGV[i + 3], ARGV[i + 4], ARGV[2], ARGV[3], ARGV[4])
+local positions, at = {}, 2
+for i = 5, #ARGV do
+  local size, ttl = string.match(ARGV[i], '(%d+):(%d+)')
+  if size then
+    positions[#positions + 1] = append(KEYS[at], KEYS[at + 1], size, ttl, ARGV[2], ARGV[3], ARGV[4])
+    at = at + 2
+  else
+    positions[#positions + 1] = '-'
+  end
 end
 local text = table.concat(positions, ',')
 if ARGV[1] == '1' then markPushed(KEYS[1], text) end
