@@ -55,7 +55,7 @@ export interface HistoryAppend {
 
 /** What has become of it. */
 export interface Appended {
-  /** Of each channel that keeps it: where it is. */
+  /** Of each channel that keeps it: where it is; in the order of their names in the entry. */
   positions: readonly ChannelPosition[];
   /** There was one with this key: nothing was done now. What is known of that one: `""` as long as it is under way. */
   repeated?: string | undefined;

@@ -10,6 +10,7 @@ import {
   type ErrorMessage,
   type FrontendOptions,
   type GlobalChannelServiceOptions,
+  type HistoryLimits,
   type Membership,
   type ServerRegistry,
 } from "../../src/index.js";
@@ -27,6 +28,14 @@ export interface StagedFrontend {
   clients: RecordingConnector;
 }
 
+/** What the clusters of a stage are made with. */
+export interface StageOptions {
+  /** Which channels keep how much. @default none */
+  history?: Readonly<Record<string, HistoryLimits | false>>;
+}
+
+type Store = { redis: RedisServer } | { redisCluster: RedisCluster } | { mysql: TestDatabase };
+
 /** One cluster for one test, all of which ends with it. */
 export class Stage {
   readonly kind: "memory" | "redis" | "redis-cluster" | "mysql";
@@ -35,25 +44,23 @@ export class Stage {
   /** Where its Redis is, or undefined if it has none, or several. */
   readonly url: string | undefined;
   readonly #t: ExecutionContext;
-  readonly #prefix = randomUUID();
+  readonly prefix = randomUUID();
 
   /** @param store where the members are: in memory if there is none; a MySQL is one for the members alone */
-  constructor(
-    t: ExecutionContext,
-    store?: { redis: RedisServer } | { redisCluster: RedisCluster } | { mysql: TestDatabase },
-  ) {
+  constructor(t: ExecutionContext, store?: Store, options: StageOptions = {}) {
     this.#t = t;
-    const shared = memory();
+    const shared = memory(options);
+    const ofRedis = { prefix: this.prefix, ...options };
     if (!store) {
       this.kind = "memory";
       this.cluster = () => shared;
     } else if ("redis" in store) {
       this.kind = "redis";
       this.url = store.redis.url;
-      this.cluster = () => redis(store.redis.url, { prefix: this.#prefix });
+      this.cluster = () => redis(store.redis.url, ofRedis);
     } else if ("redisCluster" in store) {
       this.kind = "redis-cluster";
-      this.cluster = () => redis({ cluster: store.redisCluster.startupNodes }, { prefix: this.#prefix });
+      this.cluster = () => redis({ cluster: store.redisCluster.startupNodes }, ofRedis);
     } else {
       this.kind = "mysql";
       const source = { uri: store.mysql.url, connectionLimit: 2 };
@@ -79,7 +86,7 @@ export class Stage {
       for (const each of clients) each.disconnect();
     };
     this.#t.teardown(crash);
-    return { cluster: redis(client, { prefix: this.#prefix }), crash };
+    return { cluster: redis(client, { prefix: this.prefix }), crash };
   }
 
   async service(options: Partial<GlobalChannelServiceOptions> = {}): Promise<GlobalChannelService> {
@@ -128,7 +135,7 @@ type Declare = (title: string, body: Body) => void;
  * Declares tests that run in memory, on a real Redis, on a real Redis Cluster and, where there is one, on a real MySQL, one each for
  * the file.
  */
-export function onEveryStage(): Declare & {
+export function onEveryStage(options: StageOptions = {}): Declare & {
   /** No other test of the file runs meanwhile: for what is about time. */
   alone: Declare;
   /** The same, on Redis only: for what is done to a whole server. */
@@ -145,14 +152,14 @@ export function onEveryStage(): Declare & {
     await redisCluster?.stop();
     await server?.stop();
   });
-  const inMemory = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t));
-  const onRedis = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redis: server }));
-  const onRedisCluster = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redisCluster }));
+  const inMemory = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, undefined, options));
+  const onRedis = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redis: server }, options));
+  const onRedisCluster = (body: Body) => (t: ExecutionContext) => body(t, new Stage(t, { redisCluster }, options));
   const onMysql = (body: Body) => async (t: ExecutionContext) => {
     const database = await mysql.createDatabase();
     // Torn down in the opposite order: this after all that uses it.
     t.teardown(() => database.drop());
-    await body(t, new Stage(t, { mysql: database }));
+    await body(t, new Stage(t, { mysql: database }, options));
   };
   const declare: Declare = (title, body) => {
     test(`in memory: ${title}`, inMemory(body));

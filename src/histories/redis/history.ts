@@ -47,7 +47,8 @@ export class RedisChannelHistory implements ChannelHistory {
     const [first, ...others] = await Promise.all(
       this.#partsOf(append.entry.names).map(([keys, own]) => this.#appendIn(keys, own, append, text)),
     );
-    return { ...first!, positions: [first!, ...others].flatMap(({ positions }) => positions) };
+    const found = new Map([first!, ...others].flatMap(({ positions }) => positions.map((one) => [one.name, one])));
+    return { ...first!, positions: append.entry.names.flatMap((name) => found.get(name) ?? []) };
   }
 
   async settle(names: readonly string[], idempotencyKey: string, outcome: string | undefined): Promise<void> {
