@@ -44,6 +44,11 @@ export class Deadline {
     });
   }
 
+  /** @throws `GC_TIMEOUT` it is over */
+  check(what: string, after = "nothing was sent"): void {
+    if (this.msLeft() === 0) throw this.#over(what, after);
+  }
+
   #settle(wait: Wait): void {
     this.#waits.delete(wait);
     if (this.#waits.size > 0) return;
@@ -54,10 +59,11 @@ export class Deadline {
   #end(): void {
     this.#isOver = true;
     this.#timer = undefined;
-    for (const wait of this.#waits) {
-      const message = `${wait.what()} took longer than ${this.timeoutMs} ms; ${wait.after}`;
-      wait.reject(new GlobalChannelError("GC_TIMEOUT", message));
-    }
+    for (const wait of this.#waits) wait.reject(this.#over(wait.what(), wait.after));
     this.#waits.clear();
+  }
+
+  #over(what: string, after: string): GlobalChannelError {
+    return new GlobalChannelError("GC_TIMEOUT", `${what} took longer than ${this.timeoutMs} ms; ${after}`);
   }
 }

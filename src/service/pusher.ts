@@ -1,4 +1,4 @@
-import { timedOut } from "../errors.js";
+import { isGlobalChannelError, timedOut } from "../errors.js";
 import type {
   Appended,
   ChannelPush,
@@ -14,6 +14,7 @@ import type {
 } from "../types.js";
 import { collect, type Part } from "./collect.js";
 import { Deadline } from "./deadline.js";
+import { Keeping } from "./keeping.js";
 import { MemberReader, type MemberCopies } from "./member-reader.js";
 import { absentUsers, emptyReport, type PushReport } from "./push-report.js";
 import { locate, ofType, unite, without } from "./push-targets.js";
@@ -36,15 +37,6 @@ interface PromisedPart extends Part {
   /** An answer that comes all the same: a transport without `send` cannot do without. */
   late?: Promise<FrontendReplies["push"]> | undefined;
 }
-
-/** How a push with a record is kept: `before` it is sent, for which there is the `result` then. */
-interface Keeping {
-  before: Promise<void> | undefined;
-  /** To be asked when it is to be sent; undefined: there is no record. */
-  result: () => Appended | undefined;
-}
-
-const NOT_KEPT: Keeping = { before: undefined, result: () => undefined };
 
 type Push = Extract<FrontendRequest, { type: "push" }>;
 
@@ -118,14 +110,14 @@ export class Pusher {
     uids: readonly string[],
     call: Pick<PushMessage, "stype" | "timeoutMs" | "ack">,
     send: (sid: string, uids: readonly string[], deadline: Deadline) => PromisedPart,
-    keeping = NOT_KEPT,
+    keeping?: Keeping,
   ): Promise<PushReport> {
     const deadline = new Deadline(call.timeoutMs);
     const { manager, registry } = this.#cluster;
-    const reads = Promise.all([registry.list(), manager.getSessions?.(uids) ?? [], keeping.before]);
+    const reads = Promise.all([registry.list(), manager.getSessions?.(uids) ?? [], keeping?.before]);
     let absent: string[] = [];
-    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, ([live, sessions]) => {
-      const result = keeping.result();
+    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, keeping, ([live, sessions]) => {
+      const result = keeping?.result();
       if (result?.repeated !== undefined) return { parts: [], appended: result };
       const places = locate(uids, sessions, ofType(live, call.stype));
       absent = places.absent;
@@ -142,7 +134,7 @@ export class Pusher {
     const { manager, registry } = this.#cluster;
     const keeping = this.#keep([], push);
     const reads = Promise.all([registry.list(), keeping.before]);
-    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, ([live]) => {
+    const { parts, appended } = await this.#inTurn([USERS], deadline, reads, keeping, ([live]) => {
       const result = keeping.result();
       const there = result?.repeated === undefined ? ofType(live, push.stype) : [];
       const sent = there.map((frontend) => ({
@@ -173,28 +165,14 @@ export class Pusher {
     return canNameVersions ? this.#sendVersions(push, keeping, deadline) : this.#sendUids(push, keeping, deadline);
   }
 
-  /** Keeps a push with a record. */
-  #keep(names: readonly string[], { record, stype, route, body, except, id }: PushMessage): Keeping {
-    const { history } = this.#cluster;
-    if (!record || !history) return NOT_KEPT;
-    const append = { entry: { stype, route, body, except, names, id }, ...record };
-    // In the moment in which it is sent: so nobody finds it in the history to whom it is still to be sent.
-    if (history.appendsAtOnce) return { before: undefined, result: () => history.append(append) as Appended };
-    let appended: Appended | undefined;
-    const before = (async () => void (appended = await history.append(append)))();
-    return { before, result: () => appended };
-  }
-
   /** In one step: at once, unless a push that takes two would be overtaken. */
   #sendFused(fusedPush: FusedPush, push: ChannelPush, deadline: Deadline): Promise<SentPush<Part>> {
     if (this.#turnstile.isFree(push.names)) return fusedPush.push(push);
     // In an object: who comes next need not wait until it is sent.
-    const turn = this.#inTurn(push.names, deadline, Promise.resolve(), () => {
-      const timeoutMs = deadline.msLeft();
-      return { sending: timeoutMs > 0 ? fusedPush.push({ ...push, timeoutMs }) : undefined };
-    });
-    // Where it was too late, that is what the turn has failed with.
-    return turn.then(({ sending }) => sending!);
+    const turn = this.#inTurn(push.names, deadline, Promise.resolve(), undefined, () => ({
+      sending: fusedPush.push({ ...push, timeoutMs: deadline.msLeft() }),
+    }));
+    return turn.then(({ sending }) => sending);
   }
 
   /** In one step, after what is to be kept of it. */
@@ -204,15 +182,18 @@ export class Pusher {
     keeping: Keeping,
     deadline: Deadline,
   ): Promise<SentPush<Part>> {
-    const turn = this.#inTurn(push.names, deadline, Promise.resolve(keeping.before), () => {
+    const turn = this.#inTurn(push.names, deadline, Promise.resolve(keeping.before), keeping, () => {
       const { positions, repeated } = keeping.result()!;
       if (repeated !== undefined) return { sending: sentBy([], push) };
-      const timeoutMs = deadline.msLeft();
-      return { sending: timeoutMs > 0 ? fusedPush.push({ ...push, timeoutMs, positions }) : undefined };
+      return { sending: fusedPush.push({ ...push, timeoutMs: deadline.msLeft(), positions }) };
     });
-    // Where it was too late, that is what the turn has failed with.
     const { sending } = await turn;
-    return { ...(await sending!), appended: keeping.result() };
+    try {
+      return { ...(await sending), appended: keeping.result() };
+    } catch (error) {
+      if (isGlobalChannelError(error) && error.code === "GC_OVERLOADED") this.#release(keeping);
+      throw error;
+    }
   }
 
   /** Tells each frontend the versions of its member sets; it knows its members itself. */
@@ -222,7 +203,7 @@ export class Pusher {
       Promise.all(push.names.map((name) => this.#sets.read(name))),
       keeping.before,
     ]);
-    return this.#inTurn(push.names, deadline, reads, ([live, sets]) => {
+    return this.#inTurn(push.names, deadline, reads, keeping, ([live, sets]) => {
       const appended = keeping.result();
       if (appended?.repeated !== undefined) return sentBy([], push, appended);
       const targets = new Map(
@@ -255,7 +236,7 @@ export class Pusher {
       if (sids.length === 0) return { sids, channels: [] };
       return { sids, channels: await Promise.all(push.names.map((name) => this.#members.read(name, sids))) };
     })();
-    return this.#inTurn(push.names, deadline, Promise.all([reads, keeping.before]), ([{ sids, channels }]) => {
+    return this.#inTurn(push.names, deadline, Promise.all([reads, keeping.before]), keeping, ([{ sids, channels }]) => {
       const appended = keeping.result();
       if (appended?.repeated !== undefined) return sentBy([], push, appended);
       const parts: PromisedPart[] = [];
@@ -290,13 +271,39 @@ export class Pusher {
     );
   }
 
-  /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent. */
-  #inTurn<T, R>(keys: readonly string[], deadline: Deadline, reads: Promise<T>, send: (value: T) => R): Promise<R> {
+  #keep(names: readonly string[], push: PushMessage): Keeping {
+    return new Keeping(this.#cluster.history, names, push);
+  }
+
+  /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent, or kept. */
+  async #inTurn<T, R>(
+    keys: readonly string[],
+    deadline: Deadline,
+    reads: Promise<T>,
+    keeping: Keeping | undefined,
+    send: (value: T) => R,
+  ): Promise<R> {
     let step = "reading who is to get the push";
     const read = deadline.bound(reads, () => step);
     const done = (): void => void (step = "waiting for the pushes before");
     read.then(done, () => {});
-    return deadline.bound(this.#turnstile.pass(keys, read, send), () => step);
+    let isSent = false;
+    const turn = this.#turnstile.pass(keys, read, (value) => {
+      deadline.check(step);
+      isSent = true;
+      return send(value);
+    });
+    try {
+      return await deadline.bound(turn, () => step);
+    } catch (error) {
+      if (!isSent && keeping) this.#release(keeping);
+      throw error;
+    }
+  }
+
+  #release(keeping: Keeping): void {
+    // A history of the user's own may hang: nobody waits for it.
+    keeping.release().catch(this.#report);
   }
 
   #send(
