@@ -1,4 +1,4 @@
-import { checkInteger, checkName } from "../arguments.js";
+import { checkInteger, checkName, invalid } from "../arguments.js";
 import { GlobalChannelError } from "../errors.js";
 import { findGap, type HistoryGap, readAfter } from "../histories/read-after.js";
 import { aBoolean, optional, resolveOptions } from "../options.js";
@@ -117,10 +117,12 @@ function decode({ offset, at, stype, route, body, except }: KeptEntry): HistoryM
   return { offset, at, stype, route, msg: JSON.parse(body) as unknown, except };
 }
 
-/** @throws `GC_INVALID_ARGUMENT`, `GC_INVALID_OPTION` */
-export function checkPosition(argument: string, value: unknown): HistoryPosition {
-  return resolveOptions(argument, value, {
-    epoch: checkName,
-    offset: (option, offset) => checkInteger(option, offset, { min: 0, max: Number.MAX_SAFE_INTEGER }),
-  });
+/** A position, or that of a report, which names its channel, too. @throws `GC_INVALID_ARGUMENT` */
+function checkPosition(argument: string, value: unknown): HistoryPosition {
+  if (typeof value !== "object" || value === null) throw invalid(argument, value, "a position: its epoch and offset");
+  const { epoch, offset } = value as Partial<HistoryPosition>;
+  return {
+    epoch: checkName(`${argument}.epoch`, epoch),
+    offset: checkInteger(`${argument}.offset`, offset, { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  };
 }
