@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { GlobalChannelError, isGlobalChannelError } from "../errors.js";
+import { invalidOption } from "../options.js";
 import type { ChannelHistory, ChannelPush, HistoryLimits } from "../types.js";
 import { encodeOutcome } from "./push-outcome.js";
 import type { PushReport } from "./push-report.js";
@@ -15,7 +16,7 @@ interface RecordedCall {
 type Kind = "channels" | "users" | "everyone";
 
 /** What a push is sent with. */
-type Recorded = Pick<ChannelPush, "record" | "id">;
+type Recorded = Pick<ChannelPush, "record" | "id" | "names">;
 
 interface PushRecordsOptions {
   history: ChannelHistory | undefined;
@@ -36,21 +37,26 @@ export class PushRecords {
 
   /**
    * Sends a push, with what is to be kept of it.
-   * @param names its channels; none if it is not to channels
-   * @throws `GC_UNSUPPORTED` there is no history
+   * @param given its channels; none if it is not to channels
+   * @throws `GC_UNSUPPORTED` there is no history; `GC_INVALID_OPTION` what is to no channel is to be kept
    */
   send(
     kind: Kind,
-    names: readonly string[],
+    given: readonly string[],
     call: RecordedCall,
     send: (recorded: Recorded) => Promise<PushReport>,
   ): Promise<PushReport> {
     const { history } = this.#options;
     const { idempotencyKey } = call;
+    if (kind !== "channels" && call.history !== undefined) {
+      throw invalidOption("push", "history", call.history, "left out, as the push is to no channel");
+    }
+    // Pushes with one key are the same in whichever order they name their channels.
+    const names = idempotencyKey === undefined ? given : given.toSorted();
     const limits = names.map((name) =>
       call.history === undefined ? history?.limitsOf(name) : call.history || undefined,
     );
-    if (idempotencyKey === undefined && limits.every((given) => given === undefined)) return send({});
+    if (idempotencyKey === undefined && limits.every((limit) => limit === undefined)) return send({ names });
     if (!history) {
       throw new GlobalChannelError(
         "GC_UNSUPPORTED",
@@ -58,9 +64,9 @@ export class PushRecords {
       );
     }
     const id = names.length > 1 ? randomBytes(9).toString("base64url") : undefined;
-    if (idempotencyKey === undefined) return send({ record: { limits }, id });
+    if (idempotencyKey === undefined) return send({ names, record: { limits }, id });
     return this.#sendOnce(history, names, JSON.stringify([kind, call.stype, idempotencyKey]), (key) =>
-      send({ record: { limits, idempotencyKey: key }, id }),
+      send({ names, record: { limits, idempotencyKey: key }, id }),
     );
   }
 
@@ -73,32 +79,41 @@ export class PushRecords {
     const id = JSON.stringify([key, ...names]);
     const first = this.#underWay.get(id);
     if (first) return first.then((report) => ({ ...report, repeated: true }));
-    const push = this.#settle(history, names, key, send(key)).finally(() => this.#underWay.delete(id));
+    const push = this.#settle(history, names, key, send(key), () => this.#underWay.delete(id));
     this.#underWay.set(id, push);
     return push;
   }
 
+  /** Lets the history know what has become of a push. @param settled is called once it does */
   async #settle(
     history: ChannelHistory,
     names: readonly string[],
     key: string,
     push: Promise<PushReport>,
+    settled: () => void,
   ): Promise<PushReport> {
-    const settle = async (outcome: string | undefined): Promise<void> => history.settle(names, key, outcome);
+    const settle = async (outcome: string | undefined): Promise<void> => {
+      try {
+        await history.settle(names, key, outcome);
+      } catch (error) {
+        this.#options.report(error);
+      }
+    };
     try {
       const report = await push;
-      if (!report.repeated) this.#options.track(settle(encodeOutcome(report)).catch(this.#options.report));
+      // Until then whoever comes with the same key learns it here.
+      this.#options.track((report.repeated ? Promise.resolve() : settle(encodeOutcome(report))).then(settled));
       return report;
     } catch (error) {
-      // Nobody has it, and nobody will: whoever tries again is to send it.
-      if (isForNothing(error)) await settle(undefined).catch(this.#options.report);
+      const report = isGlobalChannelError(error) && error.code === "GC_PUSH_FAILED" && (error.report as PushReport);
+      // Where nobody has it, and nobody will, whoever tries again is to send it.
+      if (report) await settle(isForNothing(report) ? undefined : encodeOutcome(report));
+      settled();
       throw error;
     }
   }
 }
 
-function isForNothing(error: unknown): boolean {
-  if (!isGlobalChannelError(error) || error.code !== "GC_PUSH_FAILED") return false;
-  const { unknown, positions = [] } = error.report as PushReport;
+function isForNothing({ unknown, positions = [] }: PushReport): boolean {
   return unknown === 0 && positions.length === 0;
 }

@@ -276,7 +276,7 @@ export class GlobalChannelService extends ServiceEmitter {
     return this.#pushes.call({ stype, route, msg, name, options, callback }, (push) => {
       const names = [...new Set(Array.isArray(name) ? checkList("name", name, checkName) : [checkName("name", name)])];
       return this.#records.send("channels", names, push, (recorded) =>
-        this.#pusher.toChannels(names, { ...push, ...recorded }),
+        this.#pusher.toChannels(recorded.names, { ...push, ...recorded }),
       );
     });
   }
