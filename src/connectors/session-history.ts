@@ -38,7 +38,7 @@ interface Cursor {
   /** What is missing is being read: live messages are held. */
   isReading: boolean;
   held: ClientMessage[];
-  /** More came than were held: they are read, too. */
+  /** More is there than was held, or may be: it is read, too. */
   hasOverflowed: boolean;
 }
 
@@ -118,6 +118,16 @@ export class SessionHistory {
     this.#cursors.delete(name);
     this.#cursors.set(name, { ...cursor, isMember: false, isReading: false, held: [], hasOverflowed: false });
     if (this.#cursors.size > MAX_LEFT) this.#forgetLeft();
+  }
+
+  /** Live messages may have been lost on their way here. */
+  lookForMissed(): void {
+    for (const [name, cursor] of this.#cursors) {
+      if (!cursor.isMember) continue;
+      // What is being read may have been read before they were there.
+      if (cursor.isReading || !cursor.position) cursor.hasOverflowed = true;
+      else void this.#read(name, cursor);
+    }
   }
 
   /** Of a live message that has positions. */
@@ -208,10 +218,11 @@ export class SessionHistory {
       cursor.position = end;
       cursor.isFloor = true;
       this.#sink.tell({ name, ...end }, this.#isIncomplete);
-    } else if (cursor.position.epoch === end.epoch && cursor.position.offset < end.offset && !cursor.isReading) {
+    } else if (cursor.position.epoch === end.epoch && cursor.position.offset < end.offset) {
       // Those between were for a member, and have not come.
-      void this.#read(name, cursor);
+      cursor.hasOverflowed = true;
     }
+    if (cursor.hasOverflowed && !cursor.isReading) void this.#read(name, cursor);
   }
 
   /** Reads what the session has missed, until it goes on with live messages. */

@@ -6,6 +6,8 @@ interface FenceOptions {
   sid: string;
   transport: RpcTransport;
   lease: Pick<Lease, "isValid" | "check">;
+  /** Is told when requests are let through again. */
+  opened: () => void;
   report: (error: unknown) => void;
 }
 
@@ -78,11 +80,13 @@ export class Fence {
   }
 
   async #open(): Promise<void> {
-    const { transport, sid, lease, report } = this.#options;
+    const { transport, sid, lease, opened, report } = this.#options;
     const closings = this.#closings;
     try {
       await transport.fence?.(sid);
-      if (closings === this.#closings && lease.isValid) this.#isClosed = false;
+      if (closings !== this.#closings || !lease.isValid) return;
+      this.#isClosed = false;
+      opened();
     } catch (error) {
       // The next renewal tries again.
       report(error);

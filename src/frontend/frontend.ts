@@ -26,6 +26,7 @@ import { Fence } from "./fence.js";
 import { FrontendHistory } from "./frontend-history.js";
 import { FrontendDiagnostics } from "./frontend-diagnostics.js";
 import { Lease } from "./lease.js";
+import { MissedPushes } from "./missed-pushes.js";
 import { Mirror, type MirrorSource } from "./mirror.js";
 import { Residents } from "./residents.js";
 
@@ -88,6 +89,7 @@ export class Frontend {
   readonly #diagnostics: FrontendDiagnostics;
   readonly #lease: Lease;
   readonly #fence: Fence;
+  readonly #missed: MissedPushes;
   #unserve: Unsubscribe | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -114,6 +116,7 @@ export class Frontend {
     const { manager, registry, transport } = cluster;
     this.#info = { sid, stype, incarnation: this.incarnation, holder: `pid ${process.pid} on ${hostname()}` };
     const report = (error: unknown): void => reportError(this, error);
+    this.#missed = new MissedPushes(() => this.#tell(() => connector.missed?.()));
     if (manager.capabilities?.versions) {
       this.#mirror = new Mirror(manager as MirrorSource, sid, {
         change: (change) => this.#residents.noticeChange(change),
@@ -122,6 +125,7 @@ export class Frontend {
         absent: (name, uids) => this.#residents.ended(name, uids),
         gap: (gap) => {
           reportGap(this, "changes");
+          this.#missed.note();
           this.#residents.missed(gap);
           this.#lease.check();
         },
@@ -137,7 +141,11 @@ export class Frontend {
       leaseMs: resolved.leaseMs,
       lapsed: () => this.#fence.close(),
       held: () => this.#fence.open(),
-      renewed: (state, askedAt) => this.#residents.reconcile(state, askedAt),
+      renewed: (state, askedAt) => {
+        // Nobody was told to push to members that the store has lost, nor to those of a frontend that was taken for dead.
+        if (state !== "held") this.#missed.note();
+        return this.#missed.lookAfter(() => this.#residents.reconcile(state, askedAt));
+      },
       observed: (state, ms) => this.#diagnostics.lease(state, ms),
       lost: (holder) => this.#yield(holder),
       report,
@@ -150,7 +158,8 @@ export class Frontend {
       lease: this.#lease,
       report,
     });
-    this.#fence = new Fence({ sid, transport, lease: this.#lease, report });
+    const opened = (): void => this.#missed.note();
+    this.#fence = new Fence({ sid, transport, lease: this.#lease, opened, report });
     this.#delivery = new Delivery({
       manager,
       sid,
@@ -288,7 +297,15 @@ export class Frontend {
   }
 
   #receive(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {
-    return this.#fence.isOpen ? this.#inbox.run(() => this.#handle(request)) : this.#fence.refuseArrival();
+    if (!this.#fence.isOpen) return this.#fence.refuseArrival();
+    try {
+      const reply = this.#inbox.run(() => this.#handle(request));
+      if (reply instanceof Promise) reply.catch(() => this.#missed.note());
+      return reply;
+    } catch (error) {
+      this.#missed.note();
+      throw error;
+    }
   }
 
   #handle(request: FrontendRequest): FrontendReply | Promise<FrontendReply> {

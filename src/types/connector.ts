@@ -88,6 +88,11 @@ export interface Connector {
    */
   joined?(uid: string, name: string): void;
   left?(uid: string, name: string): void;
+  /**
+   * Pushes to users of this frontend may not have come, and what is sent from now on comes: sessions that go on where they were are to look
+   * for them (`SessionHistory.lookForMissed`).
+   */
+  missed?(): void;
 }
 
 /** The uids that have no session here (or whose only sessions could not take it), and of whom it is not known. */

@@ -6,7 +6,7 @@ import type { RpcTransport } from "../../src/index.js";
 
 function start() {
   const lease = { isValid: false, check: () => {} };
-  const fence = new Fence({ sid: "s1", transport: {} as RpcTransport, lease, report: () => {} });
+  const fence = new Fence({ sid: "s1", transport: {} as RpcTransport, lease, opened: () => {}, report: () => {} });
   const settled = async (promise: Promise<never>): Promise<boolean> =>
     Promise.race([promise.catch(() => true), new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 50))]);
   return { lease, fence, settled };

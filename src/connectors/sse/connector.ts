@@ -177,6 +177,11 @@ export class SseConnector implements Connector {
     for (const { channels } of this.#users.of(uid)) channels?.left(name);
   }
 
+  /** See {@link Connector.missed}. */
+  missed(): void {
+    for (const { channels } of this.#sessions) channels?.lookForMissed();
+  }
+
   #accept(response: AnyResponse, uid: string | number, given: GivenPositions): Session {
     const user = checkId("uid", uid);
     const host = this.#host;

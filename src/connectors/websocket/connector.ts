@@ -166,6 +166,11 @@ export class WebSocketConnector implements Connector {
     this.#sessions.toHistories(uid, (history) => history.left(name));
   }
 
+  /** See {@link Connector.missed}. */
+  missed(): void {
+    this.#sessions.lookForMissed();
+  }
+
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Another path may be another listener's to serve; where there is none, ws answers 400.
     if (this.#wss.shouldHandle(request) === false && this.#server!.listenerCount("upgrade") > 1) return;

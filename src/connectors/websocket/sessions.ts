@@ -168,6 +168,10 @@ export class Sessions {
     for (const { history } of this.#users.of(uid)) if (history) tell(history);
   }
 
+  lookForMissed(): void {
+    for (const { history } of this.#all) history?.lookForMissed();
+  }
+
   #closeSlow(uid: string, ws: WebSocket, bufferedBytes: number): void {
     this.slowClosed++;
     close(ws, 1013, "too slow");

@@ -132,6 +132,11 @@ export class ConsumerConnector implements Connector {
     this.#consumers.get(uid)?.left(room);
   }
 
+  /** See {@link Connector.missed}. */
+  missed(): void {
+    for (const consumer of this.#consumers.values()) consumer.lookForMissed();
+  }
+
   #publish(uids: ReadonlySet<string>, message: ClientMessage): Undelivered {
     const failed: string[] = [];
     const unknown: string[] = [];

@@ -109,6 +109,11 @@ export class Consumer {
     this.#history.left(room);
   }
 
+  /** Live messages may have been lost on their way here. */
+  lookForMissed(): void {
+    this.#history.lookForMissed();
+  }
+
   /** Takes a live message. */
   deliver(message: ClientMessage): Admission {
     const admission = message.positions?.length ? this.#history.admit(message) : "write";

@@ -1,0 +1,56 @@
+import { setImmediate as turn } from "node:timers/promises";
+import test from "ava";
+import type { HistoryPosition } from "../../src/types.js";
+import { Pushes, TestSession } from "./session-history-support.js";
+import { Deferred, until } from "./websocket-support.js";
+
+test("what has not come, and nothing comes after, is read where it is known that something may not have come", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  session.history.joined("room");
+  await turn();
+  pushes.push("room");
+
+  session.history.lookForMissed();
+  await until(() => session.told.length > 0);
+
+  t.deepEqual(session.told, ["1 room.1"]);
+});
+
+test("so is what was lost while something else was read", async (t) => {
+  const pushes = new Pushes();
+  const [begun, read] = [new Deferred<void>(), new Deferred<void>()];
+  const recover = pushes.recover.bind(pushes);
+  pushes.recover = async (...args) => {
+    const recovered = await recover(...args);
+    begun.resolve();
+    await read.promise;
+    return recovered;
+  };
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  session.history.joined("room");
+  await begun.promise;
+
+  pushes.push("room");
+  session.history.lookForMissed();
+  read.resolve();
+  await until(() => session.told.length > 0);
+
+  t.deepEqual(session.told, ["1 room.1"]);
+});
+
+test("so is what was lost while it was asked where the history ends", async (t) => {
+  const pushes = new Pushes();
+  const end = new Deferred<HistoryPosition>();
+  pushes.settledPosition = () => end.promise;
+  const session = new TestSession(pushes);
+  session.history.joined("room");
+
+  const before = pushes.end("room");
+  pushes.push("room");
+  session.history.lookForMissed();
+  end.resolve(before);
+  await until(() => session.told.length > 1);
+
+  t.deepEqual(session.told, ["at room.0", "1 room.1"]);
+});
