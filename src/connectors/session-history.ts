@@ -23,10 +23,10 @@ export interface HistorySink {
 }
 
 /**
- * What becomes of a live message: `write` it to the session; it is `held`, and will come to the sink if the session lasts; or the
- * session `had` it before.
+ * What becomes of a live message: `write` it to the session; it is `late`, and to be written without its positions: the client was told
+ * that it begins after it; it is `held`, and will come to the sink if the session lasts; or the session `had` it before.
  */
-export type Admission = "write" | "held" | "had";
+export type Admission = "write" | "late" | "held" | "had";
 
 /** Where the session is in the history of one of its channels. */
 interface Cursor {
@@ -180,7 +180,7 @@ export class SessionHistory {
       advance(cursor, position);
       return "write";
     }
-    if (!isAhead(cursor, position)) return cursor.isFloor ? "write" : "had";
+    if (!isAhead(cursor, position)) return cursor.isFloor ? "late" : "had";
     hold(cursor, message);
     void this.#read(position.name, cursor);
     return "held";

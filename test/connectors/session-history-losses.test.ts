@@ -54,3 +54,15 @@ test("so is what was lost while it was asked where the history ends", async (t) 
 
   t.deepEqual(session.told, ["at room.0", "1 room.1"]);
 });
+
+test("what comes late to a client that was told where it begins does not take it back there", async (t) => {
+  const pushes = new Pushes();
+  const [first, second, third] = [pushes.push("room"), pushes.push("room"), pushes.push("room")];
+  const session = new TestSession(pushes);
+  session.history.joined("room");
+  await until(() => session.told.length > 0);
+
+  for (const message of [first, third, pushes.push("room"), second]) session.deliver(message);
+
+  t.deepEqual(session.told, ["at room.3", "1 late", "3 late", "4 room.4"]);
+});

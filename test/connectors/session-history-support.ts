@@ -55,7 +55,7 @@ export class Pushes implements HistoryReader {
 /** A session of a client that is where it says in its channels. */
 export class TestSession {
   readonly history: SessionHistory;
-  /** `<body> <positions>` of messages, `at <position>`, `gap <position>`; of positions the epoch is left out. */
+  /** `<body> <positions>` of messages, `<body> late` of one that is written without, `at <position>`, `gap <position>`; of positions the epoch is left out. */
   readonly told: string[] = [];
   readonly errors: unknown[] = [];
 
@@ -75,7 +75,9 @@ export class TestSession {
 
   /** A live message comes. */
   deliver(message: ClientMessage): void {
-    if (this.history.admit(message) === "write") this.#note(message);
+    const admission = this.history.admit(message);
+    if (admission === "write") this.#note(message);
+    else if (admission === "late") this.told.push(`${message.body} late`);
   }
 
   #note({ body, positions = [] }: ClientMessage): void {

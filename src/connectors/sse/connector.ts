@@ -266,6 +266,8 @@ function writeTo(session: Session, event: Buffer, message: ClientMessage): Outco
   switch (session.channels.admit(message)) {
     case "write":
       return session.write(event, true);
+    case "late":
+      return session.write(event);
     case "held":
       return session.isClosed ? "failed" : "kept";
     case "had":

@@ -152,6 +152,7 @@ export class Sessions {
       }
       const admission = history && frames.isKept ? history.admit(frames.message) : "write";
       if (admission === "write") this.#writer.write(socket, history ? frames.withPositions : frames.plain);
+      else if (admission === "late") this.#writer.write(socket, frames.plain);
       if (admission !== "held") best = "written";
       else if (best === "failed") best = "held";
     }

@@ -118,6 +118,7 @@ export class Consumer {
   deliver(message: ClientMessage): Admission {
     const admission = message.positions?.length ? this.#history.admit(message) : "write";
     if (admission === "write") this.#push({ body: message.body, positions: message.positions ?? [] });
+    else if (admission === "late") this.#push({ body: message.body, positions: [] });
     return admission;
   }
 
