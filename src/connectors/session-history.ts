@@ -250,7 +250,7 @@ export class SessionHistory {
       if (!recovered) return false;
       const { position, messages, hasMore, hasGap } = recovered;
       if (hasGap) {
-        this.#skip(name, cursor, position);
+        this.#skip(name, cursor, position, heldBefore);
         return true;
       }
       for (const message of messages) {
@@ -270,9 +270,15 @@ export class SessionHistory {
   }
 
   /** Tells of a gap: the session goes on before the first message that is held, or where the history ends. */
-  #skip(name: string, cursor: Cursor, end: HistoryPosition): void {
-    cursor.held = cursor.held.filter((message) => positionIn(message, name).epoch === end.epoch);
-    const first = cursor.held[0] && positionIn(cursor.held[0], name);
+  #skip(name: string, cursor: Cursor, end: HistoryPosition, heldBefore: readonly ClientMessage[]): void {
+    cursor.held = cursor.held.filter((message) => {
+      const position = positionIn(message, name);
+      // What has come since may be of an epoch that has begun since.
+      return position.epoch === end.epoch
+        ? isAhead(cursor, position) || isNext(cursor, position)
+        : !heldBefore.includes(message);
+    });
+    const first = cursor.held.map((message) => positionIn(message, name)).find(({ epoch }) => epoch === end.epoch);
     const position = first ? { epoch: first.epoch, offset: first.offset - 1 } : end;
     // Of a channel that keeps nothing any more, the next message is the first.
     cursor.position = position.epoch === NO_EPOCH ? undefined : position;

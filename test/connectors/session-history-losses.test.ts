@@ -66,3 +66,40 @@ test("what comes late to a client that was told where it begins does not take it
 
   t.deepEqual(session.told, ["at room.3", "1 late", "3 late", "4 room.4"]);
 });
+
+test("a gap is not told from before where the client is, whatever comes late meanwhile", async (t) => {
+  const pushes = new Pushes();
+  const late = pushes.push("room");
+  pushes.push("room");
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  for (let n = 0; n < 10; n++) pushes.push("room");
+
+  session.history.joined("room");
+  session.deliver(late);
+  await until(() => session.told.length > 0);
+
+  t.deepEqual(session.told, ["gap room.12"]);
+});
+
+test("what comes of a new epoch while the end of the one before is on its way is not dropped", async (t) => {
+  const pushes = new Pushes();
+  const [begun, read] = [new Deferred<void>(), new Deferred<void>()];
+  const recover = pushes.recover.bind(pushes);
+  pushes.recover = async (...args) => {
+    const recovered = await recover(...args);
+    begun.resolve();
+    await read.promise;
+    return recovered;
+  };
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  for (let n = 0; n < 10; n++) pushes.push("room");
+  session.history.joined("room");
+  await begun.promise;
+
+  pushes.history.remove("room");
+  session.deliver(pushes.push("room"));
+  read.resolve();
+  await until(() => session.told.length > 2);
+
+  t.deepEqual(session.told, ["gap room.10", "gap room.0", "11 room.1"]);
+});
