@@ -122,12 +122,7 @@ export class SessionHistory {
 
   /** Live messages may have been lost on their way here. */
   lookForMissed(): void {
-    for (const [name, cursor] of this.#cursors) {
-      if (!cursor.isMember) continue;
-      // What is being read may have been read before they were there.
-      if (cursor.isReading || !cursor.position) cursor.hasOverflowed = true;
-      else void this.#read(name, cursor);
-    }
+    for (const [name, cursor] of this.#cursors) if (cursor.isMember) this.#readToo(name, cursor);
   }
 
   /** Of a live message that has positions. */
@@ -146,11 +141,7 @@ export class SessionHistory {
       this.#remember(id);
       return "write";
     }
-    for (const { name } of positions) {
-      const cursor = this.#cursorOf(name);
-      if (cursor.isReading) cursor.hasOverflowed = true;
-      else if (cursor.position) void this.#read(name, cursor);
-    }
+    for (const { name } of positions) this.#readToo(name, this.#cursorOf(name));
     return "held";
   }
 
@@ -168,7 +159,11 @@ export class SessionHistory {
 
   /** Of a channel that nobody has told of, its first message does. */
   #cursorOf(name: string): Cursor {
-    return this.#cursors.get(name) ?? this.#begin(name, undefined);
+    const cursor = this.#cursors.get(name);
+    if (cursor) return cursor;
+    const position = this.#given.get(name);
+    this.#given.delete(name);
+    return this.#begin(name, position);
   }
 
   #admitTo(cursor: Cursor, position: ChannelPosition, message: ClientMessage): Admission {
@@ -190,6 +185,13 @@ export class SessionHistory {
   #pass(position: ChannelPosition): void {
     const cursor = this.#cursorOf(position.name);
     if (isReadyFor(cursor, position)) advance(cursor, position);
+    else if (isAhead(cursor, position)) this.#readToo(position.name, cursor);
+  }
+
+  /** What the session may have missed is read, also where that is being done: it may have been read before that was there. */
+  #readToo(name: string, cursor: Cursor): void {
+    if (cursor.isReading || !cursor.position) cursor.hasOverflowed = true;
+    else void this.#read(name, cursor);
   }
 
   #remember(id: string | undefined): void {

@@ -103,3 +103,35 @@ test("what comes of a new epoch while the end of the one before is on its way is
 
   t.deepEqual(session.told, ["gap room.10", "gap room.0", "11 room.1"]);
 });
+
+test("what is missing before a message that came out of another channel's history is read when that message comes", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [
+    ["room", pushes.end("room")],
+    ["hall", pushes.end("hall")],
+  ]);
+  session.history.joined("room");
+  session.history.joined("hall");
+  await turn();
+  pushes.push("hall");
+  const both = pushes.push("room", "hall");
+
+  session.deliver(pushes.push("room"));
+  await until(() => session.told.length > 1);
+  session.deliver(both);
+  await until(() => session.told.length > 3);
+
+  t.deepEqual(session.told, ["2 room.1", "3 room.2", "1 hall.1", "at hall.2"]);
+});
+
+test("a client goes on where it was also where a message comes before it is known that it is a member", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  pushes.push("room");
+
+  session.deliver(pushes.push("room"));
+  session.history.joined("room");
+  await until(() => session.told.length > 1);
+
+  t.deepEqual(session.told, ["1 room.1", "2 room.2"]);
+});
