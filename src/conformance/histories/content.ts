@@ -24,9 +24,30 @@ export const contentCases = [
     const { entries } = await readAll(other);
     assertSameData(
       entries,
-      all.map((entry, index) => ({ ...entry, offset: entries[0]!.offset + index })),
+      all.map((entry, index) => ({ ...entry, offset: entries[0]!.offset + index, at: entries[index]?.at })),
     );
   }),
+
+  defineCase<ChannelHistory>(
+    "append › an entry says when it was kept: of several channels, too, the later one has the later time",
+    async ({ open }) => {
+      const history = await open();
+      const before = Date.now();
+
+      const names = numbered("channel", 3);
+      for (let round = 0; round < 5; round++) for (const name of names) await keepIn(history, `${round}`, name);
+
+      const entries = await Promise.all(names.map(async (name) => (await readAll(history, name)).entries));
+      const times = numbered("", 5).flatMap((_round, round) => entries.map((own) => own[round]!.at));
+      assert.deepEqual(
+        times,
+        times.toSorted((one, other) => one - other),
+      );
+      assert.equal(new Set(times).size, times.length, "two of them have the same time");
+      // The clock of the store may be another machine's.
+      assert.ok(Math.abs(times[0]! - before) < 60_000, `${times[0]} is no time of now, which is ${before}`);
+    },
+  ),
 
   defineCase<ChannelHistory>("append › names of every kind come back as they were given", async ({ open }) => {
     const [history, other] = [await open(), await open()];
@@ -44,7 +65,7 @@ export const contentCases = [
     await Promise.all(
       all.map(async (entry) => {
         const { entries } = await readAll(other, entry.names[0]);
-        assertSameData(entries, [{ ...entry, offset: entries[0]?.offset }]);
+        assertSameData(entries, [{ ...entry, offset: entries[0]?.offset, at: entries[0]?.at }]);
       }),
     );
   }),
