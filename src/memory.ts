@@ -1,4 +1,4 @@
-import { type HistoryPatterns, historyPatterns } from "./histories/limits.js";
+import { type HistoryPatterns, historyPatterns } from "./history-limits.js";
 import { MemoryChannelHistory } from "./histories/memory.js";
 import { MemoryChannelManager } from "./managers/memory.js";
 import { resolveOptions } from "./options.js";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { NO_EPOCH } from "../histories/read-after.js";
+import { NO_EPOCH } from "../read-after.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
 
 /** Where a client says that it was, in its channels. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { NO_EPOCH, readAfter } from "../histories/read-after.js";
+import { NO_EPOCH, readAfter } from "../read-after.js";
 import { SharedReads } from "../shared-reads.js";
 import type {
   ChannelHistory,

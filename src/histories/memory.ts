@@ -13,7 +13,13 @@ import type {
   KeptEntry,
 } from "../types.js";
 import { sizeOfEntry } from "./entry.js";
-import { type ChannelHistoryOptions, EPOCH_TTLS, type FindLimits, findLimits, IDEMPOTENCY_MS } from "./limits.js";
+import {
+  type ChannelHistoryOptions,
+  EPOCH_TTLS,
+  type FindLimits,
+  findLimits,
+  IDEMPOTENCY_MS,
+} from "../history-limits.js";
 
 /** How many characters all channels keep together, and all outcomes: beyond that the channels are given up that got nothing for longest. */
 const MAX_CHARACTERS = 128 * 1024 * 1024;

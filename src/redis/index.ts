@@ -1,4 +1,4 @@
-import { type HistoryPatterns, historyPatterns } from "../histories/limits.js";
+import { type HistoryPatterns, historyPatterns } from "../history-limits.js";
 import { RedisChannelHistory } from "../histories/redis/history.js";
 import { RedisChannelManager } from "../managers/redis/manager.js";
 import { RedisServerRegistry } from "../registries/redis/registry.js";

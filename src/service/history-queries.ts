@@ -1,6 +1,6 @@
 import { checkInteger, checkName, invalid } from "../arguments.js";
 import { GlobalChannelError } from "../errors.js";
-import { findGap, type HistoryGap, readAfter } from "../histories/read-after.js";
+import { findGap, type HistoryGap, readAfter } from "../read-after.js";
 import { aBoolean, optional, resolveOptions } from "../options.js";
 import type { ChannelHistory, HistoryPosition, KeptEntry } from "../types.js";
 

@@ -1,5 +1,5 @@
 import { checkId, checkList, checkName } from "../arguments.js";
-import { checkLimits } from "../histories/limits.js";
+import { checkLimits } from "../history-limits.js";
 import { aBoolean, milliseconds, optional } from "../options.js";
 import type { HistoryLimits } from "../types.js";
 

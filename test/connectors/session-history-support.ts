@@ -1,7 +1,7 @@
 // For the tests of SessionHistory: a history in memory, and a session on it that notes what its client is told.
 import { SessionHistory } from "../../src/connectors/session-history.js";
 import { MemoryChannelHistory } from "../../src/histories/memory.js";
-import { readAfter } from "../../src/histories/read-after.js";
+import { readAfter } from "../../src/read-after.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader, Recovered } from "../../src/types.js";
 
 const LIMITS = { size: 5, ttlMs: 60_000 };

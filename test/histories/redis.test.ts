@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { KEPT_CHANNELS } from "../../src/conformance/index.js";
-import { NO_EPOCH } from "../../src/histories/read-after.js";
+import { NO_EPOCH } from "../../src/read-after.js";
 import { RedisChannelHistory, RedisConnection, type RedisSource } from "../../src/redis/index.js";
 import type { ChannelPosition, HistoryPosition } from "../../src/types.js";
 import { eventually } from "../cluster/cluster.js";

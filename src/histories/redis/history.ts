@@ -13,7 +13,7 @@ import type {
   HistoryRange,
   KeptEntry,
 } from "../../types.js";
-import { type ChannelHistoryOptions, type FindLimits, findLimits } from "../limits.js";
+import { type ChannelHistoryOptions, type FindLimits, findLimits } from "../../history-limits.js";
 import { readAppended, readPosition } from "./answers.js";
 import { markOf, NO_CHANNEL } from "./mark.js";
 import { appendMessage, findPositions, limitText, readMessages, removeHistory, settlePush } from "./scripts.js";

@@ -1,6 +1,6 @@
 import { defineScript } from "../../redis/script.js";
 import type { HistoryLimits } from "../../types.js";
-import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../limits.js";
+import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../../history-limits.js";
 
 /*
  * A position is `<epoch>.<offset>`; positions of several channels have commas between. An epoch is

@@ -1,4 +1,4 @@
-import type { ChannelHistory, HistoryPosition, KeptEntry } from "../types.js";
+import type { ChannelHistory, HistoryPosition, KeptEntry } from "./types.js";
 
 /**
  * Why messages after a position are not there: older ones had to make room for newer ones; they were kept for long enough; or the

@@ -1,6 +1,6 @@
-import { checkNumber, invalid } from "../arguments.js";
-import { resolveOptions } from "../options.js";
-import type { HistoryLimits } from "../types.js";
+import { checkNumber, invalid } from "./arguments.js";
+import { resolveOptions } from "./options.js";
+import type { HistoryLimits } from "./types.js";
 
 /** The most messages that a channel can keep, and the longest time, in milliseconds: twice that is a time for a timer, too. */
 const MAX_SIZE = 100_000;
