@@ -1,6 +1,7 @@
 import test from "ava";
 import keySlot from "cluster-key-slot";
 import * as fc from "fast-check";
+import { markOf, NO_CHANNEL } from "../../src/histories/redis/mark.js";
 import { byPartition, PartitionedLayout, WholeLayout } from "../../src/redis/layout.js";
 
 /** How a Redis Cluster's keys are made, and that they spread. */
@@ -27,9 +28,24 @@ test("all that one script touches is in one slot, whatever the names", (t) => {
         keys.token(uid),
         keys.nothing,
       ],
+      ...[keys.history(name), keys.messages(name), keys.pushed(name, uid)],
+      // Also of a push to other channels, and of one to none.
+      ...[markOf(keys, name, [name, sid], uid), markOf(keys, NO_CHANNEL, [], uid)],
     ].map((key) => keySlot(key));
     return new Set(slots).size === 1;
   });
+  t.notThrows(() => fc.assert(property));
+});
+
+test("all that is known of pushes with a key is told apart", (t) => {
+  const scopes = fc.tuple(fc.array(anyName, { maxLength: 3 }), anyName);
+  const [keys] = new WholeLayout("gc", 0).partitions;
+  const mark = ([names, key]: [string[], string]) => markOf(keys!, names[0] ?? NO_CHANNEL, names, key);
+  const property = fc.property(
+    scopes,
+    scopes,
+    (a, b) => (mark(a) === mark(b)) === (JSON.stringify(a) === JSON.stringify(b)),
+  );
   t.notThrows(() => fc.assert(property));
 });
 

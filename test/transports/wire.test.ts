@@ -18,7 +18,7 @@ import {
   ReplyWriter,
   signOf,
 } from "../../src/transports/redis/wire.js";
-import type { FrontendRequest } from "../../src/types.js";
+import type { ChannelPosition, FrontendRequest } from "../../src/types.js";
 
 // What goes over the wire of the Redis transport comes back as it was; anything else is refused, and costs no more than its length.
 
@@ -206,22 +206,28 @@ test("a request that is no fused push comes back as it was, whatever its body", 
 });
 
 test("pushes of one message come back as they were, whether their headers are alike or not", (t) => {
+  const channels = ["a", "b", 'c"\t\n', "d"];
+  // As Redis and memory make them.
+  const epoch = fc.oneof(fc.stringMatching(/^[0-9a-f]{17}$/), fc.stringMatching(/^[\w-]{12}$/));
   const push = fc.record({
-    names: fc.uniqueArray(fc.constantFrom("a", "b", 'c"\t\n', "d"), { minLength: 1 }),
+    names: fc.uniqueArray(fc.constantFrom(...channels), { minLength: 1 }),
     route: fc.constantFrom("chat", 'odd"\n\troute', ""),
     body: fc.json().map((json) => JSON.stringify(JSON.parse(json))),
     except: fc.oneof(fc.constant([]), fc.array(fc.string({ minLength: 1 }), { minLength: 1 })),
-    id: fc.integer({ min: -1000, max: 1000 }),
+    requestId: fc.integer({ min: -1000, max: 1000 }),
+    id: fc.option(fc.oneof(fc.string(), fc.constantFrom("\t", "\n", '"', "{")), { nil: undefined }),
+    kept: fc.uniqueArray(fc.record({ name: fc.constantFrom(...channels), epoch, offset: fc.maxSafeNat() }), {
+      selector: ({ name }) => name,
+    }),
   });
-  const channels = ["a", "b", 'c"\t\n', "d"];
   const entries = ["11.5", "-", "x-12.1", "7.0"];
   fc.assert(
     fc.property(fc.array(push, { minLength: 1, maxLength: 8 }), (pushes) => {
-      const texts = pushes.map(({ id, names, ...rest }) =>
+      const texts = pushes.map(({ requestId, names, kept, ...rest }) =>
         encodeFusedPush(
-          id,
+          requestId,
           names.map((name) => channels.indexOf(name)),
-          { ...rest, names },
+          { ...rest, names, positions: kept.filter(({ name }) => names.includes(name)) },
         ),
       );
       const read: { id: number; request: FrontendRequest }[] = [];
@@ -237,8 +243,8 @@ test("pushes of one message come back as they were, whether their headers are al
       ]);
       t.deepEqual(
         read,
-        pushes.map(({ id, names, route, body, except }) => ({
-          id,
+        pushes.map(({ requestId, names, route, body, except, id, kept }) => ({
+          id: requestId,
           request: {
             type: "push",
             target: {
@@ -248,13 +254,25 @@ test("pushes of one message come back as they were, whether their headers are al
             },
             route,
             body,
-            except: except.length > 0 ? except : undefined,
+            except: except.length > 0 || id !== undefined ? except : undefined,
+            ...(id !== undefined && { id }),
+            ...positionsAt(names, kept),
           },
         })),
       );
     }),
   );
 });
+
+function positionsAt(
+  names: readonly string[],
+  kept: readonly ChannelPosition[],
+): Pick<FrontendRequest & { type: "push" }, "positions"> {
+  const positions = names
+    .filter((name) => name !== "b")
+    .flatMap((name) => kept.filter((position) => position.name === name));
+  return positions.length > 0 ? { positions } : {};
+}
 
 test("messages in a bundle come out as they were, in their order", (t) => {
   const anyText = fc.string({ unit: "binary" }).filter((text) => !text.startsWith("&"));
