@@ -20,8 +20,9 @@ import { appendMessage, findPositions, limitText, readMessages, removeHistory, s
 
 /**
  * Keeps messages in streams. A channel costs a hash and a stream, which expire. In a Redis Cluster what is kept for channels of several
- * partitions is kept in one step for each of those. It asks Redis for `INFO server`, so that it knows when that was restarted. See
- * {@link ChannelHistory}.
+ * partitions is kept in one step for each of those. It asks Redis for `INFO server`, so that it knows when that was restarted.
+ * An injected client that sends again what was under way when its connection broke, as ioredis does unless `maxRetriesPerRequest` is 0,
+ * may keep a message twice that has no idempotency key. See {@link ChannelHistory}.
  */
 export class RedisChannelHistory implements ChannelHistory {
   readonly limitsOf: FindLimits;
