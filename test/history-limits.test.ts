@@ -1,7 +1,7 @@
 import test from "ava";
 import * as fc from "fast-check";
-import { isGlobalChannelError } from "../../src/errors.js";
-import { checkLimits, findLimits, historyPatterns } from "../../src/histories/limits.js";
+import { isGlobalChannelError } from "../src/errors.js";
+import { checkLimits, findLimits, historyPatterns } from "../src/history-limits.js";
 
 const SOME = { size: 10, ttlMs: 1_000 };
 const MORE = { size: 20, ttlMs: 2_000 };
