@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH } from "../read-after.js";
+import { advance, type Cursor, hold, isAhead, isNext, isReadyFor, positionIn } from "./cursor.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
 
 /** Where a client says that it was, in its channels. */
@@ -28,22 +29,6 @@ export interface HistorySink {
  */
 export type Admission = "write" | "late" | "held" | "had";
 
-/** Where the session is in the history of one of its channels. */
-interface Cursor {
-  /** Behind the last message that it got; undefined: it has got none, and it is not known yet where the history ends. */
-  position: HistoryPosition | undefined;
-  /** Nothing was got since: a message from before may still be on its way. */
-  isFloor: boolean;
-  isMember: boolean;
-  /** What is missing is being read: live messages are held. */
-  isReading: boolean;
-  held: ClientMessage[];
-  /** More is there than was held, or may be: it is read, too. */
-  hasOverflowed: boolean;
-}
-
-/** How many live messages of a channel are held while what came before them is read; beyond that they are read, too. */
-const MAX_HELD = 256;
 /** How many channels are kept in mind of which the user is no member any more. */
 const MAX_LEFT = 1000;
 /** How many messages to several channels are remembered, each of which may come out of several histories. */
@@ -331,32 +316,4 @@ export class SessionHistory {
     }
     return undefined;
   }
-}
-
-/** Where a message is in the history of one of its channels. */
-function positionIn({ positions = [] }: ClientMessage, channel: string): ChannelPosition {
-  return positions.find(({ name }) => name === channel)!;
-}
-
-function isReadyFor(cursor: Cursor, position: ChannelPosition): boolean {
-  return !cursor.isReading && isNext(cursor, position);
-}
-
-function isNext({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
-  return !position || (position.epoch === epoch && position.offset + 1 === offset);
-}
-
-/** Whether messages are missing before it, or may be. */
-function isAhead({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
-  return !position || position.epoch !== epoch || offset > position.offset + 1;
-}
-
-function advance(cursor: Cursor, { epoch, offset }: ChannelPosition): void {
-  cursor.position = { epoch, offset };
-  cursor.isFloor = false;
-}
-
-function hold(cursor: Cursor, message: ClientMessage): void {
-  if (cursor.held.length < MAX_HELD) cursor.held.push(message);
-  else cursor.hasOverflowed = true;
 }

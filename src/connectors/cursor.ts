@@ -1,0 +1,46 @@
+import type { ChannelPosition, ClientMessage, HistoryPosition } from "../types.js";
+
+/** Where the session is in the history of one of its channels. */
+export interface Cursor {
+  /** Behind the last message that it got; undefined: it has got none, and it is not known yet where the history ends. */
+  position: HistoryPosition | undefined;
+  /** Nothing was got since: a message from before may still be on its way. */
+  isFloor: boolean;
+  isMember: boolean;
+  /** What is missing is being read: live messages are held. */
+  isReading: boolean;
+  held: ClientMessage[];
+  /** More is there than was held, or may be: it is read, too. */
+  hasOverflowed: boolean;
+}
+
+/** How many live messages of a channel are held while what came before them is read; beyond that they are read, too. */
+const MAX_HELD = 256;
+
+/** Where a message is in the history of one of its channels. */
+export function positionIn({ positions = [] }: ClientMessage, channel: string): ChannelPosition {
+  return positions.find(({ name }) => name === channel)!;
+}
+
+export function isReadyFor(cursor: Cursor, position: ChannelPosition): boolean {
+  return !cursor.isReading && isNext(cursor, position);
+}
+
+export function isNext({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
+  return !position || (position.epoch === epoch && position.offset + 1 === offset);
+}
+
+/** Whether messages are missing before it, or may be. */
+export function isAhead({ position }: Cursor, { epoch, offset }: ChannelPosition): boolean {
+  return !position || position.epoch !== epoch || offset > position.offset + 1;
+}
+
+export function advance(cursor: Cursor, { epoch, offset }: ChannelPosition): void {
+  cursor.position = { epoch, offset };
+  cursor.isFloor = false;
+}
+
+export function hold(cursor: Cursor, message: ClientMessage): void {
+  if (cursor.held.length < MAX_HELD) cursor.held.push(message);
+  else cursor.hasOverflowed = true;
+}
