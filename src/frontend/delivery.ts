@@ -104,8 +104,9 @@ export class Delivery {
    */
   #handOver(uids: ReadonlySet<string>, push: Push): Awaitable<Undelivered> {
     const { connector, mirror } = this.#options;
-    const { positions = [] } = push;
-    if (positions.length <= 1 || !mirror) return connector.deliver(uids, push);
+    const { positions = [], target } = push;
+    const isOfAll = "channels" in target && target.channels.length === 1;
+    if (positions.length === 0 || isOfAll || !mirror) return connector.deliver(uids, push);
     const groups = new Map<string, Set<string>>();
     for (const uid of uids) {
       const own = positions.map(({ name }) => (mirror.has(name, uid) ? "+" : "-")).join("");
