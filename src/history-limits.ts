@@ -8,6 +8,9 @@ const MAX_TTL_MS = 12 * 24 * 60 * 60 * 1000;
 /** For how many times its `ttlMs` a history without messages keeps its epoch: who has missed nothing meanwhile has no gap. */
 export const EPOCH_TTLS = 2;
 
+/** How many bytes of bodies are read at once, and one message more: clients that are slow, and stores, are given no more than that. */
+export const MAX_READ_BYTES = 512 * 1024;
+
 /** For how long it is known which pushes with an idempotency key were done, in milliseconds. */
 export const IDEMPOTENCY_MS = 5 * 60 * 1000;
 

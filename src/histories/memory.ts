@@ -19,6 +19,7 @@ import {
   type FindLimits,
   findLimits,
   IDEMPOTENCY_MS,
+  MAX_READ_BYTES,
 } from "../history-limits.js";
 
 /** How many characters all channels keep together, and all outcomes: beyond that the channels are given up that got nothing for longest. */
@@ -78,7 +79,7 @@ export class MemoryChannelHistory implements ChannelHistory {
     const entries = performance.now() < endsAt ? channel.entries : [];
     const before = position.offset - entries.length;
     const found = entries.slice(Math.max(0, after - before), Math.max(0, until - before));
-    return { position, entries: reverse ? found.toReversed().slice(0, limit) : found.slice(0, limit) };
+    return { position, entries: atMost(limit, reverse ? found.toReversed() : found) };
   }
 
   positions(names: readonly string[], given?: HistoryLimits): (HistoryPosition | undefined)[] {
@@ -122,6 +123,14 @@ export class MemoryChannelHistory implements ChannelHistory {
     this.#keep(name, { position, entries: kept, characters: size }, limits);
     return position;
   }
+}
+
+/** The first of them, up to {@link MAX_READ_BYTES}. */
+function atMost(limit: number, entries: readonly KeptEntry[]): KeptEntry[] {
+  let bytes = 0;
+  let count = 0;
+  while (count < Math.min(limit, entries.length) && bytes < MAX_READ_BYTES) bytes += entries[count++]!.body.length;
+  return entries.slice(0, count);
 }
 
 function keptFor<V extends object>(maxSize: number, size: (value: V) => number): LRUCache<string, V> {

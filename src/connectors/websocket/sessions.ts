@@ -146,13 +146,16 @@ export class Sessions {
       const { uid, ws, socket, history } = session;
       // Nothing may follow a close frame.
       if (ws.readyState !== ws.OPEN) continue;
-      if (this.#isFull(socket)) {
-        this.#closeSlow(uid, ws, socket.writableLength);
-        continue;
-      }
       const admission = history && frames.isKept ? history.admit(frames.message) : "write";
-      if (admission === "write") this.#writer.write(socket, history ? frames.withPositions : frames.plain);
-      else if (admission === "late") this.#writer.write(socket, frames.plain);
+      // What is held waits until the client has taken what it has missed.
+      if (admission === "write" || admission === "late") {
+        if (this.#isFull(socket)) {
+          this.#closeSlow(uid, ws, socket.writableLength);
+          continue;
+        }
+        const isTold = history && admission === "write";
+        this.#writer.write(socket, isTold ? frames.withPositions : frames.plain);
+      }
       if (admission !== "held") best = "written";
       else if (best === "failed") best = "held";
     }

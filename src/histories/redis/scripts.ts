@@ -1,6 +1,6 @@
 import { defineScript } from "../../redis/script.js";
 import type { HistoryLimits } from "../../types.js";
-import { EPOCH_TTLS, IDEMPOTENCY_MS } from "../../history-limits.js";
+import { EPOCH_TTLS, IDEMPOTENCY_MS, MAX_READ_BYTES } from "../../history-limits.js";
 
 /*
  * A position is `<epoch>.<offset>`; positions of several channels have commas between. An epoch is
@@ -115,8 +115,6 @@ local positions = string.match(first, '^[^\\n]*')
 redis.call('SET', KEYS[1], positions .. '\\n' .. ARGV[1], 'KEEPTTL')`,
 );
 
-/** How many bytes are read in one step: keeps it below a few milliseconds. */
-const MAX_BYTES = 512 * 1024;
 /** How many entries are looked at together: nobody knows how large they are, and many large ones take Redis very long. */
 const STEP = 2;
 
@@ -134,13 +132,13 @@ if not epoch then return {} end
 local found = {positionText(epoch, last)}
 local from, to, left, isReverse = tonumber(ARGV[1]) + 1, ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local bytes = 0
-while left > 0 and bytes < ${MAX_BYTES} do
+while left > 0 and bytes < ${MAX_READ_BYTES} do
   local count = math.min(left, ${STEP})
   local entries
   if isReverse then entries = redis.call('XREVRANGE', KEYS[2], to, from, 'COUNT', count)
   else entries = redis.call('XRANGE', KEYS[2], from, to, 'COUNT', count) end
   for _, entry in ipairs(entries) do
-    if bytes >= ${MAX_BYTES} then return found end
+    if bytes >= ${MAX_READ_BYTES} then return found end
     local offset, fields = tonumber(string.match(entry[1], '^%d+')), entry[2]
     found[#found + 1] = offset
     found[#found + 1] = fields[2]
