@@ -86,7 +86,8 @@ export class SessionHistory {
     if (cursor?.isMember) return;
     const position = cursor?.position ?? this.#given.get(name);
     this.#given.delete(name);
-    if (!position && !this.#reader.keeps(name)) {
+    // Of one that was given and is not known here, it has to be asked.
+    if (!position && !this.#isIncomplete && !this.#reader.keeps(name)) {
       this.#cursors.delete(name);
       return;
     }
@@ -119,7 +120,12 @@ export class SessionHistory {
     }
     const [first, ...others] = positions;
     if (!first) return "write";
-    if (others.length === 0) return this.#admitTo(this.#cursorOf(first.name), first, message);
+    if (others.length === 0) {
+      const admission = this.#admitTo(this.#cursorOf(first.name), first, message);
+      // The user may join the others of its channels, and be read what they have kept.
+      if (admission === "write") this.#remember(id);
+      return admission;
+    }
     // One to several channels is written where it is the next one in all of them; else it comes out of their histories.
     if (positions.every((position) => isReadyFor(this.#cursorOf(position.name), position))) {
       for (const position of positions) this.#pass(position);

@@ -243,7 +243,9 @@ export class Pusher {
       for (const sid of sids) {
         const uids = unite(channels, sid, push.except);
         if (uids.length === 0) continue;
-        const part = this.#send(sid, { uids }, uids, { ...push, except: [] }, deadline);
+        // Which of the channels each of them is in, a frontend that knows channels knows.
+        const kept = { ...push, except: [], positions: appended?.positions };
+        const part = this.#send(sid, { uids }, uids, kept, deadline);
         this.#repairAfter(part, push.names, channels);
         parts.push(part);
       }
