@@ -9,8 +9,8 @@ import type { AnyRequest } from "./http-types.js";
 
 const ID_PATTERN = /^(?:(?<history>[\w-]{22})\.(?<number>\d{1,15}))?(?:;(?<channels>.*))?$/;
 
-/** How long the part with the channels may be: servers take headers of 16 KiB in all. */
-const MAX_CHANNELS_LENGTH = 8192;
+/** How long the part with the channels may be: proxies take 8 KiB for each header, servers 16 KiB in all. */
+const MAX_CHANNELS_LENGTH = 8000;
 /** In the place of those for which there is no room, or that are not known. */
 export const MORE = "*";
 
@@ -31,25 +31,41 @@ export function readPosition(request: AnyRequest): ReadPosition | undefined {
   return history === undefined ? undefined : { history, number: Number(number) };
 }
 
-/** And of its channels. What is none is passed over, as every client can send what it likes. */
+/** And of its channels. What is none counts as one that is not known, as every client can send what it likes. */
 export function readChannels(request: AnyRequest): GivenPositions {
-  const { channels } = partsOf(request);
+  const { channels = "" } = partsOf(request);
   const positions = new Map<string, HistoryPosition>();
-  const fields = channels && channels.length <= MAX_CHANNELS_LENGTH + MORE.length + 1 ? channels.split("&") : [];
-  for (const field of fields) {
-    const { name, epoch, offset } =
-      /^(?<name>[^=]+)=(?<epoch>[\w-]{1,64})\.(?<offset>\d{1,15})$/.exec(field)?.groups ?? {};
-    const decoded = name === undefined ? undefined : decode(name);
-    if (decoded !== undefined) positions.set(decoded, { epoch: epoch!, offset: Number(offset) });
+  if (channels === "") return { positions };
+  if (channels.length > MAX_CHANNELS_LENGTH + MORE.length + 1) return { positions, isIncomplete: true };
+  let isIncomplete = false;
+  for (const field of channels.split("&")) {
+    const given = readChannel(field);
+    if (given) positions.set(given.name, { epoch: given.epoch, offset: given.offset });
+    else isIncomplete = true;
   }
-  return { positions, isIncomplete: fields.at(-1) === MORE };
+  return { positions, isIncomplete };
+}
+
+function readChannel(field: string): ChannelPosition | undefined {
+  const {
+    name = "",
+    epoch = "",
+    offset,
+  } = /^(?<name>[^=]+)=(?<epoch>[^=]+)\.(?<offset>\d{1,15})$/.exec(field)?.groups ?? {};
+  try {
+    return offset === undefined
+      ? undefined
+      : { name: decodeURIComponent(name), epoch: decodeURIComponent(epoch), offset: Number(offset) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The part of an id with the channels; empty for none. */
 export function encodeChannels(positions: Iterable<ChannelPosition>): string {
   let text = "";
   for (const { name, epoch, offset } of positions) {
-    const field = `${encodeURIComponent(name)}=${epoch}.${offset}`;
+    const field = `${encodeURIComponent(name)}=${encodeURIComponent(epoch)}.${offset}`;
     if (text.length + field.length >= MAX_CHANNELS_LENGTH) return text === "" ? MORE : `${text}&${MORE}`;
     text += text === "" ? field : `&${field}`;
   }
@@ -63,12 +79,4 @@ export function encodeEventId(ofSession: string | undefined, channels: string): 
 
 function partsOf({ headers }: AnyRequest): { history?: string; number?: string; channels?: string } {
   return ID_PATTERN.exec(String(headers["last-event-id"]))?.groups ?? {};
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
