@@ -205,7 +205,7 @@ export class SseConnector implements Connector {
   #followChannels(session: Session, host: ConnectorHost, given: GivenPositions): void {
     if (!host.history) return;
     const { uid } = session;
-    session.channels = new SessionHistory(
+    const channels = new SessionHistory(
       uid,
       host.history,
       {
@@ -216,7 +216,8 @@ export class SseConnector implements Connector {
       },
       given,
     );
-    for (const name of host.channelsOf?.(uid) ?? []) session.channels.joined(name);
+    session.follow(channels);
+    for (const name of host.channelsOf?.(uid) ?? []) channels.joined(name);
   }
 
   async #stop(): Promise<void> {

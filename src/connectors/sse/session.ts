@@ -77,7 +77,7 @@ interface SessionOptions {
  */
 const GAP_EVENT = "gap";
 
-/** An event that waits, and where its client is in its channels once it has it, if that changes with it. */
+/** An event that waits, and where its client is in its channels once it has it, if that is to be told with it. */
 interface HeldEvent {
   event: Buffer;
   channels: string | undefined;
@@ -88,14 +88,16 @@ export class Session implements SseSession {
   readonly step: number;
   readonly history: History | undefined;
   readonly closed: Promise<void>;
-  /** Where it is in the histories of its channels. */
-  channels: SessionHistory | undefined;
   readonly #owner: SessionOwner;
   /** Its connection, unless that is lost. */
   #stream: EventStream | undefined;
   /** What waits for {@link begin}. */
   #held: HeldEvent[] | undefined = [];
   #heldBytes = 0;
+  #channels: SessionHistory | undefined;
+  /** Where it was in its channels when it came. */
+  #channelsAtFirst = "";
+  #isIdDue = false;
   #expiry: NodeJS.Timeout | undefined;
   #isClosed = false;
   #setClosed!: () => void;
@@ -117,6 +119,17 @@ export class Session implements SseSession {
     return !this.#stream && !this.#isClosed;
   }
 
+  /** Where it is in the histories of its channels. */
+  get channels(): SessionHistory | undefined {
+    return this.#channels;
+  }
+
+  /** Goes on where it was in them, from the moment in which it is opened. */
+  follow(channels: SessionHistory): void {
+    this.#channels = channels;
+    this.#channelsAtFirst = this.#channelsNow();
+  }
+
   begin({ status = 200, hello }: { status?: number; hello?: SseMessage } = {}): void {
     checkStatus(status);
     if (!this.#held || this.#isClosed) return;
@@ -125,12 +138,15 @@ export class Session implements SseSession {
       void this.close();
       return;
     }
-    const events = hello ? [{ event: encode(hello), channels: undefined }, ...this.#held] : this.#held;
+    // Each says no more than what the client has got with it: what is held comes after the start, and after this.
+    const first = this.history && this.#channelsAtFirst;
+    const events = hello ? [{ event: encode(hello), channels: first }, ...this.#held] : this.#held;
     this.#held = undefined;
     // A client that loses its connection before its first event is to come back to this session, too.
-    const id = this.history && encodeEventId(this.history.idOf(0), this.#channelsNow());
-    this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs(), id }));
+    const id = encodeEventId(this.history?.idOf(0), this.#channelsAtFirst);
+    this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs(), id: id === "" ? undefined : id }));
     for (const { event, channels } of events) this.#append(event, channels);
+    this.#tellIdSoon();
   }
 
   resume(request: AnyRequest, response: AnyResponse, status = 200): number | undefined {
@@ -144,22 +160,23 @@ export class Session implements SseSession {
     this.#stream?.begin(status, encodeStart({ retryMs: this.#owner.retryMs() }));
     if (missed > 0) this.tellGap(missed, position.number + missed);
     for (const event of events) this.#stream?.write(event);
+    // What it was to be told while it was away came with no event.
+    this.#tellIdSoon();
     return missed;
   }
 
   /** Tells it that it has missed events, and goes on after the one with this number: the gap is told once. */
   tellGap(missed: number | null, number = this.history?.last ?? 0): void {
     const event = encode({ route: GAP_EVENT, msg: { missed } });
-    // What follows is of other places in the channels than the newest.
-    this.#stream?.write(this.history ? withId(event, encodeEventId(this.history.idOf(number), MORE)) : event);
+    // Where it was in its channels then is not known.
+    const channels = number === this.history?.last ? this.#channelsNow() : MORE;
+    this.#stream?.write(this.history ? withId(event, encodeEventId(this.history.idOf(number), channels)) : event);
   }
 
   /** Tells it where it is in a channel, and whether it has missed messages of that which are not kept. */
   tellPosition({ name }: ChannelPosition, hasGap: boolean): void {
-    if (hasGap) this.writeKept(encode({ route: GAP_EVENT, msg: { channels: [name] } }));
-    // What is written next says it, too.
-    else if (!this.#held)
-      this.#stream?.write(encodeId(encodeEventId(this.history?.idOf(this.history.last), this.#channelsNow())));
+    if (hasGap) this.#take(encode({ route: GAP_EVENT, msg: { channels: [name] } }), this.#channelsNow());
+    else this.#tellIdSoon();
   }
 
   send(route: string, msg: unknown): boolean {
@@ -174,10 +191,10 @@ export class Session implements SseSession {
     if (!this.#isClosed && !this.#held && this.#stream?.isTooSlow(this.#owner.maxBufferedBytes)) {
       this.#cutSlow(this.#stream.unsent);
     }
-    return this.#take(event, isKept ? this.#channelsNow() : undefined);
+    return this.#take(event, isKept || this.history ? this.#channelsNow() : undefined);
   }
 
-  /** Takes what was missed of a channel, or is about that, however much is unsent. */
+  /** Takes what was missed of a channel, however much is unsent. */
   writeKept(event: Buffer): void {
     this.#take(event, this.#channelsNow());
   }
@@ -196,7 +213,7 @@ export class Session implements SseSession {
     const gone = this.#held ? Promise.resolve() : (this.#stream?.closed ?? Promise.resolve());
     if (!this.#isClosed) {
       this.#isClosed = true;
-      this.channels?.close();
+      this.#channels?.close();
       clearTimeout(this.#expiry);
       this.#owner.closed(this, gone);
       this.#setClosed();
@@ -207,11 +224,11 @@ export class Session implements SseSession {
 
   #take(event: Buffer, channels: string | undefined): Outcome {
     if (this.#isClosed) return "failed";
-    return this.#held ? this.#hold(this.#held, { event, channels }) : this.#append(event, channels);
+    return this.#held ? this.#hold(this.#held, event, channels) : this.#append(event, channels);
   }
 
   #channelsNow(): string {
-    return this.channels ? encodeChannels(this.channels.positions()) : "";
+    return this.#channels ? encodeChannels(this.#channels.positions()) : "";
   }
 
   #attach(response: AnyResponse): void {
@@ -228,14 +245,14 @@ export class Session implements SseSession {
     else this.#expiry = setTimeout(() => void this.close(), this.#owner.keepMs);
   }
 
-  #hold(held: HeldEvent[], one: HeldEvent): Outcome {
-    this.#heldBytes += one.event.length;
+  #hold(held: HeldEvent[], event: Buffer, channels: string | undefined): Outcome {
+    this.#heldBytes += event.length;
     if (this.#heldBytes > this.#owner.maxBufferedBytes && held.length > 0) {
       this.#owner.slow(this, this.#heldBytes);
       void this.close();
       return "failed";
     }
-    held.push(one);
+    held.push({ event, channels });
     return "written";
   }
 
@@ -248,9 +265,22 @@ export class Session implements SseSession {
     return this.isKept ? "kept" : "failed";
   }
 
+  /** Once for all the channels that it learns of at the same time: each would say where it is in all of them. */
+  #tellIdSoon(): void {
+    if (!this.#channels || this.#isIdDue) return;
+    this.#isIdDue = true;
+    setImmediate(() => {
+      this.#isIdDue = false;
+      const channels = this.#channelsNow();
+      // Before it has begun, that is told with it.
+      if (this.#held || this.#isClosed || channels === "") return;
+      this.#stream?.write(encodeId(encodeEventId(this.history?.idOf(this.history.last), channels)));
+    });
+  }
+
   /** Gives the event an id, where that is another one than that of the event before. */
   #identify(event: Buffer, channels: string | undefined): Buffer {
-    if (this.history) return this.history.add(event, channels ?? this.#channelsNow());
+    if (this.history) return this.history.add(event, channels ?? "");
     return channels ? withId(event, encodeEventId(undefined, channels)) : event;
   }
 
