@@ -167,6 +167,104 @@ const NO_OPTIONS: Bad[] = [
   { value: { timeout: 5 }, shown: '"timeout"', code: "GC_INVALID_OPTION", argument: "timeout" },
 ];
 
+/** Bad limits of a history, in an option: errors name that, and say what of it they are about. */
+function limits(argument: string, wrap: (value: unknown) => unknown, named = argument): Bad[] {
+  const bad: readonly (readonly [value: unknown, shown: string])[] = [
+    [null, "null"],
+    [true, "true"],
+    [7, "7"],
+    ["many", '"many"'],
+    [[], "an array of 0"],
+    [{}, "size is undefined"],
+    [{ size: 10 }, "ttlMs is undefined"],
+    [{ ttlMs: 1000 }, "size is undefined"],
+    [{ size: 10, ttlMs: 1000, ttl: 5 }, '"ttl"'],
+    ...[0, -1, Number.NaN, Number.POSITIVE_INFINITY, 100_001].map(
+      (size) => [{ size, ttlMs: 1000 }, String(size)] as const,
+    ),
+    [{ size: "10", ttlMs: 1000 }, '"10"'],
+    ...[0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31].map(
+      (ttlMs) => [{ size: 10, ttlMs }, String(ttlMs)] as const,
+    ),
+    [{ size: 10, ttlMs: "1s" }, '"1s"'],
+  ];
+  return bad.map(([value, shown]) => ({ value: wrap(value), shown, code: "GC_INVALID_OPTION", argument, named }));
+}
+
+/** Bad patterns of channels that keep history, as an option of a cluster. */
+function patterns(): Bad[] {
+  return [
+    ...option("history", [
+      [null, "null"],
+      ["room", '"room"'],
+      [[], "an array of 0"],
+      [7, "7"],
+      [{ "a*b*c": { size: 1, ttlMs: 1 } }, '"a*b*c"'],
+      [{ "**": false }, '"**"'],
+    ]),
+    ...limits("history", (value) => ({ history: { "ok:*": false, "room:*": value } }), 'history["room:*"]'),
+  ];
+}
+
+/** Bad positions, as `wrap` gives them. */
+function positions(wrap: (value: unknown) => unknown, code: ErrorCode, path: string, argument?: string): Bad[] {
+  const bad = (value: unknown, shown: string, field = ""): Bad => {
+    const named = `${path}${field}`;
+    return { value: wrap(value), shown, code, argument: argument ?? named, named };
+  };
+  return [
+    ...[null, "1.2", 7].map((value) => bad(value, JSON.stringify(value))),
+    bad({}, "undefined", ".epoch"),
+    ...NAMES.map(([epoch, shown]) => bad({ epoch, offset: 1 }, shown, ".epoch")),
+    ...(
+      [
+        [-1, "-1"],
+        [1.5, "1.5"],
+        [Number.NaN, "NaN"],
+        ["1", '"1"'],
+        [undefined, "undefined"],
+        [2 ** 53, "9007199254740992"],
+      ] as const
+    ).map(([offset, shown]) => bad({ epoch: "a", offset }, shown, ".offset")),
+  ];
+}
+
+function historyOptions(): Argument {
+  return {
+    valid: {},
+    bad: [
+      ...NO_OPTIONS,
+      { value: null, shown: "null", code: "GC_INVALID_OPTION", argument: "options" },
+      ...option("limit", [...TIMES, [0, "0"], [1.5, "1.5"], [10_001, "10001"]]),
+      ...option("reverse", BOOLEANS),
+      ...positions((since) => ({ since }), "GC_INVALID_OPTION", "since", "since"),
+    ],
+  };
+}
+
+const position: Argument = {
+  valid: { epoch: "a", offset: 1 },
+  bad: [
+    ...positions((value) => value, "GC_INVALID_ARGUMENT", "position"),
+    { value: undefined, shown: "undefined", code: "GC_INVALID_ARGUMENT", argument: "position" },
+  ],
+};
+
+/** Those of pushes that are to no channel. */
+function directPushOptions(): Argument {
+  const { valid, bad } = pushOptions();
+  return {
+    valid,
+    bad: [
+      ...bad,
+      ...option("history", [
+        [false, "false"],
+        [{ size: 1, ttlMs: 1 }, "an object"],
+      ]),
+    ],
+  };
+}
+
 function pushOptions(): Argument {
   const except = (values: typeof NAMES): Bad[] =>
     values.map(([value, shown]) => ({
@@ -186,6 +284,12 @@ function pushOptions(): Argument {
         LISTS.filter(([value]) => value !== undefined),
       ),
       ...except(UIDS),
+      ...option("ack", BOOLEANS),
+      ...limits("history", (history) => ({ history })),
+      ...option(
+        "idempotencyKey",
+        NAMES.filter(([value]) => value !== undefined),
+      ),
     ],
   };
 }
@@ -260,8 +364,10 @@ const METHODS = {
   count: [name("name"), anyStype],
   listMembers: [name("name"), listOptions()],
   pushMessage: [name("stype"), name("route"), msg(), channelNames, pushOptions()],
-  pushToUsers: [name("stype"), name("route"), msg(), uids, pushOptions()],
-  broadcast: [name("stype"), name("route"), msg(), pushOptions()],
+  pushToUsers: [name("stype"), name("route"), msg(), uids, directPushOptions()],
+  broadcast: [name("stype"), name("route"), msg(), directPushOptions()],
+  history: [name("name"), historyOptions()],
+  recover: [name("name"), position],
   disconnectUsers: [name("stype"), uids, disconnectOptions()],
 } satisfies Partial<Record<keyof GlobalChannelService, readonly Argument[]>>;
 type Method = keyof typeof METHODS;
@@ -521,6 +627,8 @@ const OWNERS: Record<string, { make: (options: never) => unknown; valid: () => o
         [{ ...memory(), transport: {} }, "transport has no method request"],
         [{ ...memory(), tokens: { put() {} } }, "tokens has no method take"],
         [{ ...memory(), tokens: null }, "tokens has no method put"],
+        [{ ...memory(), history: { limitsOf() {} } }, "history has no method append"],
+        [{ ...memory(), history: null }, "history has no method limitsOf"],
       ]),
     ],
   },
@@ -570,15 +678,23 @@ const OWNERS: Record<string, { make: (options: never) => unknown; valid: () => o
   redis: {
     make: (options) => redis("redis://127.0.0.1:1", options),
     valid: () => ({ prefix: "gc" }),
-    bad: option("prefix", [
-      ["", '""'],
-      ["a{b}", '"a{b}"'],
-      ["a b", '"a b"'],
-      ["a*", '"a*"'],
-      ["gc:u", '"gc:u"'],
-      [7, "7"],
-      [null, "null"],
-    ]),
+    bad: [
+      ...option("prefix", [
+        ["", '""'],
+        ["a{b}", '"a{b}"'],
+        ["a b", '"a b"'],
+        ["a*", '"a*"'],
+        ["gc:u", '"gc:u"'],
+        [7, "7"],
+        [null, "null"],
+      ]),
+      ...patterns(),
+    ],
+  },
+  memory: {
+    make: (options) => memory(options),
+    valid: () => ({ history: { "room:*": { size: 10, ttlMs: 1000 }, room: false, "*": { size: 1, ttlMs: 1 } } }),
+    bad: patterns(),
   },
 };
 
