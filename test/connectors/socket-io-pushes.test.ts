@@ -178,6 +178,36 @@ test("a push › with such a name fails by its report, which says why, and makes
   t.deepEqual(ann.received, [["chat", 2]]);
 });
 
+test("a push › that is kept, or has a key, comes as any other", async (t) => {
+  const stage = new Stage(t, undefined, { history: { "room*": { size: 10, ttlMs: 60_000 } } });
+  const service = await stage.service();
+  const { server, openClient } = await startServer(t);
+  await stage.frontend("s1", { connector: new SocketIoConnector({ io: server }) });
+  const ann = openClient("ann");
+  await eventually(async () => (await service.getSids("ann")).includes("s1"), 5000);
+  for (const name of ["room", "room:2"]) await service.add(name, "ann", "s1");
+  const push = (msg: unknown, name: string | string[], options = {}) =>
+    service.pushMessage("connector", "chat", msg, name, options);
+
+  const reports = [
+    await push(1, "room"),
+    await push(2, ["room", "room:2"], { idempotencyKey: "key" }),
+    await push("not again", ["room", "room:2"], { idempotencyKey: "key" }),
+    await push(3, "room"),
+    await push(4, "room", { history: false }),
+  ];
+
+  for (const report of reports) t.like(report, { targeted: 1, delivered: 1 });
+  t.is(reports[3]!.positions?.[0]?.offset, 3);
+  await until(() => ann.received.length >= 4);
+  t.deepEqual(ann.received, [
+    ["chat", 1],
+    ["chat", 2],
+    ["chat", 3],
+    ["chat", 4],
+  ]);
+});
+
 test("a push › reaches a user at the session that is left, until that closes too", async (t) => {
   const { connector, host, openSession } = await startConnector(t);
   const [first, second] = [await openSession("ann"), await openSession("ann", "polling")];

@@ -85,6 +85,33 @@ for (const framework of ["pomelo", "pinus"] as const) {
       },
     );
 
+    if (transport === "redis") {
+      test.serial(`${over} › a push that is kept, and done once, reaches clients as any other`, async (t) => {
+        const { connectors, backends } = (await stage.get()).cluster;
+        const [first, second] = backends;
+        const client = await FrameworkClient.connect(t, "keeper", connectors[0]!);
+        await first!.ask("addMany", [...memberships("vault", [client]), ...memberships("hall", [client])]);
+        const options = { history: { size: 10, ttlMs: 60_000 }, idempotencyKey: "key" };
+        const pushTo = (backend: FrameworkServer, name: unknown, msg: unknown) =>
+          backend.ask("pushMessage", "connector", "kept", msg, name, options) as Promise<PushReport>;
+
+        const report = await pushTo(first!, "vault", { n: 1 });
+        const again = await pushTo(second!, "vault", { n: "again" });
+        await pushTo(second!, ["vault", "hall"], { n: 2 });
+        await push(first!, "end", "vault");
+
+        t.like(report, { targeted: 1, delivered: 1, positions: [{ name: "vault", offset: 1 }] });
+        t.true(again.repeated);
+        await eventually(() => client.of("end").length === 1, 10_000);
+        t.deepEqual(client.of("kept"), [{ n: 1 }, { n: 2 }]);
+        const { messages } = (await second!.ask("history", "vault")) as { messages: { msg: unknown }[] };
+        t.deepEqual(
+          messages.map(({ msg }) => msg),
+          [{ n: 1 }, { n: 2 }],
+        );
+      });
+    }
+
     test.serial(
       `${over} › each method of the original calls back once, on every server but the master, which has no service`,
       async (t) => {
