@@ -48,6 +48,8 @@ function nameIn(params: readonly unknown[], index: number): string {
 /** One message that is none is not to keep those from their rooms that came with it. */
 function isRoomMessage(item: unknown, report: (error: unknown) => void): item is [string, string] {
   try {
+    // A text, too, could be taken apart.
+    if (!Array.isArray(item)) throw invalid("params", item, "a list of [room, message]");
     const [room, message] = item as unknown[];
     checkName("room", room);
     if (typeof message !== "string" || message === "") throw invalid("message", message, "a non-empty string");
