@@ -75,6 +75,13 @@ export class SessionHistory {
     if (!this.#cursors.has(name)) this.#given.set(name, { epoch, offset });
   }
 
+  /** It is to join a channel, and to get what comes after this alone, wherever it was when it was a member before. */
+  beginAt({ name, epoch, offset }: ChannelPosition): void {
+    // Whoever reads for it sees that it is another one.
+    this.#cursors.delete(name);
+    this.#given.set(name, { epoch, offset });
+  }
+
   /** Whether something is being read that it has missed. */
   get isCatchingUp(): boolean {
     return this.#reads > 0;

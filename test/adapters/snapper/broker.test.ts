@@ -48,6 +48,22 @@ test("joinRoom and leaveRoom answer 1, or 0 where nothing has changed; of consum
   t.deepEqual(ann.messages, [2]);
 });
 
+test("a consumer that leaves a room gets what was sent before, and joins it again", async (t) => {
+  const { port, rpcPort } = await startBroker(t);
+  const producer = startProducer(t, rpcPort);
+  const ann = await connectConsumer(t, port);
+
+  await producer.joinRoom("room", ann.id);
+  await producer.publish("room", "1");
+  await producer.leaveRoom("room", ann.id);
+  await producer.publish("room", "2");
+  await producer.joinRoom("room", ann.id);
+  await producer.publish("room", "3");
+
+  await until(() => ann.messages.length === 2);
+  t.deepEqual(ann.messages, [1, 3]);
+});
+
 test("a consumer that is not known yet may be put into rooms, and gets what they got since", async (t) => {
   const { port, rpcPort } = await startBroker(t);
   const producer = startProducer(t, rpcPort);

@@ -3,16 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "engine.io";
 import { GlobalChannelError } from "../../../../errors.js";
 import type { GlobalChannelService } from "../../../../service/service.js";
-import type {
-  ChannelPosition,
-  ClientMessage,
-  Connector,
-  ConnectorHost,
-  SubscriberStore,
-  Undelivered,
-} from "../../../../types.js";
+import type { ClientMessage, Connector, ConnectorHost, SubscriberStore, Undelivered } from "../../../../types.js";
 import { userRoom } from "../rooms/user-room.js";
-import { JOIN, LEAVE, MOVED, PUBLISH, type Rooms } from "../rooms/rooms.js";
+import { JOIN, type Joining, LEAVE, MOVED, PUBLISH, type Rooms } from "../rooms/rooms.js";
 import { Consumer, type ConsumerSettings } from "./consumer.js";
 import type { ConsumerIdentity } from "./consumer-id.js";
 import { Engine, tokenIn } from "./engine.js";
@@ -98,7 +91,7 @@ export class ConsumerConnector implements Connector {
       case PUBLISH:
         return this.#publish(uids, message);
       case JOIN:
-        return this.#forEach(uids, (consumer) => this.#join(consumer, JSON.parse(message.body) as ChannelPosition));
+        return this.#forEach(uids, (consumer) => this.#join(consumer, JSON.parse(message.body) as Joining));
       case LEAVE:
         return this.#forEach(uids, (consumer) => this.#leave(consumer, JSON.parse(message.body) as string));
       case MOVED:
@@ -154,12 +147,18 @@ export class ConsumerConnector implements Connector {
     return failed;
   }
 
-  async #join(consumer: Consumer, position: ChannelPosition): Promise<void> {
-    consumer.expect(position);
-    await this.#options.service.add(position.name, consumer.id, this.#host.sid);
+  /** One that was in the room, and is none of its members, goes on where it was. */
+  async #join(consumer: Consumer, { position, isNew }: Joining): Promise<void> {
+    const { service } = this.#options;
+    const { name } = position;
+    if (isNew) consumer.beginAt(position);
+    else if (this.#host.channelsOf?.(consumer.id).includes(name)) return;
+    else await consumer.beginWhereItWas(name);
+    await service.add(name, consumer.id, this.#host.sid);
   }
 
   async #leave(consumer: Consumer, room: string): Promise<void> {
+    consumer.forget(room);
     await this.#options.service.leave(room, consumer.id, this.#host.sid);
   }
 
@@ -214,6 +213,9 @@ export class ConsumerConnector implements Connector {
     await Promise.all(this.#closing);
     await rooms.subscribe(userRoom(userId), consumer.id);
     const names = await consumer.restore();
+    // Of those in which an earlier connection has left it nobody tells again.
+    const joinedBefore = new Set(this.#host.channelsOf?.(consumer.id));
+    for (const name of names) if (joinedBefore.has(name)) consumer.joined(name);
     await service.addMany(names.map((name) => ({ name, uid: consumer.id, sid })));
     const deadline = performance.now() + PATIENCE_MS;
     await this.#until(consumer, () => {

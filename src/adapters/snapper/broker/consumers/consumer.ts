@@ -44,6 +44,8 @@ export class Consumer {
   readonly #settings: ConsumerSettings;
   readonly #history: SessionHistory;
   readonly #queue: Queue;
+  /** Those of which it is known where it is in them. */
+  readonly #rooms = new Set<string>();
   /** Where it is in its rooms with what it has acknowledged, as far as that is not noted. */
   readonly #acknowledged = new Map<string, ChannelPosition>();
   #batch: Batch | undefined;
@@ -80,7 +82,7 @@ export class Consumer {
   async restore(): Promise<string[]> {
     const { history, store } = this.#settings;
     const kept = await store.read(this.id);
-    for (const position of kept?.positions ?? []) this.#history.expect(position);
+    for (const position of kept?.positions ?? []) this.#expect(position);
     const batch = await readBatch(kept?.note ?? "", history);
     for (const { positions } of batch?.messages ?? []) {
       for (const position of positions) this.#history.expect(position);
@@ -96,9 +98,23 @@ export class Consumer {
     else this.#flush();
   }
 
-  /** It is to join a room, whose messages after this it is to get. */
-  expect(position: ChannelPosition): void {
-    this.#history.expect(position);
+  /** It is to join a room that it was not in: it gets what comes after this alone, also where it was in it before. */
+  beginAt(position: ChannelPosition): void {
+    this.#acknowledged.delete(position.name);
+    this.#rooms.add(position.name);
+    this.#history.beginAt(position);
+  }
+
+  /** It is to join a room again that it was in all the time, unless it has been taken out meanwhile. */
+  async beginWhereItWas(room: string): Promise<void> {
+    const kept = await this.#settings.store.read(this.id);
+    const position = kept?.positions.find(({ name }) => name === room);
+    if (position) this.#expect(position);
+  }
+
+  /** It has been taken out of a room: should it be a member still, or again, it gets nothing of that. */
+  forget(room: string): void {
+    this.#rooms.delete(room);
   }
 
   joined(room: string): void {
@@ -114,8 +130,9 @@ export class Consumer {
     this.#history.lookForMissed();
   }
 
-  /** Takes a live message. */
+  /** Takes a live message. One of a room of which it is not known yet where it is there, is read from the history then. */
   deliver(message: ClientMessage): Admission {
+    if (message.positions?.some(({ name }) => !this.#rooms.has(name))) return "held";
     const admission = message.positions?.length ? this.#history.admit(message) : "write";
     if (admission === "write") this.#push({ body: message.body, positions: message.positions ?? [] });
     else if (admission === "late") this.#push({ body: message.body, positions: [] });
@@ -130,6 +147,11 @@ export class Consumer {
     clearTimeout(this.#idleTimer);
     this.#history.close();
     await this.#note(this.#isSent ? this.#batch : undefined);
+  }
+
+  #expect(position: ChannelPosition): void {
+    this.#rooms.add(position.name);
+    this.#history.expect(position);
   }
 
   #push(message: Parameters<Queue["push"]>[0]): void {

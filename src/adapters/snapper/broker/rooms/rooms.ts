@@ -10,6 +10,12 @@ export const JOIN = "join";
 export const LEAVE = "leave";
 export const MOVED = "moved";
 
+/** What a consumer's broker is told: where it is in a room that it is to join, and whether it was not in it. */
+export interface Joining {
+  position: ChannelPosition;
+  isNew: boolean;
+}
+
 /** A message to a room. One with a key that was there in the last 5 minutes is not sent again. */
 export interface RoomMessage {
   room: string;
@@ -56,9 +62,9 @@ export class Rooms {
 
   /** Lets a consumer join a room, connected or not. Resolves whether it was not in it. */
   async join(room: string, consumerId: string): Promise<boolean> {
-    const { isNew, position } = await this.#subscribe(room, consumerId);
-    await this.#tell(JOIN, position, consumerId);
-    return isNew;
+    const joining = await this.#subscribe(room, consumerId);
+    await this.#tell(JOIN, joining, consumerId);
+    return joining.isNew;
   }
 
   /** Takes a consumer out of a room. Resolves whether it was in it. */
@@ -102,7 +108,7 @@ export class Rooms {
     }
   }
 
-  async #subscribe(room: string, consumerId: string): Promise<{ isNew: boolean; position: ChannelPosition }> {
+  async #subscribe(room: string, consumerId: string): Promise<Joining> {
     const { history, store, limits, keepMs } = this.#options;
     const [end] = await history.positions([room], limits);
     const position = { name: room, ...end! };
