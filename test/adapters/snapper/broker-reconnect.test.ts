@@ -53,6 +53,35 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
     t.deepEqual(errors, []);
   });
 
+  test(`${where}: one whose connection breaks again and again gets all, once and in order`, async (t) => {
+    const { port, rpcPort } = await startBroker(t, share()());
+    const producer = startProducer(t, rpcPort, { maxQueuedMessages: 20_000 });
+    const ann = await connectConsumer(t, port, { reconnectMs: 20 });
+    const rooms = range(20).map((n) => `room ${n}`);
+    await Promise.all(rooms.map((room) => producer.joinRoom(room, ann.id)));
+    const sent = range(3000);
+
+    const publishing = (async () => {
+      for (const n of sent) {
+        // More than 1,024 do not wait for it.
+        await until(() => n < ann.messages.length + 800);
+        producer.sendMessage(rooms[n % rooms.length]!, String(n));
+        if (n % 10 === 0) await sleep(2);
+      }
+    })();
+    while (ann.messages.length < 2500) {
+      const { length } = ann.messages;
+      await until(() => ann.messages.length > length);
+      await sleep(50);
+      ann.breakConnection();
+    }
+    await publishing;
+
+    await until(() => ann.messages.length >= sent.length);
+    t.deepEqual(firstWrong(ann.messages, sent), undefined);
+    t.true(ann.opens > 3, `${ann.opens} connections`);
+  });
+
   test(`${where}: of the same token the last connection counts, at the same broker`, async (t) => {
     const { port, rpcPort } = await startBroker(t, share()());
     const producer = startProducer(t, rpcPort);
@@ -131,3 +160,14 @@ test("of the same token the last connection counts, at another broker", async (t
     range(5, 7),
   );
 });
+
+/** Where it differs first, with some of what is there: thousands of lines say no more. */
+function firstWrong(got: readonly unknown[], expected: readonly unknown[]) {
+  const at = expected.findIndex((value, index) => got[index] !== value);
+  if (at < 0 && got.length === expected.length) return undefined;
+  return {
+    at,
+    got: got.slice(Math.max(0, at - 3), at + 12),
+    lengths: [got.length, new Set(got).size, expected.length],
+  };
+}

@@ -52,6 +52,7 @@ export class Broker {
       history,
       store,
       rooms,
+      isOrdered: keepsOrder || history.appendsAtOnce === true,
       service: this.#service,
       identify: (token) => identify(token, tokens.verify(token)),
       request: httpRequests({ tokens, stats: () => this.#stats.read(), report }),

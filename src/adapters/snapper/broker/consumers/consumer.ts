@@ -11,6 +11,7 @@ import type {
 import { type Admission, SessionHistory } from "../../../../connectors/session-history.js";
 import { type Batch, encodeBatch, makeBatch, noteOf, readBatch } from "./batch.js";
 import { readClientMessage } from "./client-message.js";
+import { findTimes } from "./find-times.js";
 import { Queue } from "./queue.js";
 
 /** What consumers share. */
@@ -24,6 +25,8 @@ export interface ConsumerSettings {
   keepMs: number;
   /** How long a consumer may take to acknowledge a batch, in milliseconds. */
   ackTimeoutMs: number;
+  /** Whether messages to different rooms come in the order in which they are kept: those that are missed are brought into it, too. */
+  isOrdered: boolean;
   /** A consumer has acknowledged so many messages. */
   delivered: (count: number) => void;
   report: (error: unknown) => void;
@@ -48,7 +51,9 @@ export class Consumer {
   readonly #rooms = new Set<string>();
   /** Where it is in its rooms with what it has acknowledged, as far as that is not noted. */
   readonly #acknowledged = new Map<string, ChannelPosition>();
+  readonly #reader: HistoryReader;
   #batch: Batch | undefined;
+  #isOrdering = false;
   #isSent = false;
   #isReady = false;
   #isClosed = false;
@@ -61,6 +66,7 @@ export class Consumer {
     this.id = id;
     this.socket = socket;
     this.#settings = settings;
+    this.#reader = reader;
     this.#queue = new Queue(settings.maxQueued);
     this.#history = new SessionHistory(
       id,
@@ -134,6 +140,7 @@ export class Consumer {
   deliver(message: ClientMessage): Admission {
     if (message.positions?.some(({ name }) => !this.#rooms.has(name))) return "held";
     const admission = message.positions?.length ? this.#history.admit(message) : "write";
+    if (admission === "held") this.#queue.mix();
     if (admission === "write") this.#push({ body: message.body, positions: message.positions ?? [] });
     else if (admission === "late") this.#push({ body: message.body, positions: [] });
     return admission;
@@ -160,12 +167,36 @@ export class Consumer {
   }
 
   #flush(): void {
-    if (!this.#isReady || this.#isClosed || this.#batch || this.#history.isCatchingUp) return;
+    if (!this.#isReady || this.#isClosed || this.#batch || this.#history.isCatchingUp || this.#isOrdering) return;
+    if (this.#queue.isMixed && this.#settings.isOrdered) {
+      void this.#order();
+      return;
+    }
     this.#queue.sort();
     if (this.#queue.length === 0) return;
     clearTimeout(this.#idleTimer);
     const batch = (this.#batch = makeBatch(this.#queue.take(this.#settings.maxBatch)));
     void this.#noteUntilDone(batch).then(() => this.#send(batch));
+  }
+
+  /**
+   * Brings what was missed and what came live meanwhile into one order. What was kept before the newest of what was missed may still be
+   * on its way: it is waited for.
+   */
+  async #order(): Promise<void> {
+    this.#isOrdering = true;
+    const [room] = this.#rooms;
+    try {
+      if (room !== undefined) await this.#reader.settledPosition(room);
+      await findTimes(this.#queue.untimed, this.#settings.history);
+      // Else something is missing again, and it begins anew when that is there.
+      if (!this.#history.isCatchingUp) this.#queue.sort();
+    } catch (error) {
+      this.#settings.report(error);
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+    this.#isOrdering = false;
+    this.#flush();
   }
 
   #send(batch: Batch): void {

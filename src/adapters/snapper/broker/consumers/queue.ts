@@ -13,7 +13,7 @@ export interface Queued {
 export class Queue {
   readonly #maxLength: number;
   #messages: Queued[] = [];
-  #hasMissed = false;
+  #isMixed = false;
 
   /** @param maxLength the most that wait: beyond that the oldest go */
   constructor(maxLength: number) {
@@ -24,19 +24,41 @@ export class Queue {
     return this.#messages.length;
   }
 
-  push(message: Queued): void {
-    this.#messages.push(message);
-    this.#hasMissed ||= message.at !== undefined;
-    // Some of those that are missed may be older than all of these, and are put in their order first.
-    if (!this.#hasMissed || this.#messages.length >= 16 * this.#maxLength) this.#shorten();
+  /** Whether some have been missed, or waited for such: those of different rooms are to be {@link sort}ed then. */
+  get isMixed(): boolean {
+    return this.#isMixed;
   }
 
-  /** Puts what was missed before the rest, in the order in which it was kept. */
+  /** Those of which it is not known when they were kept. */
+  get untimed(): Queued[] {
+    return this.#messages.filter(({ body, at }) => body !== undefined && at === undefined);
+  }
+
+  push(message: Queued): void {
+    this.#messages.push(message);
+    this.#isMixed ||= message.at !== undefined;
+    // Some of those that are missed may be older than all of these, and are put in their order first.
+    if (!this.#isMixed || this.#messages.length >= 16 * this.#maxLength) this.#shorten();
+  }
+
+  /** Some will come late. */
+  mix(): void {
+    this.#isMixed = true;
+  }
+
+  /** Puts all in the order in which they were kept; last, those of which that is not known. Those of one room keep theirs. */
   sort(): void {
-    if (this.#hasMissed) {
-      this.#messages.sort((one, other) => (one.at ?? Infinity) - (other.at ?? Infinity) || 0);
+    if (this.#isMixed) {
+      const lastOf = new Map<string, number>();
+      for (const message of this.#messages) {
+        const [{ name } = { name: "" }] = message.positions;
+        const before = lastOf.get(name) ?? 0;
+        message.at = Math.max(message.at ?? (message.body === undefined ? before : Infinity), before);
+        lastOf.set(name, message.at);
+      }
+      this.#messages.sort((one, other) => (one.at === other.at ? 0 : one.at! - other.at!));
       for (const message of this.#messages) message.at = undefined;
-      this.#hasMissed = false;
+      this.#isMixed = false;
     }
     this.#shorten();
   }
