@@ -1,6 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
+import { memory } from "../../../src/memory.js";
+import type { Cluster, SubscriberStore } from "../../../src/types.js";
 import { eventually } from "../../cluster/cluster.js";
+import { replacing } from "../../support/stage.js";
 import { until } from "../../connectors/websocket-support.js";
 import {
   connectConsumer,
@@ -257,6 +261,17 @@ test("each consumer is in the room of its user, whatever that is called", async 
   }
 });
 
+test("what is sent to a user comes to a consumer that is told just now that it is connected", async (t) => {
+  const { port, rpcPort } = await startBroker(t, { cluster: slowly(memory(), 50) });
+  const producer = startProducer(t, rpcPort);
+  const ann = await RawConsumer.open(t, port, tokenOf("ann"));
+
+  await producer.publish("userann", "1");
+
+  await until(() => ann.messages.length === 1);
+  t.pass();
+});
+
 test("the same token has the same id, and that looks as the old broker's", async (t) => {
   const { port } = await startBroker(t);
   const token = tokenOf("ann", { source: "ios" });
@@ -268,3 +283,13 @@ test("the same token has the same id, and that looks as the old broker's", async
   t.is(second.id, id);
   t.regex(id, /^i\.[0-9a-zA-Z.~_-]{24,38}$/);
 });
+
+/** A cluster that takes its time to note who is where. */
+function slowly(cluster: Cluster, ms: number): Cluster {
+  const subscribers = cluster.subscribers!;
+  const subscribe: SubscriberStore["subscribe"] = async (...args) => {
+    await sleep(ms);
+    return subscribers.subscribe(...args);
+  };
+  return { ...cluster, subscribers: replacing(subscribers, { subscribe }) };
+}

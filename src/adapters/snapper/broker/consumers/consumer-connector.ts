@@ -35,6 +35,8 @@ const KEEP_MS = 60_000;
 /** How long to wait before a step of a consumer's begin that has failed is tried again, and between looks, in milliseconds. */
 const RETRY_MS = 250;
 const LOOK_MS = 5;
+/** For how long a consumer may have to wait until it is in its user's room, in milliseconds. */
+const ADMISSION_MS = 1000;
 /** For how long it is waited that this frontend hears of the rooms that a consumer has joined, in milliseconds. */
 const PATIENCE_MS = 2000;
 
@@ -55,6 +57,7 @@ export class ConsumerConnector implements Connector {
       ...options,
       maxMessageBytes: options.maxConsumerMessageBytes,
       admit: (request) => identify(tokenIn(request)),
+      admitted: (identity) => this.#admitted(identity),
       connected: (socket, identity) => this.#connected(socket, identity),
       succeeded: (id) => void Promise.resolve(options.store.expire(id, options.formerKeepMs)).catch(report),
     });
@@ -167,6 +170,13 @@ export class ConsumerConnector implements Connector {
     if (sid === this.#host.sid) return;
     consumer.socket.close(true);
     await consumer.close();
+  }
+
+  /** What is sent to its user once it knows that it is connected it gets, unless the store takes too long. */
+  async #admitted({ id, userId }: ConsumerIdentity): Promise<void> {
+    const { rooms, report } = this.#options;
+    const subscribed = rooms.subscribe(userRoom(userId), id).catch(report);
+    await Promise.race([subscribed, sleep(ADMISSION_MS, undefined, { ref: false })]);
   }
 
   #connected(socket: Socket, { id, userId }: ConsumerIdentity): void {

@@ -16,6 +16,8 @@ interface EngineOptions {
   pingTimeoutMs: number;
   /** Says who connects. Rejects where that is nobody. */
   admit: (request: IncomingMessage) => ConsumerIdentity;
+  /** Somebody is let in, who is told so when this has resolved. */
+  admitted: (identity: ConsumerIdentity) => Promise<void>;
   connected: (socket: Socket, identity: ConsumerIdentity) => void;
   /** A consumer connects under another id than before: it will not come back under this one. */
   succeeded: (formerId: string) => void;
@@ -40,6 +42,7 @@ export class Engine {
   readonly #identities = new WeakMap<IncomingMessage, ConsumerIdentity>();
   readonly #path: string;
   readonly #sockets = new Set<Duplex>();
+  #isClosed = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -53,7 +56,11 @@ export class Engine {
       pingInterval: options.pingIntervalMs,
       pingTimeout: options.pingTimeoutMs,
     });
-    this.#engine.generateId = (request) => this.#identityOf(request).id;
+    this.#engine.generateId = async (request) => {
+      const identity = this.#identityOf(request);
+      await options.admitted(identity);
+      return identity.id;
+    };
     this.#engine.on("connection", (socket: Socket) => this.#connected(socket));
     this.#http = createServer((request, response) => this.#request(request, response));
     this.#http.on("connection", (socket) => {
@@ -80,6 +87,7 @@ export class Engine {
   /** Takes nobody any more, and ends all connections: consumers have a second to take what was sent. */
   async close(): Promise<void> {
     if (!this.#http.listening) return;
+    this.#isClosed = true;
     const closed = once(this.#http, "close");
     this.#http.close();
     this.#engine.close();
@@ -132,6 +140,10 @@ export class Engine {
 
   #connected(socket: Socket): void {
     const identity = this.#identityOf(socket.request);
+    if (this.#isClosed) {
+      socket.close(true);
+      return;
+    }
     this.#options.connected(socket, identity);
     // The end of an earlier connection with this id, which has just been told to go, takes the id out, whosever it is.
     if (socket.readyState !== "closed") clientsOf(this.#engine)[identity.id] = socket;
