@@ -45,7 +45,7 @@ const [FIRST_RETRY_MS, LAST_RETRY_MS] = [50, 2000];
  */
 export class SessionHistory {
   readonly #uid: string;
-  readonly #reader: HistoryReader;
+  readonly #reader: Omit<HistoryReader, "recoverRest">;
   readonly #sink: HistorySink;
   /** Where the client was when it came, of channels that it has not joined yet. */
   readonly #given: Map<string, HistoryPosition>;
@@ -56,7 +56,7 @@ export class SessionHistory {
   #reads = 0;
   #isClosed = false;
 
-  constructor(uid: string, reader: HistoryReader, sink: HistorySink, given: GivenPositions) {
+  constructor(uid: string, reader: Omit<HistoryReader, "recoverRest">, sink: HistorySink, given: GivenPositions) {
     this.#uid = uid;
     this.#reader = reader;
     this.#sink = sink;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { NO_EPOCH, readAfter } from "../read-after.js";
+import { type EntriesAfter, NO_EPOCH, readAfter } from "../read-after.js";
+import { readRest } from "../read-rest.js";
 import { SharedReads } from "../shared-reads.js";
 import type {
   ChannelHistory,
@@ -31,17 +32,21 @@ const ALL = "all";
 /** Reads for the sessions of a frontend what they have missed: those that ask for the same at the same time share it. */
 export class FrontendHistory implements HistoryReader {
   readonly #options: FrontendHistoryOptions;
-  readonly #pages: SharedReads<Awaited<ReturnType<typeof readAfter>>>;
+  readonly #pages: SharedReads<EntriesAfter>;
+  readonly #rests: SharedReads<EntriesAfter>;
   readonly #ends: SharedReads<HistoryPosition | undefined>;
   readonly #settling: SharedReads<void>;
 
   constructor(options: FrontendHistoryOptions) {
     this.#options = options;
     const { history } = options;
-    this.#pages = new SharedReads((key) => {
-      const [name, epoch, offset] = JSON.parse(key) as [string, string, number];
-      return readAfter(history, name, { epoch, offset }, PAGE);
-    });
+    const reads = (read: typeof readAfter) =>
+      new SharedReads((key) => {
+        const [name, epoch, offset] = JSON.parse(key) as [string, string, number];
+        return read(history, name, { epoch, offset }, PAGE);
+      });
+    this.#pages = reads(readAfter);
+    this.#rests = reads(readRest);
     this.#ends = new SharedReads(async (name) => (await history.positions([name]))[0]);
     this.#settling = new SharedReads(() => this.#settle());
   }
@@ -50,12 +55,25 @@ export class FrontendHistory implements HistoryReader {
     return this.#options.history.limitsOf(name) !== undefined;
   }
 
-  async recover(uid: string, name: string, { epoch, offset }: HistoryPosition): Promise<Recovered> {
-    const { entries, position, hasMore, gap } = await this.#pages.read(JSON.stringify([name, epoch, offset]));
+  recover(uid: string, name: string, since: HistoryPosition): Promise<Recovered> {
+    return this.#recover(this.#pages, uid, name, since);
+  }
+
+  recoverRest(uid: string, name: string, since: HistoryPosition): Promise<Recovered> {
+    return this.#recover(this.#rests, uid, name, since);
+  }
+
+  async #recover(
+    pages: SharedReads<EntriesAfter>,
+    uid: string,
+    name: string,
+    { epoch, offset }: HistoryPosition,
+  ): Promise<Recovered> {
+    const { entries, position, hasMore, gap } = await pages.read(JSON.stringify([name, epoch, offset]));
     const mine = entries.filter(({ stype, except }) => stype === this.#options.stype && !except.includes(uid));
     return {
       position: position ?? (await this.#ends.read(name)) ?? { epoch: NO_EPOCH, offset: 0 },
-      messages: mine.map((entry) => toMessage(name, epoch, entry)),
+      messages: mine.map((entry) => toMessage(name, position!.epoch, entry)),
       hasMore,
       hasGap: gap !== undefined,
     };

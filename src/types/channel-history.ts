@@ -78,6 +78,11 @@ export interface HistoryPage {
   /** The newest message; undefined: the channel has no epoch. */
   position: HistoryPosition | undefined;
   entries: readonly KeptEntry[];
+  /**
+   * Where earlier epochs ended, as far as is known, after which this one goes on with what was kept of them: what follows such a place is
+   * kept with the offsets that it had, whatever else the epoch had.
+   */
+  former?: readonly HistoryPosition[] | undefined;
 }
 
 /**

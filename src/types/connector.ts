@@ -34,6 +34,11 @@ export interface HistoryReader {
   /** What is kept for a user after a position, or a part of it. @throws `GC_STORE_UNAVAILABLE`, `GC_STORE_ERROR` */
   recover(uid: string, name: string, since: HistoryPosition): Promise<Recovered>;
   /**
+   * The same without a gap: what is not kept any more is left out, and after another epoch comes what is kept of this one, and of that as
+   * far as it is known.
+   */
+  recoverRest(uid: string, name: string, since: HistoryPosition): Promise<Recovered>;
+  /**
    * Where a channel's history ends, once every message up to there has been delivered that was for a member of now; undefined: it
    * keeps none. @throws as {@link recover}
    */

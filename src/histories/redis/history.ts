@@ -65,7 +65,7 @@ export class RedisChannelHistory implements ChannelHistory {
 
   async read(name: string, { after, until, limit, reverse }: HistoryRange): Promise<HistoryPage> {
     const keys = this.#connection.layout.of(name);
-    const [position, ...fields] = await this.#connection.read<(string | number)[]>(
+    const [position, former = "", ...fields] = await this.#connection.read<(string | number)[]>(
       keys,
       readMessages,
       [keys.history(name), keys.messages(name)],
@@ -82,7 +82,13 @@ export class RedisChannelHistory implements ChannelHistory {
       ];
       entries.push({ ...decodePushText(text), offset, stype, body, at: Number(at) / 1000 });
     }
-    return { position: readPosition(position as string | undefined), entries };
+    return {
+      position: readPosition(position as string | undefined),
+      entries,
+      former: String(former)
+        .split(",")
+        .flatMap((text) => readPosition(text) ?? []),
+    };
   }
 
   async positions(names: readonly string[], limits?: HistoryLimits): Promise<(HistoryPosition | undefined)[]> {

@@ -8,6 +8,9 @@ import { EPOCH_TTLS, IDEMPOTENCY_MS, MAX_READ_BYTES } from "../../history-limits
  * what was there may be lost, so that another one begins, in which the offsets go on.
  */
 
+/** About how long the list of former epochs gets, for 10 of them. */
+const MAX_FORMER_BYTES = 300;
+
 /**
  * Lua: `findPosition(history, messages, ttl)`: epoch and offset of a history. Where there is none, it begins one with a `ttl` (ms), or
  * returns nothing without.
@@ -23,6 +26,15 @@ local function findPosition(history, messages, ttl)
     redis.call('UNLINK', messages)
     if not ttl then return end
     offset = 0
+  end
+  if epoch then
+    -- The last ones, of which somebody may have a position.
+    local former = string.format('%s.%d', epoch, offset)
+    for position in string.gmatch(redis.call('HGET', history, 'f') or '', '[^,]+') do
+      former = former .. ',' .. position
+      if #former > ${MAX_FORMER_BYTES} then break end
+    end
+    redis.call('HSET', history, 'f', former)
   end
   local time = redis.call('TIME')
   epoch = string.format('%x%05x%s', time[1], time[2], string.sub(run, 1, 4))
@@ -122,14 +134,14 @@ const STEP = 2;
  * Reads messages.
  * KEYS: 1 history, 2 messages
  * ARGV: 1 the offset after which they are, 2 the last one or '+', 3 how many, 4 whether the newest come first (1 or 0)
- * Returns {position, offset, stype, text, body, when (µs), offset, ...}; nothing where there is no epoch.
+ * Returns {position, where former epochs ended, offset, stype, text, body, when (µs), offset, ...}; nothing where there is no epoch.
  */
 export const readMessages = defineScript(
   "readMessages",
   /* lua */ `${FIND_POSITION}
 local epoch, last = findPosition(KEYS[1], KEYS[2])
 if not epoch then return {} end
-local found = {positionText(epoch, last)}
+local found = {positionText(epoch, last), redis.call('HGET', KEYS[1], 'f') or ''}
 local from, to, left, isReverse = tonumber(ARGV[1]) + 1, ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local bytes = 0
 while left > 0 and bytes < ${MAX_READ_BYTES} do

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { checkInteger, checkList, checkName } from "../../../../arguments.js";
+import { placeIn } from "../../../../read-rest.js";
 import type { ChannelHistory, ChannelPosition } from "../../../../types.js";
 import type { Queued } from "./queue.js";
 
@@ -62,5 +63,6 @@ async function readMessage({ hasBody, ...position }: Place, history: ChannelHist
   if (!hasBody) return { body: undefined, positions: [position] };
   const page = await history.read(name, { after: offset - 1, until: offset, limit: 1, reverse: false });
   // Of another epoch, other messages may have these offsets.
-  return { body: page.position?.epoch === epoch ? page.entries[0]?.body : undefined, positions: [position] };
+  const isKept = placeIn(page, { epoch, offset }) === offset;
+  return { body: isKept ? page.entries[0]?.body : undefined, positions: [position] };
 }

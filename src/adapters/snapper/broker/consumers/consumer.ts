@@ -70,7 +70,12 @@ export class Consumer {
     this.#queue = new Queue(settings.maxQueued);
     this.#history = new SessionHistory(
       id,
-      reader,
+      {
+        keeps: (name) => reader.keeps(name),
+        settledPosition: (name) => reader.settledPosition(name),
+        // What is not kept any more nobody would be told of: it gets the rest.
+        recover: (uid, name, since) => reader.recoverRest(uid, name, since),
+      },
       {
         write: ({ body, positions = [], at }) => this.#push({ body, positions, at }),
         // Consumers are not told of what is not kept any more.
