@@ -159,6 +159,23 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
     t.deepEqual(ann.messages, [3]);
   });
 
+  test(`${where}: who stays connected stays in its rooms, however short keepMs is`, async (t) => {
+    const { port, rpcPort } = await startBroker(t, { ...share()(), keepMs: 600, formerKeepMs: 300 });
+    const producer = startProducer(t, rpcPort);
+    const token = tokenOf("ann");
+    const ann = await connectConsumer(t, port, { token });
+    await producer.joinRoom("room", ann.id);
+    // Another window of the same browser.
+    const query = new URLSearchParams({ EIO: "4", transport: "polling", token: tokenOf("ann") });
+    await get(`http://${HOST}:${port}${PATH}/?${query.toString()}`, { cookie: `snapper.ws=${ann.id}` });
+    await sleep(1500);
+    ann.breakConnection();
+    await until(() => ann.opens === 2);
+    await publish(producer, [1], "room");
+    await until(() => ann.messages.length === 1);
+    t.pass();
+  });
+
   for (const [how, former] of [
     ["the cookie", (id: string) => ({ headers: { cookie: `a=b; snapper.ws=${id}; c=d` }, query: {} })],
     ["the query", (id: string) => ({ headers: {}, query: { sid: id } })],

@@ -30,7 +30,7 @@ interface ConsumerConnectorOptions extends Omit<ConsumerSettings, "store"> {
   request: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
-/** How often what is kept of the consumers that are connected is kept for longer, in milliseconds. */
+/** How often, at least, what is kept of the consumers that are connected is kept for longer, in milliseconds. */
 const KEEP_MS = 60_000;
 /** How long to wait before a step of a consumer's begin that has failed is tried again, and between looks, in milliseconds. */
 const RETRY_MS = 250;
@@ -73,7 +73,10 @@ export class ConsumerConnector implements Connector {
 
   start(host: ConnectorHost): void {
     this.#host = host;
-    this.#keeping = setInterval(() => this.#keepAll(), KEEP_MS).unref();
+    const { keepMs, formerKeepMs } = this.#options;
+    // Another consumer of the same browser may have said that one is a former one.
+    const everyMs = Math.min(KEEP_MS, keepMs / 3, formerKeepMs / 3);
+    this.#keeping = setInterval(() => this.#keepAll(), everyMs).unref();
   }
 
   /** Takes consumers: once the frontend is live, as they join rooms. */
