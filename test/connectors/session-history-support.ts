@@ -9,7 +9,7 @@ const LIMITS = { size: 5, ttlMs: 60_000 };
 const PAGE = 3;
 
 /** What is pushed, and read for sessions. Its reads may be replaced. */
-export class Pushes implements HistoryReader {
+export class Pushes implements Omit<HistoryReader, "recoverRest"> {
   readonly history = new MemoryChannelHistory({ channels: { "*": LIMITS } });
   #count = 0;
 
@@ -59,7 +59,10 @@ export class TestSession {
   readonly told: string[] = [];
   readonly errors: unknown[] = [];
 
-  constructor(reader: HistoryReader, positions: Iterable<readonly [name: string, position: HistoryPosition]> = []) {
+  constructor(
+    reader: Omit<HistoryReader, "recoverRest">,
+    positions: Iterable<readonly [name: string, position: HistoryPosition]> = [],
+  ) {
     this.history = new SessionHistory(
       "ann",
       reader,

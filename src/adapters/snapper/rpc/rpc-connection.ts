@@ -41,7 +41,8 @@ export class RpcConnection<A> {
   constructor(socket: Socket, options: RpcConnectionOptions<A>) {
     this.#socket = socket;
     this.#options = options;
-    this.#address = `${socket.remoteAddress}:${socket.remotePort}`;
+    // Where IPv6 is listened at, IPv4 addresses come in its form.
+    this.#address = `${socket.remoteAddress?.replace(/^::ffff:/, "")}:${socket.remotePort}`;
     this.#decoder = new FrameDecoder(Math.min(MAX_AUTH_FRAME_BYTES, options.maxFrameBytes));
     this.#gone = new Promise((resolve) => socket.once("close", () => resolve()));
     // Who reads hears of it, and what is not read is closed anyway.
