@@ -1,21 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH } from "../read-after.js";
 import { advance, type Cursor, hold, isAhead, isNext, isReadyFor, positionIn } from "./cursor.js";
+import { HadElsewhere } from "./had-elsewhere.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
+
+/** Where a client is in a channel. */
+export interface ClientPosition extends ChannelPosition {
+  /** The ids of messages behind that which it has all the same, as messages of other channels. @default none */
+  had?: readonly string[] | undefined;
+}
 
 /** Where a client says that it was, in its channels. */
 export interface GivenPositions {
-  positions: ReadonlyMap<string, HistoryPosition>;
+  positions: ReadonlyMap<string, Omit<ClientPosition, "name">>;
   /** There were more, and nobody knows which. @default false */
   isIncomplete?: boolean;
 }
 
 /** What a connector does for a session that goes on where it was. */
 export interface HistorySink {
-  /** Writes a message that was missed, whatever is unsent. */
-  write(message: ClientMessage): void;
+  /**
+   * Writes a message that was missed, whatever is unsent.
+   * @param elsewhere where the client is now in other channels: with this message, which is one of theirs, too
+   */
+  write(message: ClientMessage & { positions: readonly ClientPosition[] }, elsewhere: readonly ClientPosition[]): void;
   /** Tells the client where a channel's history is for it now, and whether it has missed messages before that which are not kept. */
-  tell(position: ChannelPosition, hasGap: boolean): void;
+  tell(position: ClientPosition, hasGap: boolean): void;
   /** Resolves when the client has taken most of what was written, or is gone. */
   drained(): Promise<void>;
   /** All that was missed is written: what follows are live messages, until something is missed again. */
@@ -25,7 +35,7 @@ export interface HistorySink {
 
 /**
  * What becomes of a live message: `write` it to the session; it is `late`, and to be written without its positions: the client was told
- * that it begins after it; it is `held`, and will come to the sink if the session lasts; or the session `had` it before.
+ * that it begins after it; it is `held`, and will come to the sink if the session lasts; or the session `had` it: before, or by the sink.
  */
 export type Admission = "write" | "late" | "held" | "had";
 
@@ -52,6 +62,7 @@ export class SessionHistory {
   readonly #isIncomplete: boolean;
   readonly #cursors = new Map<string, Cursor>();
   readonly #seen = new Set<string>();
+  readonly #had = new HadElsewhere();
   /** How many channels are being read. */
   #reads = 0;
   #isClosed = false;
@@ -60,14 +71,18 @@ export class SessionHistory {
     this.#uid = uid;
     this.#reader = reader;
     this.#sink = sink;
-    this.#given = new Map(given.positions);
+    this.#given = new Map();
+    for (const [name, { epoch, offset, had = [] }] of given.positions) {
+      this.#given.set(name, { epoch, offset });
+      for (const id of had) this.#had.add(id, [name]);
+    }
     this.#isIncomplete = given.isIncomplete ?? false;
   }
 
   /** Where the session is, in each channel where that is known. */
-  *positions(): Generator<ChannelPosition> {
-    for (const [name, position] of this.#given) yield { name, ...position };
-    for (const [name, { position }] of this.#cursors) if (position) yield { name, ...position };
+  *positions(): Generator<ClientPosition> {
+    for (const [name, position] of this.#given) yield this.#withHad({ name, ...position });
+    for (const [name, { position }] of this.#cursors) if (position) yield this.#withHad({ name, ...position });
   }
 
   /** The client says, or somebody for it, where it is in a channel that it is to join. */
@@ -121,23 +136,18 @@ export class SessionHistory {
   /** Of a live message that has positions. */
   admit(message: ClientMessage): Admission {
     const { positions = [], id } = message;
-    if (id !== undefined && this.#seen.has(id)) {
-      for (const position of positions) this.#pass(position);
+    if (id !== undefined && positions.some(({ name }) => this.#isKnown(name, id))) {
+      this.#remember(id);
+      for (const position of positions) this.#pass(position, id);
       return "had";
     }
     const [first, ...others] = positions;
     if (!first) return "write";
-    if (others.length === 0) {
-      const admission = this.#admitTo(this.#cursorOf(first.name), first, message);
-      // The user may join the others of its channels, and be read what they have kept.
-      if (admission === "write") this.#remember(id);
-      return admission;
-    }
+    if (others.length === 0) return this.#admitTo(this.#cursorOf(first.name), first, message);
     // One to several channels is written where it is the next one in all of them; else it comes out of their histories.
     if (positions.every((position) => isReadyFor(this.#cursorOf(position.name), position))) {
-      for (const position of positions) this.#pass(position);
-      this.#remember(id);
-      return "write";
+      for (const position of positions) this.#pass(position, id);
+      return this.#admitNext(message);
     }
     for (const { name } of positions) this.#readToo(name, this.#cursorOf(name));
     return "held";
@@ -171,7 +181,7 @@ export class SessionHistory {
     }
     if (isNext(cursor, position)) {
       advance(cursor, position);
-      return "write";
+      return this.#admitNext(message);
     }
     if (!isAhead(cursor, position)) return cursor.isFloor ? "late" : "had";
     hold(cursor, message);
@@ -179,11 +189,21 @@ export class SessionHistory {
     return "held";
   }
 
+  /** One that comes in its turn: what is to be told with it is the same for most sessions, or for this one alone. */
+  #admitNext(message: ClientMessage): Admission {
+    const others = this.#meetLater(message);
+    if (others.length === 0 && this.#had.isEmpty) return "write";
+    this.#writeOut(message, others);
+    return "had";
+  }
+
   /** The session has a message, by whatever way. */
-  #pass(position: ChannelPosition): void {
+  #pass(position: ChannelPosition, id: string | undefined): void {
     const cursor = this.#cursorOf(position.name);
-    if (isReadyFor(cursor, position)) advance(cursor, position);
-    else if (isAhead(cursor, position)) this.#readToo(position.name, cursor);
+    if (isReadyFor(cursor, position)) {
+      advance(cursor, position);
+      if (id !== undefined) this.#had.met(position.name, id);
+    } else if (isAhead(cursor, position)) this.#readToo(position.name, cursor);
   }
 
   /** What the session may have missed is read, also where that is being done: it may have been read before that was there. */
@@ -192,10 +212,30 @@ export class SessionHistory {
     else void this.#read(name, cursor);
   }
 
-  #remember(id: string | undefined): void {
-    if (id === undefined) return;
+  /** Whether the client has a message to several channels, as one of another channel. */
+  #isKnown(name: string, id: string): boolean {
+    return this.#seen.has(id) || this.#had.has(name, id);
+  }
+
+  #withHad(position: ChannelPosition): ClientPosition {
+    const had = this.#had.of(position.name);
+    return had.length > 0 ? { ...position, had } : position;
+  }
+
+  #remember(id: string): void {
     this.#seen.add(id);
     if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value!);
+  }
+
+  /** The client gets a message. Returns those of its other channels in which the client may meet it, too, later. */
+  #meetLater({ id, names = [], positions = [] }: ClientMessage): string[] {
+    if (id === undefined) return [];
+    this.#remember(id);
+    const others = names.filter(
+      (name) => !positions.some((own) => own.name === name) && (this.#cursors.has(name) || this.#given.has(name)),
+    );
+    if (others.length > 0) this.#had.add(id, others);
+    return others;
   }
 
   #forgetLeft(): void {
@@ -217,7 +257,7 @@ export class SessionHistory {
     if (!cursor.position) {
       cursor.position = end;
       cursor.isFloor = true;
-      this.#sink.tell({ name, ...end }, this.#isIncomplete);
+      this.#sink.tell(this.#withHad({ name, ...end }), this.#isIncomplete);
     } else if (cursor.position.epoch === end.epoch && cursor.position.offset < end.offset) {
       // Those between were for a member, and have not come.
       cursor.hasOverflowed = true;
@@ -246,6 +286,7 @@ export class SessionHistory {
     for (let since = cursor.position; since; since = cursor.position) {
       const from = since;
       const heldBefore = [...cursor.held];
+      const hadBefore = this.#had.of(name);
       const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, from));
       if (!recovered) return false;
       const { position, messages, hasMore, hasGap } = recovered;
@@ -262,7 +303,11 @@ export class SessionHistory {
       // What was there before is of an epoch that is over.
       const isOver = (message: ClientMessage): boolean => positionIn(message, name).epoch !== position.epoch;
       cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
-      if (!hasMore) return true;
+      if (!hasMore) {
+        // Those of them that have not come are not kept in this channel.
+        for (const id of hadBefore) this.#had.met(name, id);
+        return true;
+      }
       await this.#sink.drained();
       if (!this.#isCurrent(name, cursor)) return false;
     }
@@ -282,7 +327,7 @@ export class SessionHistory {
     const position = first ? { epoch: first.epoch, offset: first.offset - 1 } : end;
     // Of a channel that keeps nothing any more, the next message is the first.
     cursor.position = position.epoch === NO_EPOCH ? undefined : position;
-    this.#sink.tell({ name, ...position }, true);
+    this.#sink.tell(this.#withHad({ name, ...position }), true);
   }
 
   /** Writes what was held. Returns false where something before that is still missing. */
@@ -300,16 +345,27 @@ export class SessionHistory {
   }
 
   #write(name: string, message: ClientMessage): void {
-    const { id, positions = [] } = message;
-    if (id !== undefined && this.#seen.has(id)) {
-      // It came out of another channel's history; the client is not to ask for it again.
-      const position = positions.find((one) => one.name === name);
-      if (position) this.#sink.tell(position, false);
+    const { id } = message;
+    if (id === undefined || !this.#isKnown(name, id)) {
+      this.#writeOut(message, this.#meetLater(message));
       return;
     }
+    // It may still come live.
     this.#remember(id);
+    this.#had.met(name, id);
+    // The client is not to ask for it again.
+    this.#sink.tell(this.#withHad(positionIn(message, name)), false);
+  }
+
+  /** @param others channels in which the client will meet the message, too */
+  #writeOut(message: ClientMessage, others: readonly string[]): void {
+    const positions = (message.positions ?? []).map((position) => this.#withHad(position));
+    const elsewhere = others.flatMap((name) => {
+      const position = this.#cursors.get(name)?.position ?? this.#given.get(name);
+      return position ? [this.#withHad({ name, ...position })] : [];
+    });
     try {
-      this.#sink.write(message);
+      this.#sink.write({ ...message, positions }, elsewhere);
     } catch (error) {
       this.#sink.error(error);
     }

@@ -95,6 +95,6 @@ export class FrontendHistory implements HistoryReader {
   }
 }
 
-function toMessage(name: string, epoch: string, { route, body, offset, id, at }: KeptEntry): ClientMessage {
-  return { route, body, positions: [{ name, epoch, offset }], id, at };
+function toMessage(name: string, epoch: string, { route, body, offset, id, at, names }: KeptEntry): ClientMessage {
+  return { route, body, positions: [{ name, epoch, offset }], id, at, ...(id !== undefined && { names }) };
 }

@@ -100,7 +100,7 @@ function requestTo(
     body,
     ...(except.length > 0 && { except }),
     positions: positionsOf(there, positions),
-    id,
+    ...(id !== undefined && { id, names }),
   };
 }
 

@@ -312,10 +312,10 @@ export class Pusher {
     sid: string,
     target: PushTarget,
     uids: readonly string[] | undefined,
-    { route, body, except, ack, positions, id }: PushMessage,
+    { route, body, except, ack, positions, id, names }: PushMessage & Partial<Pick<ChannelPush, "names">>,
     deadline: Deadline,
   ): PromisedPart {
-    const kept = positions?.length ? { positions, id } : undefined;
+    const kept = positions?.length ? { positions, ...(id !== undefined && { id, names }) } : undefined;
     const request = { type: "push", target, route, body, ...(except.length > 0 && { except }), ...kept } as const;
     const sent = ack ? { reply: this.#request(sid, request, deadline) } : this.#sendOff(sid, request, deadline);
     return promised({ sid, count: uids?.length, ...sent, ...(uids && { uids }) });

@@ -11,6 +11,8 @@ export interface ClientMessage {
   positions?: readonly ChannelPosition[] | undefined;
   /** Of one that is kept in several: names it, as it may come out of each. */
   id?: string | undefined;
+  /** Of one with an id: all its channels. */
+  names?: readonly string[] | undefined;
   /** Of one that comes out of a history: when it was kept, as in `KeptEntry`. */
   at?: number | undefined;
 }

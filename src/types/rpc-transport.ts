@@ -24,6 +24,7 @@ export type FrontendRequest =
       positions?: readonly ChannelPosition[] | undefined;
       /** See `ClientMessage`. */
       id?: string | undefined;
+      names?: readonly string[] | undefined;
     }
   /** Close every session of these users. */
   | {

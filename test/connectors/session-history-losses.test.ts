@@ -121,7 +121,7 @@ test("what is missing before a message that came out of another channel's histor
   session.deliver(both);
   await until(() => session.told.length > 3);
 
-  t.deepEqual(session.told, ["2 room.1", "3 room.2", "1 hall.1", "at hall.2"]);
+  t.deepEqual(session.told, ["2 room.1 hall.0+id-2", "3 room.2", "1 hall.1+id-2", "at hall.2"]);
 });
 
 test("a client goes on where it was also where a message comes before it is known that it is a member", async (t) => {

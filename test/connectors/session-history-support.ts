@@ -1,8 +1,8 @@
 // For the tests of SessionHistory: a history in memory, and a session on it that notes what its client is told.
-import { SessionHistory } from "../../src/connectors/session-history.js";
+import { type ClientPosition, type GivenPositions, SessionHistory } from "../../src/connectors/session-history.js";
 import { MemoryChannelHistory } from "../../src/histories/memory.js";
 import { readAfter } from "../../src/read-after.js";
-import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader, Recovered } from "../../src/types.js";
+import type { ClientMessage, HistoryPosition, HistoryReader, Recovered } from "../../src/types.js";
 
 const LIMITS = { size: 5, ttlMs: 60_000 };
 /** How many messages are read at once. */
@@ -19,7 +19,7 @@ export class Pushes implements Omit<HistoryReader, "recoverRest"> {
     const id = names.length > 1 ? `id-${body}` : undefined;
     const entry = { route: "chat", body, stype: "connector", except: [], names, id };
     const { positions } = this.history.append({ entry, limits: names.map(() => LIMITS) });
-    return { route: "chat", body, positions, id };
+    return { route: "chat", body, positions, id, ...(id !== undefined && { names }) };
   }
 
   /** Where a channel's history ends. */
@@ -52,22 +52,25 @@ export class Pushes implements Omit<HistoryReader, "recoverRest"> {
   }
 }
 
+type Given = GivenPositions["positions"] extends ReadonlyMap<string, infer P> ? P : never;
+
 /** A session of a client that is where it says in its channels. */
 export class TestSession {
   readonly history: SessionHistory;
-  /** `<body> <positions>` of messages, `<body> late` of one that is written without, `at <position>`, `gap <position>`; of positions the epoch is left out. */
+  /** `<body> <positions>` of messages, `<body> late` of one that is written without, `at <position>`, `gap <position>`; of positions the epoch is left out, and with `+<id>`
+   * come messages that the client has out of other channels. */
   readonly told: string[] = [];
   readonly errors: unknown[] = [];
 
   constructor(
     reader: Omit<HistoryReader, "recoverRest">,
-    positions: Iterable<readonly [name: string, position: HistoryPosition]> = [],
+    positions: Iterable<readonly [name: string, position: Given]> = [],
   ) {
     this.history = new SessionHistory(
       "ann",
       reader,
       {
-        write: (message) => this.#note(message),
+        write: (message, elsewhere) => this.#note({ ...message, positions: [...message.positions, ...elsewhere] }),
         tell: (position, hasGap) => void this.told.push(`${hasGap ? "gap" : "at"} ${textOf([position])}`),
         drained: async () => {},
         error: (error) => void this.errors.push(error),
@@ -88,6 +91,6 @@ export class TestSession {
   }
 }
 
-function textOf(positions: readonly ChannelPosition[]): string {
-  return positions.map(({ name, offset }) => `${name}.${offset}`).join(" ");
+function textOf(positions: readonly ClientPosition[]): string {
+  return positions.map(({ name, offset, had = [] }) => [`${name}.${offset}`, ...had].join("+")).join(" ");
 }

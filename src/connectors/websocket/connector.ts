@@ -6,11 +6,11 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { checkName, checkId } from "../../arguments.js";
 import { GlobalChannelError } from "../../errors.js";
-import type { ClientMessage, Connector, ConnectorHost, HistoryPosition, Undelivered } from "../../types.js";
+import type { ClientMessage, Connector, ConnectorHost, Undelivered } from "../../types.js";
 import { drained } from "../drained.js";
 import { parsePositions } from "../given-positions.js";
 import { servesAlready, tell } from "../host.js";
-import { SessionHistory } from "../session-history.js";
+import { type GivenPositions, SessionHistory } from "../session-history.js";
 import { keptMessageFrame, positionFrame } from "./frames.js";
 import { resolveWebSocketOptions, type WebSocketConnectorOptions } from "./options.js";
 import { close, cutOffLater, type Session, Sessions } from "./sessions.js";
@@ -196,7 +196,7 @@ export class WebSocketConnector implements Connector {
       close(ws, 4401, "not authenticated");
       return;
     }
-    let positions: ReadonlyMap<string, HistoryPosition> | undefined;
+    let positions: GivenPositions["positions"] | undefined;
     try {
       positions = positionsIn(request);
     } catch (error) {
@@ -226,12 +226,7 @@ export class WebSocketConnector implements Connector {
     }
   }
 
-  #open(
-    uid: string,
-    ws: WebSocket,
-    socket: Duplex,
-    positions: ReadonlyMap<string, HistoryPosition> | undefined,
-  ): Session {
+  #open(uid: string, ws: WebSocket, socket: Duplex, positions: GivenPositions["positions"] | undefined): Session {
     const session = this.#sessions.add(uid, ws, socket);
     if (positions) this.#resume(session, positions);
     ws.on("message", (data, isBinary) => this.#receive(session, data, isBinary));
@@ -245,7 +240,7 @@ export class WebSocketConnector implements Connector {
   }
 
   /** Goes on where the client was. */
-  #resume(session: Session, positions: ReadonlyMap<string, HistoryPosition>): void {
+  #resume(session: Session, positions: GivenPositions["positions"]): void {
     const { history: reader } = this.#host;
     if (!reader) return;
     const { uid, socket } = session;
@@ -253,7 +248,7 @@ export class WebSocketConnector implements Connector {
       uid,
       reader,
       {
-        write: (message) => this.#sessions.writeTo(session, keptMessageFrame(message)),
+        write: (message, elsewhere) => this.#sessions.writeTo(session, keptMessageFrame(message, elsewhere)),
         tell: (position, hasGap) => this.#sessions.writeTo(session, positionFrame(position, hasGap)),
         drained: () => drained(socket),
         error: (error) => this.#host.error(error as Error),
@@ -294,7 +289,7 @@ export class WebSocketConnector implements Connector {
 }
 
 /** Where the client says that it was; undefined: it does not keep that in mind. @throws `GC_INVALID_ARGUMENT` */
-function positionsIn({ url = "" }: IncomingMessage): ReadonlyMap<string, HistoryPosition> | undefined {
+function positionsIn({ url = "" }: IncomingMessage): GivenPositions["positions"] | undefined {
   const resume = new URLSearchParams(url.slice(url.indexOf("?") + 1 || url.length)).get("resume");
   return resume === null ? undefined : parsePositions(resume);
 }

@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
-import type { ChannelPosition, ClientMessage } from "../../types.js";
+import type { ClientMessage } from "../../types.js";
+import { encodeHad } from "../had-elsewhere.js";
+import type { ClientPosition } from "../session-history.js";
 
 /** FIN and opcode 1: a whole text message in one frame. */
 const TEXT = 0x81;
@@ -9,22 +11,27 @@ export function messageFrame({ route, body }: ClientMessage): Buffer {
   return textFrame(`{"route":${JSON.stringify(route)},"msg":${body}}`);
 }
 
-/** The same for those who keep in mind where they are: with the position behind it in each of its channels. */
-export function keptMessageFrame({ route, body, positions = [] }: ClientMessage): Buffer {
-  return textFrame(`{"route":${JSON.stringify(route)},"msg":${body},"positions":${positionsJson(positions)}}`);
+/** The same for those who keep in mind where they are: with the position behind it in each of its channels, and in other ones. */
+export function keptMessageFrame(
+  { route, body, positions = [] }: ClientMessage,
+  elsewhere: readonly ClientPosition[] = [],
+): Buffer {
+  const all = positionsJson([...positions, ...elsewhere]);
+  return textFrame(`{"route":${JSON.stringify(route)},"msg":${body},"positions":${all}}`);
 }
 
 /** Where a client is in a channel, and whether messages before that are missing. */
-export function positionFrame(position: ChannelPosition, hasGap: boolean): Buffer {
+export function positionFrame(position: ClientPosition, hasGap: boolean): Buffer {
   const gap = hasGap ? `,"gap":[${JSON.stringify(position.name)}]` : "";
   return textFrame(`{"positions":${positionsJson([position])}${gap}}`);
 }
 
-function positionsJson(positions: readonly ChannelPosition[]): string {
+function positionsJson(positions: readonly ClientPosition[]): string {
   // Not of an object: a channel may be called `__proto__`.
-  const fields = positions.map(
-    ({ name, epoch, offset }) => `${JSON.stringify(name)}:${JSON.stringify([epoch, offset])}`,
-  );
+  const fields = positions.map(({ name, epoch, offset, had }) => {
+    const position = had?.length ? [epoch, offset, encodeHad(had)] : [epoch, offset];
+    return `${JSON.stringify(name)}:${JSON.stringify(position)}`;
+  });
   return `{${fields.join(",")}}`;
 }
 

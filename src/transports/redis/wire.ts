@@ -276,6 +276,7 @@ function parseFusedPushHeader(header: string, entries: readonly string[]): Fused
   const indicesEnd = find(" ", header, 0);
   const routeEnd = find("\t", header, indicesEnd);
   const channels: { name: string; version: Version }[] = [];
+  const others: string[] = [];
   let positions: ChannelPosition[] | undefined;
   let name = routeEnd + 1;
   let index = 0;
@@ -290,15 +291,20 @@ function parseFusedPushHeader(header: string, entries: readonly string[]): Fused
       const channel = { name: parseString(header.slice(name, nameEnd)), version: versionOf(entry) };
       channels.push(channel);
       if (at >= 0) (positions ??= []).push({ name: channel.name, ...parsePosition(mark.slice(at + 1)) });
-    }
+    } else others.push(header.slice(name, nameEnd));
     index = indexEnd + 1;
     name = nameEnd + 1;
   } while (index < indicesEnd);
+  const extras: Pick<FusedPushHeader, "except" | "id"> =
+    name < header.length ? decodeExtras(header.slice(name).split("\t")) : { except: undefined };
+  const names =
+    extras.id === undefined ? undefined : [...channels.map((channel) => channel.name), ...others.map(parseString)];
   return {
     target: { channels },
     route: parseString(header.slice(indicesEnd + 1, routeEnd)),
-    ...(name < header.length ? decodeExtras(header.slice(name).split("\t")) : { except: undefined }),
+    ...extras,
     ...(positions && { positions }),
+    ...(names && { names }),
   };
 }
 

@@ -77,7 +77,7 @@ export class Consumer {
         recover: (uid, name, since) => reader.recoverRest(uid, name, since),
       },
       {
-        write: ({ body, positions = [], at }) => this.#push({ body, positions, at }),
+        write: ({ body, positions, at }) => this.#push({ body, positions, at }),
         // Consumers are not told of what is not kept any more.
         tell: (position) => this.#push({ body: undefined, positions: [position] }),
         drained: () => Promise.resolve(),
