@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command } from "commander";
 import { migrate, type MigrationReport } from "../redis/migrate.js";
 import { startProgress } from "./progress.js";
+import { redisOption } from "./redis-option.js";
 
 interface MigrateArguments {
   from: string;
@@ -18,12 +19,7 @@ export function addMigrateCommand(program: Command, signal: AbortSignal): void {
         "servers may run meanwhile; nothing of theirs is changed. Run it again to take what has come since.",
     )
     .requiredOption("--from <prefix>", "what the old keys begin with; the plugin's default is POMELO:CHANNEL")
-    .addOption(
-      new Option("--redis <url>", "redis://:password@host:port/db, or rediss:// for TLS")
-        .env("REDIS_URL")
-        .argParser(checkUrl)
-        .makeOptionMandatory(),
-    )
+    .addOption(redisOption().makeOptionMandatory())
     .option("--prefix <prefix>", "what globalchannel's keys begin with", "gc")
     .option("--json", "print the report as JSON, and no progress")
     .addHelpText("after", "\nExample:\n  globalchannel migrate --from POMELO:CHANNEL --redis redis://127.0.0.1:6379")
@@ -43,12 +39,6 @@ export function addMigrateCommand(program: Command, signal: AbortSignal): void {
       }
       process.stdout.write(json ? `${JSON.stringify(report)}\n` : summary(report, given));
     });
-}
-
-/** What is no URL could be shown cut off, and a password in it would not be recognized any more. */
-function checkUrl(value: string): string {
-  if (!/^rediss?:\/\//.test(value)) throw new InvalidArgumentError("It must begin with redis:// or rediss://.");
-  return value;
 }
 
 function summary(

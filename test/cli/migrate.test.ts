@@ -1,46 +1,16 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { startRedis } from "../support/redis-server.js";
 import { OldDeployment } from "../redis/old-deployment.js";
+import { MAIN, ROOT, type Running, start } from "./program.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = ["--import=tsx", "src/cli/main.ts"];
 const FROM = "POMELO:CHANNEL";
 const UNREACHABLE = "redis://:hunter2@127.0.0.1:1";
 /** How long the program may take to come to a point. */
 const PATIENCE_MS = 30_000;
-
-/** Runs the program, without a terminal unless `program` gives it one. */
-function start(
-  t: ExecutionContext,
-  args: readonly string[],
-  { program = process.execPath, env = {} }: { program?: string; env?: NodeJS.ProcessEnv } = {},
-) {
-  // On a build server ora would take no terminal for one.
-  const { REDIS_URL: _url, CI: _ci, ...inherited } = process.env;
-  const child = spawn(program, args, { cwd: ROOT, env: { ...inherited, TERM: "xterm", ...env }, stdio: "pipe" });
-  t.teardown(() => child.kill("SIGKILL"));
-  return new Running(child);
-}
-
-class Running {
-  readonly child: ChildProcess;
-  readonly exitCode: Promise<number | null>;
-  stdout = "";
-  stderr = "";
-
-  constructor(child: ChildProcess) {
-    this.child = child;
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.exitCode = once(child, "close").then(([code]) => code as number | null);
-  }
-}
 
 async function setUp(t: ExecutionContext, serverArgs: readonly string[] = []) {
   const server = await startRedis({ args: serverArgs });

@@ -13,7 +13,7 @@ const REDIS = ["ioredis", "cluster-key-slot"] as const;
 const MYSQL = ["mysql2", "p-retry"] as const;
 const SSE = ["eventsource-encoder"] as const;
 const KOA_SIGNAL = [...SSE, "co-body", "bytes", "ipaddr.js"] as const;
-const SNAPPER = ["jsonwebtoken"] as const;
+const SNAPPER = ["jsonwebtoken", "engine.io"] as const;
 
 /** What failed, as a test prints it. */
 interface Failure {
