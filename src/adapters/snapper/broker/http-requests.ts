@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { isGlobalChannelError } from "../../../errors.js";
 import type { TokenVerifier } from "../tokens/token-verifier.js";
 import { tokenIn } from "./consumers/engine.js";
@@ -53,5 +54,7 @@ async function answer(
   }
 }
 
-const { version } = createRequire(import.meta.url)("globalchannel/package.json") as { version: string };
+const { version } = createRequire(join(import.meta.dirname, "index.js"))("globalchannel/package.json") as {
+  version: string;
+};
 const WHAT = { server: "globalchannel", version };
