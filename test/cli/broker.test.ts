@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Producer } from "../../src/adapters/snapper/producer/producer.js";
-import { startConsumer } from "../adapters/snapper/consumer.js";
-import { numbered, startProducer } from "../adapters/snapper/support.js";
+import { connectConsumer, range } from "../adapters/snapper/broker-support.js";
+import { startProducer } from "../adapters/snapper/support.js";
 import { until } from "../connectors/websocket-support.js";
 import { startRedis } from "../support/redis-server.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
@@ -53,13 +53,14 @@ async function listen(t: ExecutionContext, file: string, ...args: string[]) {
 test.serial("broker › without Redis it runs in memory and says so, and SIGINT ends it with 0", async (t) => {
   const { running, port, rpcPort, where } = await listen(t, await secretsFile(t), "--host", "127.0.0.1");
   const producer = startProducer(t, rpcPort, { secretKeys: [OLD_SECRET] });
-  const { messages, id } = startConsumer(t, port, producer.signAuth({ userId: "ann" }));
+  const consumer = await connectConsumer(t, port, { token: producer.signAuth({ userId: "ann" }) });
 
-  t.is(await producer.joinRoom("room", await id), 1);
-  await producer.publish("room", "hello");
+  t.is(await producer.joinRoom("room", consumer.id), 1);
+  await producer.publish("room", '"hello"');
 
-  await until(() => messages.length === 1);
-  t.deepEqual(messages, ["hello"]);
+  await until(() => consumer.messages.length === 1);
+  t.deepEqual(consumer.messages, ["hello"]);
+  consumer.stayAway();
   t.is(where, "in memory: it is the only one, and what waits for consumers ends with it");
   running.child.kill("SIGINT");
   t.is(await running.exitCode, 0, running.stderr);
@@ -81,13 +82,13 @@ test.serial(
     ]);
     t.teardown(() => Promise.all([consumers.stop(), producers.stop()]));
     const producer = startProducer(t, producers.port, { secretKeys: [SECRET] });
-    const { messages, id } = startConsumer(t, consumers.port, producer.signAuth({ userId: "ann" }));
-    await producer.joinRoom("room", await id);
-    const sent = numbered(600);
+    const { id, messages } = await connectConsumer(t, consumers.port, { token: producer.signAuth({ userId: "ann" }) });
+    await producer.joinRoom("room", id);
+    const sent = range(600);
 
     for (const message of sent) {
-      producer.sendMessage("room", message);
-      if (message === "200") {
+      producer.sendMessage("room", String(message));
+      if (message === 200) {
         now = second;
         first.running.child.kill("SIGTERM");
       }

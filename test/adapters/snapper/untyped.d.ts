@@ -53,13 +53,3 @@ declare module "toa-net" {
     close(callback?: () => void): void;
   }
 }
-
-declare module "snapper-consumer" {
-  export default class Consumer {
-    reconnectionTime: number;
-    readonly consumerId: string | null;
-    constructor(url: string, options: { path: string; token: string });
-    connect: () => this;
-    close(): void;
-  }
-}
