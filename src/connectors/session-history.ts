@@ -325,6 +325,8 @@ export class SessionHistory {
     });
     const first = cursor.held.map((message) => positionIn(message, name)).find(({ epoch }) => epoch === end.epoch);
     const position = first ? { epoch: first.epoch, offset: first.offset - 1 } : end;
+    // What came live is not all that came by then.
+    if (position.offset < end.offset) cursor.hasOverflowed = true;
     // Of a channel that keeps nothing any more, the next message is the first.
     cursor.position = position.epoch === NO_EPOCH ? undefined : position;
     this.#sink.tell(this.#withHad({ name, ...position }), true);

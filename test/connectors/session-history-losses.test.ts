@@ -135,3 +135,16 @@ test("a client goes on where it was also where a message comes before it is know
 
   t.deepEqual(session.told, ["1 room.1", "2 room.2"]);
 });
+
+test("behind a gap what is kept is read, too, where a message after that is there already", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  const messages = Array.from({ length: 8 }, () => pushes.push("room"));
+
+  session.history.joined("room");
+  session.deliver(messages[5]!);
+  await until(() => session.told.length > 1);
+  await turn();
+
+  t.deepEqual(session.told, ["gap room.5", "6 room.6", "7 room.7", "8 room.8"]);
+});
