@@ -1,12 +1,15 @@
 import test from "ava";
 import {
+  channelHistoryConformance,
   type ConformanceCase,
   channelManagerConformance,
   rpcTransportConformance,
   serverRegistryConformance,
 } from "../../src/conformance/index.js";
 import type { Broken } from "./broken/broken.js";
+import { withOwnClock } from "../support/own-clock.js";
 import { distant } from "./broken/distant.js";
+import { brokenHistories } from "./broken/histories.js";
 import { brokenManagers } from "./broken/managers.js";
 import { brokenRegistries } from "./broken/registries.js";
 import { brokenTransports } from "./broken/transports.js";
@@ -20,7 +23,7 @@ async function findings<T>(cases: readonly ConformanceCase<T>[], broken: Broken<
   const results = await Promise.allSettled(
     concerned.map((c) => {
       const harness = broken.make();
-      return c.run(() => harness);
+      return withOwnClock(() => c.run(() => harness));
     }),
   );
   return concerned.filter((_, index) => results[index]?.status === "rejected").map(({ name }) => name);
@@ -59,3 +62,4 @@ for (const c of channelManagerConformance().filter(({ name }) => /^(interruption
 finds("manager", channelManagerConformance(), brokenManagers);
 finds("registry", serverRegistryConformance(), brokenRegistries);
 finds("transport", rpcTransportConformance(), brokenTransports);
+finds("history", channelHistoryConformance(), brokenHistories);
