@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ChannelHistory } from "../../types.js";
 import { defineCase } from "../case.js";
-import { assertSameItems, numbered } from "../expect.js";
+import { numbered } from "../expect.js";
 import { AWKWARD_NAMES } from "../samples.js";
 import { assertContiguous, bodiesOf, keep, keepIn, message, PLENTY } from "./kept.js";
 
@@ -25,7 +25,7 @@ export const onceCases = [
         for (const caller of [other, history]) {
           const again = await keep(caller, "again", names, KEY);
           assert.equal(again.repeated, "");
-          assertSameItems(again.positions, first.positions);
+          assert.deepEqual(again.positions, first.positions);
         }
 
         assert.deepEqual(await bodiesOf(other, names[0]), ["first", "between"]);
@@ -48,7 +48,7 @@ export const onceCases = [
           [undefined],
         );
         const first = all.find(({ repeated }) => repeated === undefined)!;
-        for (const { positions } of all) assertSameItems(positions, first.positions);
+        for (const { positions } of all) assert.deepEqual(positions, first.positions);
         for (const name of names) {
           assert.equal((await bodiesOf(histories[0]!, name)).length, 1, name);
         }
@@ -66,7 +66,7 @@ export const onceCases = [
 
       for (const limits of [limitsFor(5), limitsFor(1, 4), limitsFor(0, 1, 2, 3, 4, 5), limitsFor()]) {
         const again = await history.append({ entry, limits, idempotencyKey: "k" });
-        assertSameItems(again.positions, first.positions);
+        assert.deepEqual(again.positions, first.positions);
         assert.equal(again.repeated, "");
       }
       assert.deepEqual(await bodiesOf(history, "room1"), []);

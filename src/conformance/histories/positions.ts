@@ -3,7 +3,7 @@ import type { ChannelHistory } from "../../types.js";
 import { defineCase } from "../case.js";
 import { assertSameData, numbered } from "../expect.js";
 import { AWKWARD_NAMES } from "../samples.js";
-import { assertContiguous, keepAll, keepIn, placeOf, readAll } from "./kept.js";
+import { assertContiguous, keepAll, keepIn, placeOf, PLENTY, readAll } from "./kept.js";
 
 export const positionCases = [
   defineCase<ChannelHistory>(
@@ -20,6 +20,21 @@ export const positionCases = [
       assert.deepEqual(await other.positions(names), [a, undefined, b]);
       assertSameData(await readAll(history, "kept:a"), { position: a, entries: [] });
       assertSameData(await readAll(history, "room"), { position: undefined, entries: [] });
+    },
+  ),
+
+  defineCase<ChannelHistory>(
+    "positions › with limits begins an epoch whatever limitsOf says, and leaves those alone that there are",
+    async ({ open }) => {
+      const [history, other] = [await open(), await open()];
+      const kept = placeOf(await keepIn(history, "m", "hall"));
+
+      const [room, keptRoom, hall] = await history.positions(["room", "kept:room", "hall"], PLENTY);
+
+      assert.ok(room && keptRoom, "an epoch was not begun");
+      assert.deepEqual(hall, kept);
+      assert.deepEqual(await other.positions(["room", "kept:room", "hall"]), [room, keptRoom, kept]);
+      assertContiguous([room, await keepIn(other, "m", "room")]);
     },
   ),
 

@@ -23,6 +23,10 @@ export const brokenHistories: readonly Broken<ChannelHistory>[] = [
     ...appended,
     positions: appended.positions.map((position) => ({ ...position, offset: position.offset + 1 })),
   })),
+  answering("positions come in an order of their own", (appended) => ({
+    ...appended,
+    positions: appended.positions.toReversed(),
+  })),
   broken("an offset is left out", ["append"], (sound) => {
     let count = 0;
     return {
@@ -241,6 +245,9 @@ export const brokenHistories: readonly Broken<ChannelHistory>[] = [
       }
       return sound.positions(names);
     },
+  })),
+  broken("positions knows no limits but its own", ["positions"], (sound) => ({
+    positions: (names) => sound.positions(names),
   })),
   broken("positions begins none", ["positions"], (sound) => ({
     positions: (names) => names.map((name) => sound.read(name, { after: 0, limit: 1, reverse: false }).position),
