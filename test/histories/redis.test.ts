@@ -71,8 +71,9 @@ test("after a restart that has kept the data another epoch begins, and the offse
     async () => (await history.read("room", { after: 0, limit: 1, reverse: false })) !== undefined,
     10_000,
   );
-  const { position } = await history.read("room", { after: 0, limit: 1, reverse: false });
+  const { position, former } = await history.read("room", { after: 0, limit: 1, reverse: false });
   isBegunAnew(t, position, before);
+  t.deepEqual(former, [{ epoch: before.epoch, offset: before.offset }], "it goes on with what was kept");
   t.deepEqual(await bodies(), ["1", "2"], "what was kept is still there");
   const [beginsWith] = await history.positions(["kept:room"]);
   isBegunAnew(t, beginsWith, begun!);
@@ -135,10 +136,8 @@ test("where Redis has thrown away one of the two keys, nothing goes on under the
   t.deepEqual(await bodies(), ["3"]);
 
   await admin.unlink(keys.history("room"));
-  t.deepEqual(await history.read("room", { after: 0, limit: 10, reverse: false }), {
-    position: undefined,
-    entries: [],
-  });
+  const { position, entries } = await history.read("room", { after: 0, limit: 10, reverse: false });
+  t.deepEqual([position, entries], [undefined, []]);
   const next = await keep("4");
   t.not(next.epoch, first.epoch);
   t.deepEqual(await bodies(), ["4"]);

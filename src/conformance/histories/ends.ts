@@ -25,6 +25,8 @@ export const endCases = [
       epochs.add(positions[0]!.epoch);
       assert.equal(epochs.size, round, "an epoch has come back");
       assert.deepEqual(await bodiesOf(other), ["1", "2", "3"]);
+      const { former = [] } = await other.read("room", { after: 0, limit: 1, reverse: false });
+      assert.deepEqual(former, [], "it goes on with what was removed");
       await (round % 2 === 0 ? history : other).remove("room");
     }
   }),

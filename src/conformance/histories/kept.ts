@@ -71,10 +71,14 @@ export async function readAll(
 ): Promise<{ position: HistoryPosition | undefined; entries: KeptEntry[] }> {
   const entries: KeptEntry[] = [];
   for (;;) {
-    const page = await history.read(name, { after: entries.at(-1)?.offset ?? 0, limit: 1_000, reverse: false });
+    const after = entries.at(-1)?.offset ?? 0;
+    const page = await history.read(name, { after, limit: 1_000, reverse: false });
+    const [first] = page.entries;
+    // Otherwise it might never come to an end.
+    assert.ok(!first || first.offset > after, `${first?.offset} was read after ${after}`);
     entries.push(...page.entries);
     const last = entries.at(-1);
-    if (page.entries.length === 0 || last!.offset >= page.position!.offset) return { position: page.position, entries };
+    if (!first || last!.offset >= page.position!.offset) return { position: page.position, entries };
   }
 }
 

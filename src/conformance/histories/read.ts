@@ -59,8 +59,8 @@ export const readCases = [
 
       for (const name of ["room", "kept:room"]) {
         for (const reverse of [false, true]) {
-          const page = await history.read(name, { after: 0, limit: 10, reverse });
-          assertSameData(page, { position: undefined, entries: [] });
+          const { position, entries, former = [] } = await history.read(name, { after: 0, limit: 10, reverse });
+          assertSameData([position, entries, former], [undefined, [], []]);
         }
       }
       await history.append({ entry: message("m", ["hall"]), limits: [PLENTY] });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KEPT_CHANNELS } from "../../../src/conformance/index.js";
 import { MemoryChannelHistory } from "../../../src/histories/memory.js";
-import type { Appended, ChannelHistory, HistoryAppend } from "../../../src/types.js";
+import type { Appended, ChannelHistory, HistoryAppend, HistoryPosition } from "../../../src/types.js";
 import { type Broken, alter, turn } from "./broken.js";
 import {
   answering,
@@ -278,6 +278,16 @@ export const brokenHistories: readonly Broken<ChannelHistory>[] = [
     },
   })),
   broken("remove does nothing", ["remove", "append, remove"], () => ({ remove: () => {} })),
+  broken("an epoch goes on with what was removed", ["remove"], (sound) => {
+    const former: HistoryPosition[] = [];
+    return {
+      remove(name) {
+        former.push(...sound.positions([name]).filter((position) => position !== undefined));
+        sound.remove(name);
+      },
+      read: (name, range) => ({ ...sound.read(name, range), former }),
+    };
+  }),
   broken("remove removes what begins with the name", ["remove"], (sound) => ({
     remove(name) {
       for (const other of ["room", "hall"]) if (other.startsWith(name)) sound.remove(other);
