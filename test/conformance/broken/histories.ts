@@ -169,6 +169,10 @@ export const brokenHistories: readonly Broken<ChannelHistory>[] = [
     };
   }),
   reading(
+    "times are in whole seconds",
+    entriesOf(({ at }) => ({ at: Math.floor(at / 1000) * 1000 })),
+  ),
+  reading(
     "forgets who was left out",
     entriesOf(() => ({ except: [] })),
   ),
