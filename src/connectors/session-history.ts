@@ -138,7 +138,9 @@ export class SessionHistory {
     const { positions = [], id } = message;
     if (id !== undefined && positions.some(({ name }) => this.#isKnown(name, id))) {
       this.#remember(id);
-      for (const position of positions) this.#pass(position, id);
+      for (const position of positions) {
+        if (this.#pass(position, id)) this.#sink.tell(this.#withHad(position), false);
+      }
       return "had";
     }
     const [first, ...others] = positions;
@@ -197,13 +199,17 @@ export class SessionHistory {
     return "had";
   }
 
-  /** The session has a message, by whatever way. */
-  #pass(position: ChannelPosition, id: string | undefined): void {
+  /** The session has a message, by whatever way. Returns whether it is known by that where it is in this channel. */
+  #pass(position: ChannelPosition, id: string | undefined): boolean {
     const cursor = this.#cursorOf(position.name);
-    if (isReadyFor(cursor, position)) {
-      advance(cursor, position);
-      if (id !== undefined) this.#had.met(position.name, id);
-    } else if (isAhead(cursor, position)) this.#readToo(position.name, cursor);
+    const isFirst = !cursor.position;
+    if (!isReadyFor(cursor, position)) {
+      if (isAhead(cursor, position)) this.#readToo(position.name, cursor);
+      return false;
+    }
+    advance(cursor, position);
+    if (id !== undefined) this.#had.met(position.name, id);
+    return isFirst;
   }
 
   /** What the session may have missed is read, also where that is being done: it may have been read before that was there. */
@@ -258,9 +264,10 @@ export class SessionHistory {
       cursor.position = end;
       cursor.isFloor = true;
       this.#sink.tell(this.#withHad({ name, ...end }), this.#isIncomplete);
-    } else if (cursor.position.epoch === end.epoch && cursor.position.offset < end.offset) {
+    } else {
+      if (this.#isIncomplete) this.#sink.tell(this.#withHad({ name, ...cursor.position }), true);
       // Those between were for a member, and have not come.
-      cursor.hasOverflowed = true;
+      cursor.hasOverflowed ||= cursor.position.epoch === end.epoch && cursor.position.offset < end.offset;
     }
     if (cursor.hasOverflowed && !cursor.isReading) void this.#read(name, cursor);
   }

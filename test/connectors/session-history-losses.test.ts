@@ -148,3 +148,32 @@ test("behind a gap what is kept is read, too, where a message after that is ther
 
   t.deepEqual(session.told, ["gap room.5", "6 room.6", "7 room.7", "8 room.8"]);
 });
+
+test("a client is told where it is in a channel whose first message it has out of another one", async (t) => {
+  const pushes = new Pushes();
+  const end = new Deferred<HistoryPosition>();
+  pushes.settledPosition = () => end.promise;
+  const session = new TestSession(pushes, [["room", pushes.end("room")]]);
+  const both = pushes.push("room", "hall");
+  session.history.joined("room");
+  await until(() => session.told.length > 0);
+
+  session.history.joined("hall");
+  session.deliver(both);
+  end.resolve(pushes.end("hall"));
+  await turn();
+
+  t.deepEqual(session.told, ["1 room.1", "at hall.1"]);
+});
+
+test("a client that could not say where it was in all its channels is told of a gap also where a message comes at once", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [], { isIncomplete: true });
+  pushes.push("room");
+
+  session.history.joined("room");
+  session.deliver(pushes.push("room"));
+  await until(() => session.told.length > 1);
+
+  t.deepEqual(session.told, ["2 room.2", "gap room.2"]);
+});

@@ -65,6 +65,7 @@ export class TestSession {
   constructor(
     reader: Omit<HistoryReader, "recoverRest">,
     positions: Iterable<readonly [name: string, position: Given]> = [],
+    more: Pick<GivenPositions, "isIncomplete"> = {},
   ) {
     this.history = new SessionHistory(
       "ann",
@@ -75,7 +76,7 @@ export class TestSession {
         drained: async () => {},
         error: (error) => void this.errors.push(error),
       },
-      { positions: new Map(positions) },
+      { positions: new Map(positions), ...more },
     );
   }
 

@@ -3,6 +3,7 @@ import { parsePositions } from "../../src/connectors/given-positions.js";
 import { encodeChannels, encodeEventId, readChannels } from "../../src/connectors/sse/event-id.js";
 import type { AnyRequest } from "../../src/connectors/sse/http-types.js";
 import { keptMessageFrame, positionFrame } from "../../src/connectors/websocket/frames.js";
+import { textIn } from "./websocket-support.js";
 
 // What a client is told of where it is, it says when it comes back.
 
@@ -10,7 +11,7 @@ const ROOM = { name: "room: 1/2", epoch: "4f2a", offset: 17, had: ["Ab-_09", "x"
 const HALL = { name: "__proto__", epoch: "-_", offset: 0 };
 
 function fieldsOf(frame: Buffer): [string, unknown][] {
-  const { positions } = JSON.parse(frame.subarray(frame.indexOf("{")).toString()) as { positions: object };
+  const { positions } = JSON.parse(textIn(frame)) as { positions: object };
   return Object.entries(positions);
 }
 

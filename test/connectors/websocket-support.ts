@@ -200,3 +200,9 @@ export function clientFrame(opcode: number, payload: string): Buffer {
 export function message(route: string, msg: unknown): ClientMessage {
   return { route, body: JSON.stringify(msg) };
 }
+
+/** The text in a frame of a server. */
+export function textIn(frame: Buffer): string {
+  const length = frame[1]!;
+  return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10).toString();
+}
