@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH } from "../read-after.js";
 import { advance, type Cursor, hold, isAhead, isNext, isReadyFor, positionIn } from "./cursor.js";
-import { HadElsewhere } from "./had-elsewhere.js";
+import { SeenMessages } from "./seen-messages.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
 
 /** Where a client is in a channel. */
@@ -41,8 +41,6 @@ export type Admission = "write" | "late" | "held" | "had";
 
 /** How many channels are kept in mind of which the user is no member any more. */
 const MAX_LEFT = 1000;
-/** How many messages to several channels are remembered, each of which may come out of several histories. */
-const MAX_SEEN = 1000;
 /** How long to wait before a read that has failed is tried again: at first, and at most, in milliseconds. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [50, 2000];
 
@@ -61,8 +59,7 @@ export class SessionHistory {
   readonly #given: Map<string, HistoryPosition>;
   readonly #isIncomplete: boolean;
   readonly #cursors = new Map<string, Cursor>();
-  readonly #seen = new Set<string>();
-  readonly #had = new HadElsewhere();
+  readonly #seen = new SeenMessages();
   /** How many channels are being read. */
   #reads = 0;
   #isClosed = false;
@@ -74,15 +71,15 @@ export class SessionHistory {
     this.#given = new Map();
     for (const [name, { epoch, offset, had = [] }] of given.positions) {
       this.#given.set(name, { epoch, offset });
-      for (const id of had) this.#had.add(id, [name]);
+      this.#seen.addGiven(name, had);
     }
     this.#isIncomplete = given.isIncomplete ?? false;
   }
 
   /** Where the session is, in each channel where that is known. */
   *positions(): Generator<ClientPosition> {
-    for (const [name, position] of this.#given) yield this.#withHad({ name, ...position });
-    for (const [name, { position }] of this.#cursors) if (position) yield this.#withHad({ name, ...position });
+    for (const [name, position] of this.#given) yield this.#seen.tellable({ name, ...position });
+    for (const [name, { position }] of this.#cursors) if (position) yield this.#seen.tellable({ name, ...position });
   }
 
   /** The client says, or somebody for it, where it is in a channel that it is to join. */
@@ -135,11 +132,11 @@ export class SessionHistory {
 
   /** Of a live message that has positions. */
   admit(message: ClientMessage): Admission {
-    const { positions = [], id } = message;
-    if (id !== undefined && positions.some(({ name }) => this.#isKnown(name, id))) {
-      this.#remember(id);
+    const { positions = [], id, names = [] } = message;
+    if (id !== undefined && positions.some(({ name }) => this.#seen.has(name, id))) {
+      this.#seen.add(id, names);
       for (const position of positions) {
-        if (this.#pass(position, id)) this.#sink.tell(this.#withHad(position), false);
+        if (this.#pass(position, id)) this.#sink.tell(this.#seen.tellable(position), false);
       }
       return "had";
     }
@@ -162,6 +159,7 @@ export class SessionHistory {
 
   #begin(name: string, position: HistoryPosition | undefined): Cursor {
     const cursor = { position, isFloor: false, isMember: true, isReading: false, held: [], hasOverflowed: false };
+    if (!position) this.#seen.begin(name);
     this.#cursors.delete(name);
     this.#cursors.set(name, cursor);
     return cursor;
@@ -194,7 +192,7 @@ export class SessionHistory {
   /** One that comes in its turn: what is to be told with it is the same for most sessions, or for this one alone. */
   #admitNext(message: ClientMessage): Admission {
     const others = this.#meetLater(message);
-    if (others.length === 0 && this.#had.isEmpty) return "write";
+    if (others.length === 0 && this.#seen.areAllMet) return "write";
     this.#writeOut(message, others);
     return "had";
   }
@@ -208,7 +206,7 @@ export class SessionHistory {
       return false;
     }
     advance(cursor, position);
-    if (id !== undefined) this.#had.met(position.name, id);
+    if (id !== undefined) this.#seen.met(position.name, [id]);
     return isFirst;
   }
 
@@ -218,29 +216,13 @@ export class SessionHistory {
     else void this.#read(name, cursor);
   }
 
-  /** Whether the client has a message to several channels, as one of another channel. */
-  #isKnown(name: string, id: string): boolean {
-    return this.#seen.has(id) || this.#had.has(name, id);
-  }
-
-  #withHad(position: ChannelPosition): ClientPosition {
-    const had = this.#had.of(position.name);
-    return had.length > 0 ? { ...position, had } : position;
-  }
-
-  #remember(id: string): void {
-    this.#seen.add(id);
-    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value!);
-  }
-
   /** The client gets a message. Returns those of its other channels in which the client may meet it, too, later. */
   #meetLater({ id, names = [], positions = [] }: ClientMessage): string[] {
     if (id === undefined) return [];
-    this.#remember(id);
     const others = names.filter(
       (name) => !positions.some((own) => own.name === name) && (this.#cursors.has(name) || this.#given.has(name)),
     );
-    if (others.length > 0) this.#had.add(id, others);
+    this.#seen.add(id, names, others);
     return others;
   }
 
@@ -258,14 +240,17 @@ export class SessionHistory {
 
   /** Finds out where the history ends, for a session that begins with what comes now. */
   async #settle(name: string, cursor: Cursor): Promise<void> {
+    const toMeet = this.#seen.toMeet(name);
     const end = await this.#untilRead(name, cursor, () => this.#reader.settledPosition(name));
     if (!end) return;
     if (!cursor.position) {
+      // These are before the end.
+      this.#seen.met(name, toMeet);
       cursor.position = end;
       cursor.isFloor = true;
-      this.#sink.tell(this.#withHad({ name, ...end }), this.#isIncomplete);
+      this.#sink.tell(this.#seen.tellable({ name, ...end }), this.#isIncomplete);
     } else {
-      if (this.#isIncomplete) this.#sink.tell(this.#withHad({ name, ...cursor.position }), true);
+      if (this.#isIncomplete) this.#sink.tell(this.#seen.tellable({ name, ...cursor.position }), true);
       // Those between were for a member, and have not come.
       cursor.hasOverflowed ||= cursor.position.epoch === end.epoch && cursor.position.offset < end.offset;
     }
@@ -293,7 +278,7 @@ export class SessionHistory {
     for (let since = cursor.position; since; since = cursor.position) {
       const from = since;
       const heldBefore = [...cursor.held];
-      const hadBefore = this.#had.of(name);
+      const toMeet = this.#seen.toMeet(name);
       const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, from));
       if (!recovered) return false;
       const { position, messages, hasMore, hasGap } = recovered;
@@ -312,7 +297,7 @@ export class SessionHistory {
       cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
       if (!hasMore) {
         // Those of them that have not come are not kept in this channel.
-        for (const id of hadBefore) this.#had.met(name, id);
+        this.#seen.met(name, toMeet);
         return true;
       }
       await this.#sink.drained();
@@ -336,7 +321,7 @@ export class SessionHistory {
     if (position.offset < end.offset) cursor.hasOverflowed = true;
     // Of a channel that keeps nothing any more, the next message is the first.
     cursor.position = position.epoch === NO_EPOCH ? undefined : position;
-    this.#sink.tell(this.#withHad({ name, ...position }), true);
+    this.#sink.tell(this.#seen.tellable({ name, ...position }), true);
   }
 
   /** Writes what was held. Returns false where something before that is still missing. */
@@ -354,24 +339,24 @@ export class SessionHistory {
   }
 
   #write(name: string, message: ClientMessage): void {
-    const { id } = message;
-    if (id === undefined || !this.#isKnown(name, id)) {
+    const { id, names = [] } = message;
+    if (id === undefined || !this.#seen.has(name, id)) {
       this.#writeOut(message, this.#meetLater(message));
       return;
     }
     // It may still come live.
-    this.#remember(id);
-    this.#had.met(name, id);
+    this.#seen.add(id, names);
+    this.#seen.met(name, [id]);
     // The client is not to ask for it again.
-    this.#sink.tell(this.#withHad(positionIn(message, name)), false);
+    this.#sink.tell(this.#seen.tellable(positionIn(message, name)), false);
   }
 
   /** @param others channels in which the client will meet the message, too */
   #writeOut(message: ClientMessage, others: readonly string[]): void {
-    const positions = (message.positions ?? []).map((position) => this.#withHad(position));
+    const positions = (message.positions ?? []).map((position) => this.#seen.tellable(position));
     const elsewhere = others.flatMap((name) => {
       const position = this.#cursors.get(name)?.position ?? this.#given.get(name);
-      return position ? [this.#withHad({ name, ...position })] : [];
+      return position ? [this.#seen.tellable({ name, ...position })] : [];
     });
     try {
       this.#sink.write({ ...message, positions }, elsewhere);

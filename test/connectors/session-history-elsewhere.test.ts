@@ -88,3 +88,20 @@ test("256 are kept in mind", (t) => {
   t.deepEqual(had.of("hall").slice(-1), ["id-199"]);
   t.false(had.has("hall", "id-71"));
 });
+
+test("so it is in a channel that the client joins afterwards, and begins in before that message", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, positionsIn(pushes, ["room"]));
+  const first = pushes.push("hall");
+  pushes.push("room", "hall");
+  session.history.joined("room");
+  await until(() => session.told.length > 0);
+
+  session.history.joined("hall");
+  session.deliver(first);
+  const told = session.told.at(-1);
+
+  t.is(told, "1 hall.1+id-2");
+  await until(() => session.told.length > 2);
+  t.deepEqual(session.told, ["2 room.1", "1 hall.1+id-2", "at hall.2"]);
+});
