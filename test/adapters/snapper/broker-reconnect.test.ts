@@ -4,7 +4,7 @@ import { redis } from "../../../src/redis/index.js";
 import { eventually } from "../../cluster/cluster.js";
 import { until } from "../../connectors/websocket-support.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
-import { connectConsumer, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
+import { connectConsumer, firstWrong, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
 import { startProducer } from "./support.js";
 
 // What consumers get that come back: what they have missed, once and in order.
@@ -160,14 +160,3 @@ test("of the same token the last connection counts, at another broker", async (t
     range(5, 7),
   );
 });
-
-/** Where it differs first, with some of what is there: thousands of lines say no more. */
-function firstWrong(got: readonly unknown[], expected: readonly unknown[]) {
-  const at = expected.findIndex((value, index) => got[index] !== value);
-  if (at < 0 && got.length === expected.length) return undefined;
-  return {
-    at,
-    got: got.slice(Math.max(0, at - 3), at + 12),
-    lengths: [got.length, new Set(got).size, expected.length],
-  };
-}

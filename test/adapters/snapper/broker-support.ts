@@ -129,7 +129,11 @@ export class TestConsumer extends SnapperConsumer {
 /** One that is connected, and in the room of its user. */
 export async function connectConsumer(t: ExecutionContext, port: number, options: ConsumerOptions = {}) {
   const consumer = new TestConsumer(port, options);
-  t.teardown(() => consumer.close());
+  t.teardown(() => {
+    // One that waits to connect again would do that for ever.
+    consumer.stayAway();
+    consumer.close();
+  });
   consumer.start();
   await until(() => consumer.opens > 0);
   return consumer;
@@ -196,4 +200,15 @@ export class RawConsumer {
 /** The numbers from 0, or another one, on. */
 export function range(count: number, from = 0): number[] {
   return Array.from({ length: count }, (_, index) => from + index);
+}
+
+/** Where it differs first, with some of what is there: thousands of lines say no more. */
+export function firstWrong(got: readonly unknown[], expected: readonly unknown[]) {
+  const at = expected.findIndex((value, index) => got[index] !== value);
+  if (at < 0 && got.length === expected.length) return undefined;
+  return {
+    at,
+    got: got.slice(Math.max(0, at - 3), at + 12),
+    lengths: [got.length, new Set(got).size, expected.length],
+  };
 }

@@ -1,4 +1,6 @@
 import { GlobalChannelError, isGlobalChannelError } from "../../../../errors.js";
+import type { PushOptions } from "../../../../service/push-options.js";
+import type { PushReport } from "../../../../service/push-report.js";
 import type { GlobalChannelService } from "../../../../service/service.js";
 import type { ChannelHistory, ChannelPosition, HistoryLimits, SubscriberStore } from "../../../../types.js";
 import { type Device, deviceWith } from "../consumers/consumer-id.js";
@@ -81,11 +83,8 @@ export class Rooms {
 
   /** Ends the connections of a consumer to other brokers than this. One that does not answer is not waited for. */
   async endElsewhere(consumerId: string, sid: string): Promise<void> {
-    const { service, stype } = this.#options;
-    const sids = await service.getSids(consumerId);
-    if (sids.some((other) => other !== sid)) {
-      await service.pushToUsers(stype, MOVED, sid, [consumerId], { timeoutMs: MOVED_MS });
-    }
+    const sids = await this.#options.service.getSids(consumerId);
+    if (sids.some((other) => other !== sid)) await this.#tellBrokers(MOVED, sid, consumerId, { timeoutMs: MOVED_MS });
   }
 
   /** How many consumers of a user are connected. */
@@ -101,7 +100,8 @@ export class Rooms {
     const { service, stype, limits } = this.#options;
     try {
       const once = key === undefined ? {} : { idempotencyKey: key };
-      await service.pushMessage(stype, PUBLISH, message, room, { history: limits, ...once });
+      // What brokers would answer is of no use: it is kept, and one that does not answer is not to hold up the others.
+      await service.pushMessage(stype, PUBLISH, message, room, { history: limits, ack: false, ...once });
     } catch (error) {
       // It is kept: consumers get it when their broker can be reached again.
       if (!isGlobalChannelError(error) || error.code !== "GC_PUSH_FAILED") throw error;
@@ -117,13 +117,27 @@ export class Rooms {
 
   /** Tells a consumer's broker, where it is connected. */
   async #tell(route: string, msg: unknown, consumerId: string): Promise<void> {
+    if ((await this.#tellBrokers(route, msg, consumerId)) === 0) return;
+    const message = `whether consumer ${JSON.stringify(consumerId)} has heard of it is not known`;
+    throw new GlobalChannelError("GC_TIMEOUT", message);
+  }
+
+  /** Resolves of how many brokers it is not known. One that is gone has no consumers, though that may not be known yet. */
+  async #tellBrokers(route: string, msg: unknown, consumerId: string, options: PushOptions = {}): Promise<number> {
     const { service, stype } = this.#options;
-    const { unknown } = await service.pushToUsers(stype, route, msg, [consumerId]);
-    if (unknown > 0) {
-      const message = `whether consumer ${JSON.stringify(consumerId)} has heard of it is not known`;
-      throw new GlobalChannelError("GC_TIMEOUT", message);
+    try {
+      const { unknown } = await service.pushToUsers(stype, route, msg, [consumerId], options);
+      return unknown;
+    } catch (error) {
+      if (isGlobalChannelError(error) && isUnreachable(error)) return 0;
+      throw error;
     }
   }
+}
+
+function isUnreachable({ report }: GlobalChannelError): boolean {
+  const { frontends } = (report ?? { frontends: [] }) as PushReport;
+  return frontends.length > 0 && frontends.every(({ error }) => error?.code === "GC_FRONTEND_UNREACHABLE");
 }
 
 /** Messages to one room that follow each other. */
