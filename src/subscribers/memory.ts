@@ -42,10 +42,12 @@ export class MemorySubscriberStore implements SubscriberStore {
     return this.#kept.get(id)?.positions.delete(name) ?? false;
   }
 
-  save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): void {
-    const kept = this.#kept.get(id)?.positions ?? new Map<string, HistoryPosition>();
-    for (const { name, epoch, offset } of positions) if (kept.has(name)) kept.set(name, { epoch, offset });
-    this.#keep(id, { positions: kept, note }, ttlMs);
+  save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): boolean {
+    const kept = this.#kept.get(id);
+    const all = kept?.positions ?? new Map<string, HistoryPosition>();
+    for (const { name, epoch, offset } of positions) if (all.has(name)) all.set(name, { epoch, offset });
+    this.#keep(id, { positions: all, note }, ttlMs);
+    return kept !== undefined;
   }
 
   expire(id: string, ttlMs: number): boolean {

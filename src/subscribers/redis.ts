@@ -26,15 +26,18 @@ return isNew`,
  * Notes positions in channels that are there.
  * KEYS: 1 the subscriber
  * ARGV: 1 note, 2 ttl (ms), 3... fields and positions of channels
+ * Returns 1, or 0 where there was no such subscriber.
  */
 const save = defineScript(
   "saveSubscriber",
   /* lua */ `
+local wasThere = redis.call('EXISTS', KEYS[1])
 redis.call('HSET', KEYS[1], '${NOTE}', ARGV[1])
 for i = 3, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return wasThere`,
 );
 
 /** Keeps each subscriber in a hash of its own, on the clock of Redis. See {@link SubscriberStore}. */
@@ -68,8 +71,8 @@ export class RedisSubscriberStore implements SubscriberStore {
     return (await this.#connection.command((client) => client.hdel(this.#key(id), CHANNEL + name))) === 1;
   }
 
-  async save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Promise<void> {
-    await this.#run(id, save, [note, Math.ceil(ttlMs), ...positions.flatMap(encode)]);
+  async save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Promise<boolean> {
+    return (await this.#run<number>(id, save, [note, Math.ceil(ttlMs), ...positions.flatMap(encode)])) === 1;
   }
 
   async expire(id: string, ttlMs: number): Promise<boolean> {

@@ -28,9 +28,9 @@ export interface SubscriberStore {
   unsubscribe(id: string, name: string): Awaitable<boolean>;
   /**
    * Notes where it is in some of its channels, those that have not been taken out meanwhile, and what else its owner knows, in one step;
-   * it is kept for `ttlMs` from now. 1 round trip.
+   * it is kept for `ttlMs` from now. Resolves whether it was there. 1 round trip.
    */
-  save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Awaitable<void>;
+  save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Awaitable<boolean>;
   /** Keeps it for `ttlMs` from now, be that longer or not. Resolves whether it is there. 1 round trip. */
   expire(id: string, ttlMs: number): Awaitable<boolean>;
 }

@@ -59,11 +59,11 @@ test("what is saved is the note, and where it is in channels that it has", async
   const [one, two] = await startStores(t, stage);
   await one.subscribe("ann", at("a", 3), LONG_MS);
   await one.subscribe("ann", at("b", 4), LONG_MS);
-  await two.save("ann", [at("a", 5, "f"), at("none", 1)], "a note: 日本 \u0000", LONG_MS);
+  t.true(await two.save("ann", [at("a", 5, "f"), at("none", 1)], "a note: 日本 \u0000", LONG_MS));
   t.deepEqual(await read(one, "ann"), { note: "a note: 日本 \u0000", positions: [at("a", 5, "f"), at("b", 4)] });
   await one.save("ann", [], "", LONG_MS);
   t.deepEqual(await read(two, "ann"), { note: "", positions: [at("a", 5, "f"), at("b", 4)] });
-  await one.save("new", [at("a", 1)], "only a note", LONG_MS);
+  t.false(await one.save("new", [at("a", 1)], "only a note", LONG_MS));
   t.deepEqual(await read(two, "new"), { note: "only a note", positions: [] });
 });
 

@@ -247,7 +247,6 @@ export class ConsumerConnector implements Connector {
   }
 
   #keepAll(): void {
-    const { store, keepMs, report } = this.#options;
-    for (const id of this.#consumers.keys()) void Promise.resolve(store.expire(id, keepMs)).catch(report);
+    for (const consumer of this.#consumers.values()) consumer.keep().catch(this.#options.report);
   }
 }

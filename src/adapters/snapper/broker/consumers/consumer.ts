@@ -47,8 +47,8 @@ export class Consumer {
   readonly #settings: ConsumerSettings;
   readonly #history: SessionHistory;
   readonly #queue: Queue;
-  /** Those of which it is known where it is in them. */
-  readonly #rooms = new Set<string>();
+  /** Those of which it is known where it is in them: with what it has acknowledged. */
+  readonly #rooms = new Map<string, ChannelPosition>();
   /** Where it is in its rooms with what it has acknowledged, as far as that is not noted. */
   readonly #acknowledged = new Map<string, ChannelPosition>();
   readonly #reader: HistoryReader;
@@ -112,7 +112,7 @@ export class Consumer {
   /** It is to join a room that it was not in: it gets what comes after this alone, also where it was in it before. */
   beginAt(position: ChannelPosition): void {
     this.#acknowledged.delete(position.name);
-    this.#rooms.add(position.name);
+    this.#rooms.set(position.name, position);
     this.#history.beginAt(position);
   }
 
@@ -151,6 +151,12 @@ export class Consumer {
     return admission;
   }
 
+  /** Keeps it for longer where it is. */
+  async keep(): Promise<void> {
+    const { store, keepMs } = this.#settings;
+    if (!(await store.expire(this.id, keepMs))) await this.#subscribeAgain();
+  }
+
   /** The connection is gone. Resolves when it is noted where the consumer is. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -162,7 +168,7 @@ export class Consumer {
   }
 
   #expect(position: ChannelPosition): void {
-    this.#rooms.add(position.name);
+    if (!this.#rooms.has(position.name)) this.#rooms.set(position.name, position);
     this.#history.expect(position);
   }
 
@@ -190,7 +196,7 @@ export class Consumer {
    */
   async #order(): Promise<void> {
     this.#isOrdering = true;
-    const [room] = this.#rooms;
+    const [room] = this.#rooms.keys();
     try {
       if (room !== undefined) await this.#reader.settledPosition(room);
       await findTimes(this.#queue.untimed, this.#settings.history);
@@ -224,7 +230,10 @@ export class Consumer {
   #acknowledge({ messages }: Batch): void {
     clearTimeout(this.#ackTimer);
     for (const { positions } of messages) {
-      for (const position of positions) this.#acknowledged.set(position.name, position);
+      for (const position of positions) {
+        this.#acknowledged.set(position.name, position);
+        if (this.#rooms.has(position.name)) this.#rooms.set(position.name, position);
+      }
     }
     this.#settings.delivered(messages.filter(({ body }) => body !== undefined).length);
     this.#batch = undefined;
@@ -262,12 +271,19 @@ export class Consumer {
     await note;
   }
 
+  /** The store has lost it: what is known here is all there is. */
+  async #subscribeAgain(): Promise<void> {
+    const { store, keepMs } = this.#settings;
+    await Promise.all(Array.from(this.#rooms.values(), (position) => store.subscribe(this.id, position, keepMs)));
+  }
+
   async #save(batch: Batch | undefined): Promise<void> {
     const { store, keepMs } = this.#settings;
     const positions = [...this.#acknowledged.values()];
     this.#acknowledged.clear();
     try {
-      await store.save(this.id, positions, noteOf(batch), keepMs);
+      const wasThere = await store.save(this.id, positions, noteOf(batch), keepMs);
+      if (!wasThere) await this.#subscribeAgain();
     } catch (error) {
       // It is noted with the next one, unless that is further.
       for (const position of positions) {
