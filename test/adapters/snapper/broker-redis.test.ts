@@ -8,7 +8,14 @@ import { eventually } from "../../cluster/cluster.js";
 import { until } from "../../connectors/websocket-support.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { TcpProxy } from "../../support/tcp-proxy.js";
-import { connectConsumer, firstWrong, range, startBroker, type TestConsumer } from "./broker-support.js";
+import {
+  connectConsumer,
+  connectOldProducer,
+  firstWrong,
+  range,
+  startBroker,
+  type TestConsumer,
+} from "./broker-support.js";
 import { startProducer } from "./support.js";
 
 // What becomes of the broker, and of messages, when its Redis is gone for a while. One test at a time: they are about time.
@@ -159,3 +166,29 @@ test.serial("connections to Redis that are cut again and again: consumers get ev
   await untilAllHave(consumers, sent);
   for (const { messages } of consumers) t.is(firstWrong(messages, range(sent)), undefined);
 });
+
+test.serial(
+  "messages of npm's producer wait in the broker while Redis is gone, as nobody would send them again",
+  async (t) => {
+    const server = await startKeepingRedis(t);
+    const { broker, consumers } = await startAll(t, server.url);
+    const producer = connectOldProducer(t, broker.rpcPort);
+    await producer.ask("echo", []);
+
+    let sent = 0;
+    const send = async (count: number) => {
+      for (const _ of range(count)) {
+        producer.sendMessage("room", String(sent++));
+        await sleep(5);
+      }
+    };
+    await send(50);
+    await server.stop();
+    await send(100);
+    await server.restart();
+    await send(50);
+
+    await untilAllHave(consumers, sent);
+    for (const { messages } of consumers) t.is(firstWrong(messages, range(sent)), undefined);
+  },
+);

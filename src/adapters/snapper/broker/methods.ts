@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { checkName, invalid } from "../../../arguments.js";
+import { isTemporary } from "../../../errors.js";
 import type { RpcMethod } from "../rpc/options.js";
-import { messageKeysOf } from "../wire/rpc-ids.js";
+import { messageKeysOf, RpcIds } from "../wire/rpc-ids.js";
 import type { RoomMessage, Rooms } from "./rooms/rooms.js";
 
 interface MethodsOptions {
@@ -10,20 +12,26 @@ interface MethodsOptions {
   report: (error: unknown) => void;
 }
 
+/** How long to wait before messages are sent again that the store could not take, in milliseconds. */
+const RETRY_MS = 250;
+
 /** What producers may call. */
 export function brokerMethods({ rooms, published, report }: MethodsOptions): Record<string, RpcMethod<unknown>> {
+  const ids = new RpcIds();
   return {
     /** `[[room, message], ...]`, or one of them alone. Answers how many were messages: of the others nobody gets anything. */
     async publish(params, { id }) {
       const given = Array.isArray(params[0]) ? (params as unknown[][]) : [[...params]];
-      const keyOf = messageKeysOf(id);
+      const isNotified = id === undefined;
+      const keyOf = messageKeysOf(isNotified ? ids.next() : id);
       const messages = given.flatMap((item, index): RoomMessage[] => {
         if (!isRoomMessage(item, report)) return [];
         const [room, message] = item;
         return [{ room, message, key: keyOf?.(index) }];
       });
       published(messages.length);
-      await rooms.publish(messages);
+      if (isNotified) await publishUntilDone(messages, { rooms, report });
+      else await rooms.publish(messages);
       return messages.length;
     },
     /** `[room, consumerId]`. Answers 1, or 0 where the consumer was in the room. */
@@ -39,6 +47,23 @@ export function brokerMethods({ rooms, published, report }: MethodsOptions): Rec
     /** Answers its params. */
     echo: (params) => params,
   };
+}
+
+/** Who is not answered sends nothing again: what it sends next waits meanwhile. */
+async function publishUntilDone(
+  messages: readonly RoomMessage[],
+  { rooms, report }: Pick<MethodsOptions, "rooms" | "report">,
+): Promise<void> {
+  for (;;) {
+    try {
+      await rooms.publish(messages);
+      return;
+    } catch (error) {
+      if (!isTemporary(error)) throw error;
+      report(error);
+    }
+    await sleep(RETRY_MS, undefined, { ref: false });
+  }
 }
 
 function nameIn(params: readonly unknown[], index: number): string {
