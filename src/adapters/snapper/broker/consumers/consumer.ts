@@ -11,6 +11,7 @@ import type {
 import { type Admission, SessionHistory } from "../../../../connectors/session-history.js";
 import { type Batch, encodeBatch, makeBatch, noteOf, readBatch } from "./batch.js";
 import { readClientMessage } from "./client-message.js";
+import { endOfTurn } from "./end-of-turn.js";
 import { findTimes } from "./find-times.js";
 import { Queue } from "./queue.js";
 
@@ -54,6 +55,7 @@ export class Consumer {
   readonly #reader: HistoryReader;
   #batch: Batch | undefined;
   #isOrdering = false;
+  #isGathering = false;
   #isSent = false;
   #isReady = false;
   #isClosed = false;
@@ -177,7 +179,17 @@ export class Consumer {
     this.#flush();
   }
 
+  /** What comes in one turn goes together. */
   #flush(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    void endOfTurn().then(() => {
+      this.#isGathering = false;
+      this.#sendNext();
+    });
+  }
+
+  #sendNext(): void {
     if (!this.#isReady || this.#isClosed || this.#batch || this.#history.isCatchingUp || this.#isOrdering) return;
     if (this.#queue.isMixed && this.#settings.isOrdered) {
       void this.#order();
