@@ -8,6 +8,7 @@ import type { ClusterInput } from "../../../types.js";
 import { tokenAlgorithm, type TokenAlgorithm } from "../tokens/algorithms.js";
 import { type TokenKeys, verifyingKeys } from "../tokens/keys.js";
 import { TokenVerifier } from "../tokens/token-verifier.js";
+import { MAX_BATCH } from "./consumers/batch.js";
 
 /** Options of {@link Broker}. */
 export interface BrokerOptions {
@@ -90,7 +91,7 @@ export function resolveBrokerOptions(given: BrokerOptions) {
     keepMs: milliseconds(24 * 60 * 60 * 1000, 1, 12 * 24 * 60 * 60 * 1000),
     formerKeepMs: milliseconds(5 * 60 * 1000),
     maxQueued: (option, value = 1024) => checkInteger(option, value, { min: 1, max: 100_000 }),
-    maxBatch: (option, value = 50) => checkInteger(option, value, { min: 1, max: 10_000 }),
+    maxBatch: (option, value = 50) => checkInteger(option, value, { min: 1, max: MAX_BATCH }),
     ackTimeoutMs: milliseconds(60_000),
     maxFrameBytes: amount(1_048_576),
     maxConsumerMessageBytes: amount(65_536),

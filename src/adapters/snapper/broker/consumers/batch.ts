@@ -4,6 +4,9 @@ import { placeIn } from "../../../../read-rest.js";
 import type { ChannelHistory, ChannelPosition } from "../../../../types.js";
 import type { Queued } from "./queue.js";
 
+/** The longest batch that an option allows. */
+export const MAX_BATCH = 10_000;
+
 /** Messages that are sent together, until the consumer has acknowledged them. */
 export interface Batch {
   /** Of its request: a consumer that gets it again under the same id takes it for a repeat. */
@@ -25,12 +28,20 @@ export function encodeBatch({ id, messages }: Batch): string {
 /** What another broker needs to send it again: the messages are in the histories of their rooms. */
 export function noteOf(batch: Batch | undefined): string {
   if (!batch) return "";
-  const positions = batch.messages.map((message) => {
-    const [{ name, epoch, offset } = NOWHERE] = message.positions;
-    return [name, epoch, offset, message.body === undefined ? 0 : 1];
-  });
-  return JSON.stringify({ id: batch.id, positions });
+  const runs: Run[] = [];
+  for (const { positions, body } of batch.messages) {
+    const [{ name, epoch, offset } = NOWHERE] = positions;
+    const hasBody = body === undefined ? 0 : 1;
+    const last = runs.at(-1);
+    // Mostly they follow each other in one room.
+    if (last?.[0] === name && last[1] === epoch && last[2] + last[4] === offset && last[3] === hasBody) last[4]++;
+    else runs.push([name, epoch, offset, hasBody, 1]);
+  }
+  return JSON.stringify({ id: batch.id, runs });
 }
+
+/** Messages of a room that follow each other: where the first one is, whether they have bodies, and how many they are. */
+type Run = [name: string, epoch: string, offset: number, hasBody: 0 | 1, count: number];
 
 const NOWHERE: ChannelPosition = { name: "-", epoch: "-", offset: 0 };
 
@@ -40,22 +51,24 @@ const NOWHERE: ChannelPosition = { name: "-", epoch: "-", offset: 0 };
  */
 export async function readBatch(note: string, history: ChannelHistory): Promise<Batch | undefined> {
   if (note === "") return undefined;
-  const { id, positions } = JSON.parse(note) as { id: unknown; positions: unknown };
-  const places = checkList("positions", positions, checkPlace);
-  const messages = await Promise.all(places.map((place) => readMessage(place, history)));
+  const { id, runs } = JSON.parse(note) as { id: unknown; runs: unknown };
+  const places = checkList("runs", runs, checkRun);
+  const messages = await Promise.all(places.flat().map((place) => readMessage(place, history)));
   return { id: checkName("id", id), messages };
 }
 
 type Place = ChannelPosition & { hasBody: boolean };
 
-function checkPlace(argument: string, place: unknown): Place {
-  const [name, epoch, offset, hasBody] = place as unknown[];
-  return {
+function checkRun(argument: string, run: unknown): Place[] {
+  const [name, epoch, offset, hasBody, count] = run as unknown[];
+  const first = {
     name: checkName(argument, name),
     epoch: checkName(argument, epoch),
     offset: checkInteger(argument, offset, { min: 0, max: Number.MAX_SAFE_INTEGER }),
     hasBody: hasBody === 1,
   };
+  const length = checkInteger(argument, count, { min: 1, max: MAX_BATCH });
+  return Array.from({ length }, (_, index) => ({ ...first, offset: first.offset + index }));
 }
 
 async function readMessage({ hasBody, ...position }: Place, history: ChannelHistory): Promise<Queued> {
