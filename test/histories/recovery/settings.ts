@@ -1,4 +1,4 @@
-import type { HistoryPatterns } from "../../../src/histories/limits.js";
+import type { HistoryPatterns } from "../../../src/history-limits.js";
 
 /** What is done to a run, besides clients that come and go. */
 export const FAULTS = [
