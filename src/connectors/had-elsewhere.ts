@@ -20,8 +20,8 @@ export function decodeHad(text: string): string[] | undefined {
  * oldest are forgotten.
  */
 export class HadElsewhere {
-  /** By id, the channels; the oldest first. */
-  readonly #channels = new Map<string, Set<string>>();
+  /** By id, the channels, and since when; the oldest first. */
+  readonly #messages = new Map<string, { names: Set<string>; at: number }>();
   #size = 0;
 
   get isEmpty(): boolean {
@@ -29,33 +29,36 @@ export class HadElsewhere {
   }
 
   has(name: string, id: string): boolean {
-    return this.#channels.get(id)?.has(name) ?? false;
+    return this.#messages.get(id)?.names.has(name) ?? false;
   }
 
-  /** The ids of those that are still to be met in a channel. */
-  of(name: string): readonly string[] {
+  /** The ids of those that are still to be met in a channel. @param until only those from before this time */
+  of(name: string, until = Infinity): readonly string[] {
     if (this.isEmpty) return [];
-    return [...this.#channels].filter(([, names]) => names.has(name)).map(([id]) => id);
+    return [...this.#messages].filter(([, { names, at }]) => names.has(name) && at < until).map(([id]) => id);
   }
 
   add(id: string, names: readonly string[]): void {
-    const own = this.#channels.get(id) ?? new Set();
-    this.#size += names.filter((name) => !own.has(name)).length;
-    this.#channels.set(id, new Set([...own, ...names]));
+    const message = this.#messages.get(id) ?? { names: new Set(), at: performance.now() };
+    this.#messages.set(id, message);
+    for (const name of names) {
+      if (!message.names.has(name)) this.#size++;
+      message.names.add(name);
+    }
     while (this.#size > MAX) this.#forgetOldest();
   }
 
   /** It has come in this channel, or will not any more. */
   met(name: string, id: string): void {
-    const names = this.#channels.get(id);
+    const names = this.#messages.get(id)?.names;
     if (!names?.delete(name)) return;
     this.#size--;
-    if (names.size === 0) this.#channels.delete(id);
+    if (names.size === 0) this.#messages.delete(id);
   }
 
   #forgetOldest(): void {
-    for (const [id, names] of this.#channels) {
-      this.#channels.delete(id);
+    for (const [id, { names }] of this.#messages) {
+      this.#messages.delete(id);
       this.#size -= names.size;
       return;
     }

@@ -4,11 +4,16 @@ import type { ChannelPosition } from "../types.js";
 
 /** How many are remembered. */
 const MAX_SEEN = 1000;
+/**
+ * For how long one may not be kept yet in all of its channels, in milliseconds: where they are not in one place, it is kept in one after
+ * the other, until its deadline, which is seldom longer than this.
+ */
+const KEPT_MS = 10_000;
 
 /** The messages to several channels that a session has got: each of them may come out of several histories, and live. */
 export class SeenMessages {
-  /** By id, their channels. */
-  readonly #seen = new Map<string, readonly string[]>();
+  /** By id, their channels, and when they came. */
+  readonly #seen = new Map<string, { names: readonly string[]; at: number }>();
   readonly #had = new HadElsewhere();
 
   /** Whether the client is to be told of none with its positions. */
@@ -18,7 +23,7 @@ export class SeenMessages {
 
   /** The client has this one, or will have. @param others channels in which it may meet it, too, and where it is somewhere */
   add(id: string, names: readonly string[], others: readonly string[] = []): void {
-    this.#seen.set(id, names);
+    if (!this.#seen.has(id)) this.#seen.set(id, { names, at: performance.now() });
     if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value!);
     if (others.length > 0) this.#had.add(id, others);
   }
@@ -28,9 +33,10 @@ export class SeenMessages {
     for (const id of ids) this.#had.add(id, [name]);
   }
 
-  /** The client is nowhere in this channel, and begins there with what comes: it may meet those that it has. */
+  /** The client is nowhere in this channel, and begins there with what comes: it may meet the last of those that it has. */
   begin(name: string): void {
-    for (const [id, names] of this.#seen) if (names.includes(name)) this.#had.add(id, [name]);
+    const since = performance.now() - KEPT_MS;
+    for (const [id, { names, at }] of this.#seen) if (at > since && names.includes(name)) this.#had.add(id, [name]);
   }
 
   /** Whether the client has a message that comes in a channel. */
@@ -38,9 +44,9 @@ export class SeenMessages {
     return this.#seen.has(id) || this.#had.has(name, id);
   }
 
-  /** Those that may still be met in a channel. */
-  toMeet(name: string): readonly string[] {
-    return this.#had.of(name);
+  /** Those that must have been kept by now in a channel in which they have not been met, if they are to be kept there. */
+  overdue(name: string): readonly string[] {
+    return this.#had.of(name, performance.now() - KEPT_MS);
   }
 
   /** They have come in this channel, or will not any more. */

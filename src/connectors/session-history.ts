@@ -240,12 +240,9 @@ export class SessionHistory {
 
   /** Finds out where the history ends, for a session that begins with what comes now. */
   async #settle(name: string, cursor: Cursor): Promise<void> {
-    const toMeet = this.#seen.toMeet(name);
     const end = await this.#untilRead(name, cursor, () => this.#reader.settledPosition(name));
     if (!end) return;
     if (!cursor.position) {
-      // These are before the end.
-      this.#seen.met(name, toMeet);
       cursor.position = end;
       cursor.isFloor = true;
       this.#sink.tell(this.#seen.tellable({ name, ...end }), this.#isIncomplete);
@@ -278,7 +275,7 @@ export class SessionHistory {
     for (let since = cursor.position; since; since = cursor.position) {
       const from = since;
       const heldBefore = [...cursor.held];
-      const toMeet = this.#seen.toMeet(name);
+      const overdue = this.#seen.overdue(name);
       const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, from));
       if (!recovered) return false;
       const { position, messages, hasMore, hasGap } = recovered;
@@ -297,7 +294,7 @@ export class SessionHistory {
       cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
       if (!hasMore) {
         // Those of them that have not come are not kept in this channel.
-        this.#seen.met(name, toMeet);
+        this.#seen.met(name, overdue);
         return true;
       }
       await this.#sink.drained();

@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import test from "ava";
 import { HadElsewhere } from "../../src/connectors/had-elsewhere.js";
 import type { HistoryPosition } from "../../src/types.js";
+import { skipTime } from "../support/skip-time.js";
 import { Pushes, TestSession } from "./session-history-support.js";
 import { Deferred, until } from "./websocket-support.js";
 
@@ -58,7 +59,7 @@ test("so it is where it came live, and the client had not joined the other chann
   t.deepEqual(session.told, ["1 room.1 hall.0+id-1", "at hall.1"]);
 });
 
-test("what comes live meanwhile tells it, too, until the message is met or will not be", async (t) => {
+test.serial("what comes live meanwhile tells it, too, until the message is met or must have been kept", async (t) => {
   const pushes = new Pushes();
   const given = positionsIn(pushes, ["room", "hall"]);
   const session = new TestSession(
@@ -73,8 +74,27 @@ test("what comes live meanwhile tells it, too, until the message is met or will 
   await until(() => session.told.length > 1);
   session.deliver(both);
   session.deliver(pushes.push("hall"));
+  t.deepEqual(session.told, ["1 hall.1+id-2+gone", "at hall.2+gone", "3 hall.3+gone"]);
 
-  t.deepEqual(session.told, ["1 hall.1+id-2+gone", "at hall.2+gone", "3 hall.3"]);
+  skipTime(t, 10_000);
+  session.history.lookForMissed();
+  await turn();
+  session.deliver(pushes.push("hall"));
+
+  t.is(session.told.at(-1), "4 hall.4");
+});
+
+test.serial("what has been read in vain by then may be kept later in one channel than in another one", async (t) => {
+  const pushes = new Pushes();
+  const session = new TestSession(pushes, [["hall", { ...pushes.end("hall"), had: ["id-1"] }]]);
+
+  session.history.joined("hall");
+  await turn();
+
+  t.deepEqual(
+    Array.from(session.history.positions(), ({ had }) => had),
+    [["id-1"]],
+  );
 });
 
 test("256 are kept in mind", (t) => {
