@@ -24,5 +24,7 @@ const api = {
   },
   errors: () => errors,
   stop: () => broker.stop(),
+  /** What keeps this process alive, beside the way to its parent. */
+  handles: () => process.getActiveResourcesInfo().filter((name) => !["PipeWrap", "TTYWrap"].includes(name)),
 };
 serveParent(api);
