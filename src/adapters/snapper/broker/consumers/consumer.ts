@@ -35,6 +35,8 @@ export interface ConsumerSettings {
 
 /** How long after a batch that was acknowledged it is noted that nothing is under way, in milliseconds. */
 const IDLE_MS = 250;
+/** How much of answers may be unsent, in characters. */
+const MAX_UNSENT = 1_048_576;
 /** How long to wait before a call of the store that has failed is tried again, in milliseconds. */
 const RETRY_MS = 250;
 
@@ -53,6 +55,8 @@ export class Consumer {
   /** Where it is in its rooms with what it has acknowledged, as far as that is not noted. */
   readonly #acknowledged = new Map<string, ChannelPosition>();
   readonly #reader: HistoryReader;
+  /** How much it was answered that is not written yet, in characters. */
+  #unsent = 0;
   #batch: Batch | undefined;
   #isOrdering = false;
   #isGathering = false;
@@ -257,7 +261,19 @@ export class Consumer {
   #receive(text: string): void {
     const { answer, acknowledged } = readClientMessage(text, this.#isSent ? this.#batch?.id : undefined);
     if (acknowledged && this.#batch) this.#acknowledge(this.#batch);
-    if (answer !== undefined) this.socket.send(answer);
+    if (answer !== undefined) this.#answer(answer);
+  }
+
+  /** Who asks and takes no answers is not to fill the memory with them. */
+  #answer(text: string): void {
+    this.#unsent += text.length;
+    if (this.#unsent > MAX_UNSENT) {
+      const message = `consumer ${this.id} does not take what it is answered`;
+      this.#settings.report(new GlobalChannelError("GC_OVERLOADED", message));
+      this.socket.close(true);
+      return;
+    }
+    this.socket.send(text, {}, () => (this.#unsent -= text.length));
   }
 
   /** Notes where it is, and what is under way. */
