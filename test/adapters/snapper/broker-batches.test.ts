@@ -160,7 +160,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: who stays connected stays in its rooms, however short keepMs is`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, { ...share()(), keepMs: 600, formerKeepMs: 300 });
+    const { port, rpcPort } = await startBroker(t, { ...share()(), keepMs: 5000, formerKeepMs: 2000 });
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const ann = await connectConsumer(t, port, { token });
@@ -168,7 +168,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
     // Another window of the same browser.
     const query = new URLSearchParams({ EIO: "4", transport: "polling", token: tokenOf("ann") });
     await get(`http://${HOST}:${port}${PATH}/?${query.toString()}`, { cookie: `snapper.ws=${ann.id}` });
-    await sleep(1500);
+    await sleep(7000);
     ann.breakConnection();
     await until(() => ann.opens === 2);
     await publish(producer, [1], "room");
