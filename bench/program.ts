@@ -9,6 +9,7 @@ import { members } from "./members.js";
 import { pomelo } from "./pomelo.js";
 import { redisCluster } from "./redis-cluster.js";
 import { scale } from "./scale.js";
+import { snapper } from "./snapper.js";
 import { sockets } from "./sockets.js";
 import { type Bench, runBench } from "./support/bench.js";
 import { drawAgain } from "./support/draw.js";
@@ -17,7 +18,7 @@ import { wasInterrupted } from "./support/scope.js";
 
 const benches: readonly Bench[] = [
   ...[fanout, latency, channels, scale, sockets],
-  ...[members, redisCluster, pomelo, managers, failures],
+  ...[snapper, members, redisCluster, pomelo, managers, failures],
 ];
 
 interface Given {
