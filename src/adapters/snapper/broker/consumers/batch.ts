@@ -21,7 +21,9 @@ export function makeBatch(messages: readonly Queued[]): Batch {
 
 /** The request for it. */
 export function encodeBatch({ id, messages }: Batch): string {
-  const bodies = messages.flatMap(({ body }) => body ?? []);
+  const bodies: string[] = [];
+  // `flatMap` takes more than twice as long.
+  for (const { body } of messages) if (body !== undefined) bodies.push(body);
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":"publish","params":[${bodies.join(",")}]}`;
 }
 
