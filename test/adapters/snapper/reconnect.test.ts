@@ -23,16 +23,18 @@ test("restart › in the middle of 1,000 messages: all come, once, and in order"
   const proxy = await startProxy(t, () => port);
   const producer = startProducer(t, proxy.port);
   const messages = numbered(1000);
+  let isBack: Promise<void> | undefined;
 
   for (const [index, message] of messages.entries()) {
     producer.sendMessage("room", message);
     if (index % 10 === 9) await sleep(1);
     if (index === 300 || index === 600) {
-      // In the middle of what it does; the next one comes later.
+      await isBack;
+      // In the middle of what it does; the next one is found later, while messages go on coming.
       port = NOWHERE;
       await server.close();
       ({ server } = await startServer(t, { log }));
-      setTimeout(() => ({ port } = server), 50);
+      isBack = sleep(50).then(() => void ({ port } = server));
     }
   }
   await until(() => producer.stats.queued === 0);
