@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 import { TcpClient, until } from "../../connectors/websocket-support.js";
+import { unhandled } from "../../support/unhandled.js";
 import { ADDRESS, KOA_VERSIONS, openSwarm, send, startApp, untilNothingIsLeft, type App } from "./support.js";
 
 // Whatever clients send harms nobody else, and is answered as the document says.
@@ -23,17 +24,6 @@ const TRICKY = [
   "undefined",
   "[object Object]",
 ];
-
-/** What nobody has handled, in the whole process, until the end of the test. */
-function unhandled(t: ExecutionContext): unknown[] {
-  const seen: unknown[] = [];
-  const listener = (error: unknown): void => void seen.push(error);
-  for (const event of ["uncaughtExceptionMonitor", "unhandledRejection", "warning"]) {
-    process.on(event, listener);
-    t.teardown(() => process.off(event, listener));
-  }
-  return seen;
-}
 
 /** An application with a swarm that must get all its signals, once and in order, whatever other clients do. */
 async function startWithGoodSwarm(t: ExecutionContext, koa: (typeof KOA_VERSIONS)["Koa 3"]) {

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { WebSocket } from "ws";
 import { encodeFrame } from "../../../src/adapters/snapper/wire/encode-frame.js";
 import { until } from "../../connectors/websocket-support.js";
+import { unhandled } from "../../support/unhandled.js";
 import { connectConsumer, PATH, range, startBroker, tokenOf } from "./broker-support.js";
 import { HOST, startProducer, TOKEN } from "./support.js";
 
@@ -157,17 +158,6 @@ async function attackAsConsumer(port: number): Promise<void> {
   random.of([() => socket.terminate(), () => socket.close()])();
   await Promise.race([closed, sleep(100)]);
   socket.terminate();
-}
-
-/** What nobody has handled in the whole process. */
-function unhandled(t: ExecutionContext): unknown[] {
-  const seen: unknown[] = [];
-  const listener = (error: unknown): void => void seen.push(error);
-  for (const event of ["uncaughtExceptionMonitor", "unhandledRejection", "warning"]) {
-    process.on(event, listener);
-    t.teardown(() => process.off(event, listener));
-  }
-  return seen;
 }
 
 test.serial("whatever comes closes its own connection at most", async (t) => {

@@ -2,20 +2,10 @@ import test, { type ExecutionContext } from "ava";
 import * as fc from "fast-check";
 import { encodeFrame } from "../../../src/adapters/snapper/wire/encode-frame.js";
 import { until } from "../../connectors/websocket-support.js";
+import { unhandled } from "../../support/unhandled.js";
 import { RawClient, startServer, TOKEN } from "./support.js";
 
 // Whatever one client sends harms no other, and closes its connection where it is not of the protocol.
-
-/** What nobody has handled, in the whole process, until the end of the test. */
-function unhandled(t: ExecutionContext): unknown[] {
-  const seen: unknown[] = [];
-  const listener = (error: unknown): void => void seen.push(error);
-  for (const event of ["uncaughtExceptionMonitor", "unhandledRejection", "warning"]) {
-    process.on(event, listener);
-    t.teardown(() => process.off(event, listener));
-  }
-  return seen;
-}
 
 const call = (message: unknown): Buffer => encodeFrame(JSON.stringify({ jsonrpc: "2.0", ...(message as object) }));
 const AUTH = call({ id: 0, method: "auth", params: [TOKEN] });
