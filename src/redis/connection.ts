@@ -152,7 +152,12 @@ export class RedisConnection {
 
   /** Runs a script that touches one partition, after what was written to that before. @throws as {@link command} */
   write<T>(partition: Keys, script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<T> {
-    if (!this.isClustered) return this.run(script, keys, args);
+    return this.inTurn(partition, () => this.read(partition, script, keys, args));
+  }
+
+  /** Does what writes to one partition, after what was written to that before. @throws as {@link command} */
+  inTurn<T>(partition: Keys, write: () => Promise<T>): Promise<T> {
+    if (!this.isClustered) return write();
     this.#queues.get(partition)?.flush();
     const calledAt = performance.now();
     return this.#turns.take(partition, async () => {
@@ -160,7 +165,7 @@ export class RedisConnection {
       const failure = this.#failures.get(partition);
       if (failure && failure.at >= calledAt) throw failure.error;
       try {
-        return await this.read<T>(partition, script, keys, args);
+        return await write();
       } catch (error) {
         if (isUnavailable(error)) this.#failures.set(partition, { at: performance.now(), error });
         throw error;

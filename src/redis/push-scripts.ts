@@ -138,7 +138,7 @@ for i = 5, #ARGV, 6 do
       end
     end
     answer[#answer + 1] = table.concat(positions, ',')
-    if key ~= '' then markPushed(key, answer[#answer]) end
+    if key ~= '' then markPushed(key, answer[#answer], '') end
     texts[#texts + 1] = id .. ' ' .. table.concat(marks, ',') .. ' ' .. text .. '\\n' .. body
     channels[#channels + 1] = indices
   end

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import { Run } from "./recovery/run.js";
 import { FAULTS, seedFromEnvironment, type Settings } from "./recovery/settings.js";
-import { memoryStore, redisStore, type Store } from "./recovery/stores.js";
+import { clusterStore, memoryStore, redisStore, type Store } from "./recovery/stores.js";
 
 /** How many of what is wrong are shown. */
 const SHOWN = 5;
@@ -42,5 +42,12 @@ test.serial("in memory, clients that come back get a contiguous sequence or a ga
   await recovers(t, memoryStore(), {
     disconnects: Math.ceil(DISCONNECTS / 10),
     faults: ["restart-frontend", "destroy-channel"],
+  });
+});
+
+test.serial("on a Redis Cluster, clients that come back get a contiguous sequence or a gap", async (t) => {
+  await recovers(t, await clusterStore(), {
+    disconnects: Math.ceil(DISCONNECTS / 10),
+    faults: ["flush", "restart-frontend", "destroy-channel"],
   });
 });

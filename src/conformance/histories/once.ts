@@ -57,6 +57,36 @@ export const onceCases = [
   ),
 
   defineCase<ChannelHistory>(
+    "append › of many with one key and ids of their own at once, all of the channels keep it with one of the ids",
+    async ({ open }) => {
+      const histories = [await open(), await open(), await open()];
+      const names = numbered("room", 8);
+      const limits = names.map(() => PLENTY);
+
+      const all = await Promise.all(
+        numbered("id", 30).map(async (id, index) => {
+          const { repeated } = await histories[index % 3]!.append({
+            entry: { ...message("m", names), id },
+            limits,
+            ...KEY,
+          });
+          return { id, repeated };
+        }),
+      );
+
+      const first = all.find(({ repeated }) => repeated === undefined)!;
+      for (const name of names) {
+        const { entries } = await histories[0]!.read(name, { after: 0, limit: 10, reverse: false });
+        assert.deepEqual(
+          entries.map(({ id }) => id),
+          [first.id],
+          name,
+        );
+      }
+    },
+  ),
+
+  defineCase<ChannelHistory>(
     "append › with a key that was there gives the first's positions, whatever is to be kept now",
     async ({ open }) => {
       const history = await open();

@@ -7,11 +7,12 @@ export function readPosition(text: string | undefined): HistoryPosition | undefi
   return dot < 0 ? undefined : { epoch: text!.slice(0, dot), offset: Number(text!.slice(dot + 1)) };
 }
 
-/** What became of a push to these channels of one partition, some of which may not keep it. */
-export function readAppended(answer: string, names: readonly string[]): Appended {
+/** What became of a push to these channels of one partition, some of which may not keep it; if it was done before, by which id. */
+export function readAppended(answer: string, names: readonly string[]): Appended & { id?: string } {
   if (!answer.startsWith(REPEATED)) return { positions: readPositions(answer, names) };
   const line = answer.indexOf("\n");
-  return { positions: readPositions(answer.slice(1, line), names), repeated: answer.slice(line + 1) };
+  const [positions = "", id = ""] = answer.slice(1, line).split(" ");
+  return { positions: readPositions(positions, names), repeated: answer.slice(line + 1), id };
 }
 
 function readPositions(text: string, names: readonly string[]): ChannelPosition[] {

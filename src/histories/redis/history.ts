@@ -7,6 +7,7 @@ import type {
   Appended,
   ChannelHistory,
   HistoryAppend,
+  HistoryEntry,
   HistoryLimits,
   HistoryPage,
   HistoryPosition,
@@ -15,18 +16,24 @@ import type {
 } from "../../types.js";
 import { type ChannelHistoryOptions, type FindLimits, findLimits } from "../../history-limits.js";
 import { readAppended, readPosition } from "./answers.js";
+import { AppendBatches, type PartAppend } from "./append-batches.js";
 import { markOf, NO_CHANNEL } from "./mark.js";
-import { appendMessage, findPositions, limitText, readMessages, removeHistory, settlePush } from "./scripts.js";
+import { findPositions, readMessages, removeHistory, settlePush } from "./scripts.js";
+
+/** What an append does in one partition. */
+type Part = Pick<PartAppend, "mark" | "channels"> & { keys: Keys };
 
 /**
  * Keeps messages in streams. A channel costs a hash and a stream, which expire. In a Redis Cluster what is kept for channels of several
- * partitions is kept in one step for each of those. It asks Redis for `INFO server`, so that it knows when that was restarted.
+ * partitions is kept in one step for each of those; with an idempotency key in the first of them before the others, which is another
+ * round trip. It asks Redis for `INFO server`, so that it knows when that was restarted.
  * An injected client that sends again what was under way when its connection broke, as ioredis does unless `maxRetriesPerRequest` is 0,
  * may keep a message twice that has no idempotency key. See {@link ChannelHistory}.
  */
 export class RedisChannelHistory implements ChannelHistory {
   readonly limitsOf: FindLimits;
   readonly #connection: RedisConnection;
+  readonly #batches = new Map<Keys, AppendBatches>();
 
   /** @throws `GC_INVALID_OPTION` */
   constructor(connection: RedisConnection, options: ChannelHistoryOptions = {}) {
@@ -42,14 +49,27 @@ export class RedisChannelHistory implements ChannelHistory {
     return this.#connection.close();
   }
 
-  async append(append: HistoryAppend): Promise<Appended> {
-    const text = encodePushText(append.entry);
-    // All at once: what is called for later, to some of these channels, must not overtake those that would wait here.
-    const [first, ...others] = await Promise.all(
-      this.#partsOf(append.entry.names).map(([keys, own]) => this.#appendIn(keys, own, append, text)),
-    );
-    const found = new Map([first!, ...others].flatMap(({ positions }) => positions.map((one) => [one.name, one])));
-    return { ...first!, positions: append.entry.names.flatMap((name) => found.get(name) ?? []) };
+  async append({ entry, limits, idempotencyKey }: HistoryAppend): Promise<Appended> {
+    const limitsByName = new Map(entry.names.map((name, index) => [name, limits[index]]));
+    const [first, ...others] = this.#partsOf(entry.names).flatMap(([keys, own]): Part[] => {
+      const mark = idempotencyKey === undefined ? undefined : markOf(keys, own[0]!, entry.names, idempotencyKey);
+      const channels = own.map((name) => ({ name, limits: limitsByName.get(name) }));
+      const isKept = mark !== undefined || channels.some((channel) => channel.limits);
+      return isKept ? [{ keys, mark, channels }] : [];
+    });
+    if (!first) return { positions: [] };
+    const text = encodePushText(entry);
+    const known = this.#appendIn(first, entry, text);
+    const textOfOthers =
+      first.mark === undefined || others.length === 0
+        ? text
+        : known.then(({ id }) => (id ? encodePushText({ ...entry, id }) : text));
+    // All are called for at once: what comes later, to some of these channels, must not overtake those that wait for the first.
+    const all = await Promise.all([known, ...others.map((part) => this.#appendIn(part, entry, textOfOthers))]);
+    const found = new Map(all.flatMap(({ positions }) => positions.map((one) => [one.name, one])));
+    const { repeated } = all[0];
+    const positions = entry.names.flatMap((name) => found.get(name) ?? []);
+    return repeated === undefined ? { positions } : { positions, repeated };
   }
 
   async settle(names: readonly string[], idempotencyKey: string, outcome: string | undefined): Promise<void> {
@@ -118,28 +138,25 @@ export class RedisChannelHistory implements ChannelHistory {
 
   /**
    * Keeps it for the channels of one partition. With an idempotency key each partition knows by itself whether that was done: where an
-   * append was cut off between them, the next one with the key does what is left.
+   * append was cut off between them, the next one with the key does what is left. As which push, the first of them says: one that is done
+   * by two callers at the same time, or by one after the other, has the same id in all its channels.
    */
   async #appendIn(
-    keys: Keys,
-    own: readonly string[],
-    { entry, limits, idempotencyKey }: HistoryAppend,
-    text: string,
-  ): Promise<Appended> {
-    const limitsByName = new Map(entry.names.map((name, index) => [name, limits[index]]));
-    const kept = own.filter((name) => limitsByName.get(name));
-    const hasKey = idempotencyKey !== undefined;
-    if (kept.length === 0 && !hasKey) return { positions: [] };
-    const answer = await this.#connection.write<string>(
-      keys,
-      appendMessage,
-      [
-        hasKey ? markOf(keys, own[0]!, entry.names, idempotencyKey) : keys.nothing,
-        ...kept.flatMap((name) => [keys.history(name), keys.messages(name)]),
-      ],
-      [hasKey ? 1 : 0, entry.stype, text, entry.body, ...own.map((name) => limitText(limitsByName.get(name)))],
+    { keys, mark, channels }: Part,
+    entry: HistoryEntry,
+    text: PartAppend["text"],
+  ): Promise<ReturnType<typeof readAppended>> {
+    const answer = await this.#batchesIn(keys).append({ mark, id: entry.id ?? "", entry, text, channels });
+    return readAppended(
+      answer,
+      channels.map(({ name }) => name),
     );
-    return readAppended(answer, own);
+  }
+
+  #batchesIn(keys: Keys): AppendBatches {
+    let batches = this.#batches.get(keys);
+    if (!batches) this.#batches.set(keys, (batches = new AppendBatches(this.#connection, keys)));
+    return batches;
   }
 
   #positionsIn(keys: Keys, names: readonly string[], limits: HistoryLimits | undefined): Promise<string[]> {

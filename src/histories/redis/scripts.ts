@@ -68,9 +68,14 @@ local function append(history, messages, size, ttl, stype, text, body)
 end
 `;
 
-/** Lua: `markPushed(key, positions)`: remembers that a push was done. */
+/**
+ * Lua: `markPushed(key, positions, id)`: remembers that a push was done, in a line of its positions and the id that it has; what becomes
+ * of it comes behind.
+ */
 export const MARK_PUSHED = /* lua */ `
-local function markPushed(key, positions) redis.call('SET', key, positions .. '\\n', 'PX', ${IDEMPOTENCY_MS}) end
+local function markPushed(key, positions, id)
+  redis.call('SET', key, positions .. ' ' .. id .. '\\n', 'PX', ${IDEMPOTENCY_MS})
+end
 `;
 
 /** What an answer begins with that is about an earlier push with the same key. */
@@ -82,31 +87,39 @@ export function limitText(limits: HistoryLimits | undefined): string {
 }
 
 /**
- * Keeps a message for channels of one partition.
- * KEYS: 1 what is known of the push with its idempotency key (nothing without), 2... history and messages of each channel that keeps it
- * ARGV: 1 whether there is such a key (1 or 0), 2 stype, 3 text, 4 body, 5... of each channel `<size>:<ttl>` (ms), or `-`: it does not
- * Returns their positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key.
+ * Keeps messages for channels of one partition.
+ * KEYS: of each message: what is known of the push with its idempotency key (nothing without), then history and messages of each of its
+ *       channels that keeps it
+ * ARGV: of each message: whether it has such a key (1 or 0), its id, stype, text, body, and for each of its channels `<size>:<ttl>` (ms),
+ *       or `-`: it keeps nothing; with commas between
+ * Returns for each message its positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key.
  */
-export const appendMessage = defineScript(
+export const appendMessages = defineScript(
   "append",
   /* lua */ `${APPEND}${MARK_PUSHED}
-if ARGV[1] == '1' then
-  local first = redis.call('GET', KEYS[1])
-  if first then return '${REPEATED}' .. first end
-end
-local positions, at = {}, 2
-for i = 5, #ARGV do
-  local size, ttl = string.match(ARGV[i], '(%d+):(%d+)')
-  if size then
-    positions[#positions + 1] = append(KEYS[at], KEYS[at + 1], size, ttl, ARGV[2], ARGV[3], ARGV[4])
-    at = at + 2
+local answers, at = {}, 1
+for i = 1, #ARGV, 6 do
+  local hasMark, id, stype, text, body = ARGV[i] == '1', ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local mark, positions = KEYS[at], {}
+  local first = hasMark and redis.call('GET', mark)
+  at = at + 1
+  for limits in string.gmatch(ARGV[i + 5], '[^,]+') do
+    local position = '-'
+    local size, ttl = string.match(limits, '(%d+):(%d+)')
+    if size then
+      if not first then position = append(KEYS[at], KEYS[at + 1], size, ttl, stype, text, body) end
+      at = at + 2
+    end
+    positions[#positions + 1] = position
+  end
+  if first then
+    answers[#answers + 1] = '${REPEATED}' .. first
   else
-    positions[#positions + 1] = '-'
+    answers[#answers + 1] = table.concat(positions, ',')
+    if hasMark then markPushed(mark, answers[#answers], id) end
   end
 end
-local text = table.concat(positions, ',')
-if ARGV[1] == '1' then markPushed(KEYS[1], text) end
-return text`,
+return answers`,
 );
 
 /**
