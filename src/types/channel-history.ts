@@ -100,7 +100,8 @@ export interface ChannelHistory {
   limitsOf(name: string): HistoryLimits | undefined;
   /**
    * Keeps a message for each of the channels with limits, in one step: it is kept there with a position, or not at all. Those of one caller
-   * to one channel are kept in the order of the calls. With a key that was there already nothing is done. 1 round trip.
+   * to one channel are kept in the order of the calls. With a key that was there already nothing is done. Of those that come with one key at
+   * the same time all channels keep the same one, with its id. 1 round trip; to several channels with a key it may be 2.
    */
   append(append: HistoryAppend): Awaitable<Appended>;
   /**

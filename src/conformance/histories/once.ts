@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelHistory } from "../../types.js";
 import { defineCase } from "../case.js";
 import { numbered } from "../expect.js";
 import { AWKWARD_NAMES } from "../samples.js";
-import { assertContiguous, bodiesOf, keep, keepIn, message, PLENTY } from "./kept.js";
+import { assertContiguous, bodiesOf, keep, keepIn, message, PLENTY, readAll } from "./kept.js";
 
 /** For how long a push with a key is done once. */
 const KEY_MS = 5 * 60_000;
@@ -57,32 +58,31 @@ export const onceCases = [
   ),
 
   defineCase<ChannelHistory>(
-    "append › of many with one key and ids of their own at once, all of the channels keep it with one of the ids",
+    "append › of several with one key at once, all of the channels keep it with the id of the same one",
     async ({ open }) => {
       const histories = [await open(), await open(), await open()];
+      const reader = histories[0]!;
       const names = numbered("room", 8);
       const limits = names.map(() => PLENTY);
 
-      const all = await Promise.all(
-        numbered("id", 30).map(async (id, index) => {
-          const { repeated } = await histories[index % 3]!.append({
-            entry: { ...message("m", names), id },
-            limits,
-            ...KEY,
-          });
-          return { id, repeated };
-        }),
-      );
-
-      const first = all.find(({ repeated }) => repeated === undefined)!;
-      for (const name of names) {
-        const { entries } = await histories[0]!.read(name, { after: 0, limit: 10, reverse: false });
-        assert.deepEqual(
-          entries.map(({ id }) => id),
-          [first.id],
-          name,
+      for (const key of numbered("k", 100)) {
+        const ids = numbered(`${key}-`, 3);
+        await Promise.all(
+          ids.map(async (id, index) => {
+            await sleep(Math.random() * 3);
+            return histories[index]!.append({ entry: { ...message(key, names), id }, limits, idempotencyKey: key });
+          }),
         );
       }
+
+      const all = await Promise.all(
+        names.map(async (name) => {
+          const { entries } = await readAll(reader, name);
+          return entries.map(({ body, id }) => `${body} ${id}`).toSorted();
+        }),
+      );
+      assert.equal(all[0]!.length, 100);
+      for (const [index, kept] of all.entries()) assert.deepEqual(kept, all[0], names[index]);
     },
   ),
 
