@@ -41,8 +41,8 @@ export class Delivery {
   push(push: Push): Reply {
     const deliver = (receivers: Receivers): Reply => this.#deliver(push, receivers);
     if (this.#tail) return this.#enqueue(() => this.#resolve(push.target), deliver);
-    const uids = this.#resolve(push.target);
-    return uids instanceof Promise ? this.#enqueue(() => uids, deliver) : deliver(uids);
+    const receivers = this.#resolve(push.target);
+    return receivers instanceof Promise ? this.#enqueue(() => receivers, deliver) : deliver(receivers);
   }
 
   /** Closes users' sessions, once the pushes that have arrived before are delivered. */
@@ -80,10 +80,11 @@ export class Delivery {
       const delivered = connector.deliverToAll(push, new Set(push.except));
       return typeof delivered === "number" ? replyToAll(delivered) : Promise.resolve(delivered).then(replyToAll);
     }
-    const uids = push.except?.length ? without(receivers, push.except) : receivers;
+    const all = union(receivers);
+    const uids = push.except?.length ? without(all, push.except) : all;
     // The set may change while an asynchronous connector works.
     const { size } = uids;
-    const undelivered = this.#handOver(uids, push);
+    const undelivered = this.#handOver(uids, push, receivers);
     if (Array.isArray(undelivered)) {
       const reply = replyTo(size, undelivered);
       if (reply.failed.length > 0) this.#repair(this.#versionsOf(push.target), reply.failed);
@@ -100,16 +101,21 @@ export class Delivery {
 
   /**
    * Each user is told where the message is in the histories of its own channels alone: those of a push to several are sorted by which of
-   * them they are in.
+   * them they are in. That is what was found when the push came: while it waited, they may have left, or the store may have lost them, and
+   * one who was told nothing would get it again.
    */
-  #handOver(uids: ReadonlySet<string>, push: Push): Awaitable<Undelivered> {
+  #handOver(uids: ReadonlySet<string>, push: Push, sets: Sets): Awaitable<Undelivered> {
     const { connector, mirror } = this.#options;
     const { positions = [], target } = push;
     const isOfAll = "channels" in target && target.channels.length === 1;
     if (positions.length === 0 || isOfAll || !mirror) return connector.deliver(uids, push);
+    const setsByName = new Map(
+      "channels" in target ? target.channels.map(({ name }, index) => [name, sets[index]]) : [],
+    );
+    const isIn = (name: string, uid: string): boolean => setsByName.get(name)?.has(uid) ?? mirror.has(name, uid);
     const groups = new Map<string, Set<string>>();
     for (const uid of uids) {
-      const own = positions.map(({ name }) => (mirror.has(name, uid) ? "+" : "-")).join("");
+      const own = positions.map(({ name }) => (isIn(name, uid) ? "+" : "-")).join("");
       groups.set(own, (groups.get(own) ?? new Set()).add(uid));
     }
     const parts = Array.from(groups, ([own, members]) =>
@@ -129,14 +135,14 @@ export class Delivery {
 
   #resolve(target: PushTarget): Receivers | Promise<Receivers> {
     if ("everyone" in target) return "everyone";
-    if ("uids" in target) return new Set(target.uids);
+    if ("uids" in target) return [new Set(target.uids)];
     const { mirror } = this.#options;
     if (!mirror) {
       throw new GlobalChannelError("GC_UNSUPPORTED", "this frontend's manager has no versions: a push must carry uids");
     }
     const sets = target.channels.map(({ name, version }) => mirror.resolve(name, version));
     const ready = sets.filter((set): set is ReadonlySet<string> => !(set instanceof Promise));
-    return ready.length === sets.length ? union(ready) : Promise.all(sets).then(union);
+    return ready.length === sets.length ? ready : Promise.all(sets);
   }
 
   /** The versions at which the members of the channels are known now. */
@@ -157,7 +163,9 @@ export class Delivery {
   }
 }
 
-type Receivers = ReadonlySet<string> | "everyone";
+/** The members of each channel of a push, or users. They may change later. */
+type Sets = readonly ReadonlySet<string>[];
+type Receivers = Sets | "everyone";
 type Reply = UsersReply | Promise<UsersReply>;
 
 function replyTo(size: number, undelivered: Undelivered): UsersReply {
@@ -174,7 +182,7 @@ async function uniteUndelivered(parts: readonly Awaitable<Undelivered>[]): Promi
   return { failed: all.flatMap(({ failed }) => failed), unknown: all.flatMap(({ unknown = [] }) => unknown) };
 }
 
-function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+function union(sets: Sets): ReadonlySet<string> {
   const [first, ...others] = sets;
   if (!first || others.length === 0) return first ?? new Set();
   const all = new Set(first);

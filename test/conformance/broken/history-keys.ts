@@ -31,6 +31,22 @@ export const brokenKeys: readonly Broken<ChannelHistory>[] = [
       },
     };
   }),
+  broken("of several with one key each channel keeps the one that came to it first", ["append"], (sound) => {
+    let calls = 0;
+    return {
+      appendsAtOnce: false,
+      async append(append) {
+        const { names } = append.entry;
+        if (append.idempotencyKey === undefined || names.length < 2) return sound.append(append);
+        const found = new Map<string, Appended>();
+        for (const name of calls++ % 2 === 0 ? names : names.toReversed()) {
+          found.set(name, sound.append({ ...append, entry: { ...append.entry, names: [name] } }));
+          await turn();
+        }
+        return { ...found.get(names[0]!)!, positions: names.flatMap((name) => found.get(name)!.positions) };
+      },
+    };
+  }),
   appending("a key counts only where something is kept", (append) =>
     append.limits.some(Boolean) ? append : { ...append, idempotencyKey: undefined },
   ),

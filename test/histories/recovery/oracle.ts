@@ -45,7 +45,7 @@ export class Witness {
   gaps = 0;
   readonly #uid: string;
   readonly #ledger: Ledger;
-  /** Each push that it has got, and as which one. */
+  /** Each push that it has got, and as which one: the first time, as one that may be there twice answers for both of its places. */
   readonly #got = new Map<Push, number>();
   readonly #skipped: Skipped[] = [];
   readonly #late: Late[] = [];
@@ -83,7 +83,7 @@ export class Witness {
     if (places.length === 0) this.#late.push({ push, positions: new Map(this.positions), trace: this.#trace });
     if (except.has(this.#uid) || stype !== STYPE) this.#complain(`got push ${n}, which was not for it`);
     if (this.#got.has(push)) this.#twice.push({ push, trace: this.#trace });
-    this.#got.set(push, this.#got.size);
+    else this.#got.set(push, this.#got.size);
     for (const [name, [epoch, offset, had]] of places) {
       // Where the client is in others of its channels is told with its id, which is the last there.
       const id = had?.split(".").at(-1);
