@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
@@ -114,6 +115,24 @@ test("stop without start, and amid it, ends well", async (t) => {
 
   await using disposed = new Broker(BROKER_OPTIONS);
   await disposed.start();
+});
+
+test("stop in any moment of a start leaves no port open", async (t) => {
+  let refused = 0;
+  for (let turns = 0; turns < 40; turns++) {
+    // A name takes longer to listen at than an address.
+    const broker = new Broker({ ...BROKER_OPTIONS, host: "localhost" });
+    const starting = broker.start();
+    for (let turn = 0; turn < turns; turn++) await nextTurn();
+    await broker.stop();
+    const [started] = await Promise.allSettled([starting]);
+    if (started.status === "rejected") {
+      refused++;
+      t.like(started.reason, { code: "GC_CLOSED" });
+    }
+    for (const name of ["port", "rpcPort"] as const) t.throws(() => broker[name], { code: "GC_NOT_STARTED" });
+  }
+  t.true(refused > 0 && refused < 40, `${refused} of 40 were stopped while they started`);
 });
 
 const { tokens: _tokens, history: _history, ...bare } = memory();

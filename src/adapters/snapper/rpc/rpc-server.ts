@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { reportError } from "../../../diagnostics.js";
 import { GlobalChannelError } from "../../../errors.js";
+import { listen } from "../listen.js";
 import { resolveRpcServerOptions, type RpcServerOptions } from "./options.js";
 import { RpcConnection } from "./rpc-connection.js";
 
@@ -43,10 +44,7 @@ export class RpcServer<A> {
    * @throws `GC_CLOSED`; the error of the system, as `EADDRINUSE`
    */
   async listen(port = 0, host?: string): Promise<void> {
-    if (this.#closed) throw new GlobalChannelError("GC_CLOSED", "the server is closed");
-    const listening = once(this.#server, "listening");
-    this.#server.listen(port, host);
-    await listening;
+    await listen(this.#server, port, host, () => this.#closed !== undefined);
   }
 
   /** Where clients connect. @throws `GC_NOT_STARTED` */

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as EngineServer, type Socket } from "engine.io";
 import { GlobalChannelError } from "../../../../errors.js";
+import { listen } from "../../listen.js";
 import type { ConsumerIdentity } from "./consumer-id.js";
 
 interface EngineOptions {
@@ -70,10 +71,9 @@ export class Engine {
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
-  /** @throws the error of the system, as `EADDRINUSE` */
+  /** @throws `GC_CLOSED`; the error of the system, as `EADDRINUSE` */
   async listen(): Promise<void> {
-    this.#http.listen(this.#options.port, this.#options.host);
-    await once(this.#http, "listening");
+    await listen(this.#http, this.#options.port, this.#options.host, () => this.#isClosed);
     this.#http.on("error", this.#options.report);
   }
 
@@ -86,8 +86,8 @@ export class Engine {
 
   /** Takes nobody any more, and ends all connections: consumers have a second to take what was sent. */
   async close(): Promise<void> {
-    if (!this.#http.listening) return;
     this.#isClosed = true;
+    if (!this.#http.listening) return;
     const closed = once(this.#http, "close");
     this.#http.close();
     this.#engine.close();
