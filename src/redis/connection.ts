@@ -43,7 +43,6 @@ export type KeyCommands = Pick<
   | "hdel"
   | "hexists"
   | "hgetall"
-  | "pexpire"
   | "sadd"
   | "scard"
   | "set"

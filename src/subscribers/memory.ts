@@ -8,7 +8,7 @@ const OVERHEAD = 300;
 
 interface Kept {
   positions: Map<string, HistoryPosition>;
-  note: string;
+  note: string | undefined;
 }
 
 /** Keeps up to 64 Mi characters in this process. See {@link SubscriberStore}. */
@@ -16,7 +16,7 @@ export class MemorySubscriberStore implements SubscriberStore {
   readonly #kept = new LRUCache<string, Kept>({
     // No `max`: room for that many would be taken at once.
     maxSize: MAX_CHARACTERS,
-    sizeCalculation: ({ positions, note }, id) => id.length + note.length + (positions.size + 1) * OVERHEAD,
+    sizeCalculation: ({ positions, note }, id) => id.length + (note?.length ?? 0) + (positions.size + 1) * OVERHEAD,
     perf: performance,
     // No time is remembered: an end is exact.
     ttlResolution: 0,
@@ -31,7 +31,7 @@ export class MemorySubscriberStore implements SubscriberStore {
   }
 
   subscribe(id: string, { name, epoch, offset }: ChannelPosition, ttlMs: number): boolean {
-    const { positions, note } = this.#kept.get(id) ?? { positions: new Map<string, HistoryPosition>(), note: "" };
+    const { positions = new Map<string, HistoryPosition>(), note } = this.#kept.get(id) ?? {};
     const isNew = !positions.has(name);
     if (isNew) positions.set(name, { epoch, offset });
     this.#keep(id, { positions, note }, Math.max(ttlMs, this.#kept.getRemainingTTL(id)));
@@ -47,13 +47,13 @@ export class MemorySubscriberStore implements SubscriberStore {
     const all = kept?.positions ?? new Map<string, HistoryPosition>();
     for (const { name, epoch, offset } of positions) if (all.has(name)) all.set(name, { epoch, offset });
     this.#keep(id, { positions: all, note }, ttlMs);
-    return kept !== undefined;
+    return kept?.note !== undefined;
   }
 
   expire(id: string, ttlMs: number): boolean {
     const kept = this.#kept.get(id);
     if (kept) this.#keep(id, kept, ttlMs);
-    return kept !== undefined;
+    return kept?.note !== undefined;
   }
 
   #keep(id: string, kept: Kept, ttlMs: number): void {

@@ -26,18 +26,30 @@ return isNew`,
  * Notes positions in channels that are there.
  * KEYS: 1 the subscriber
  * ARGV: 1 note, 2 ttl (ms), 3... fields and positions of channels
- * Returns 1, or 0 where there was no such subscriber.
+ * Returns 1, or 0 where nothing was noted before.
  */
 const save = defineScript(
   "saveSubscriber",
   /* lua */ `
-local wasThere = redis.call('EXISTS', KEYS[1])
-redis.call('HSET', KEYS[1], '${NOTE}', ARGV[1])
+local isFirst = redis.call('HSET', KEYS[1], '${NOTE}', ARGV[1])
 for i = 3, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return wasThere`,
+return 1 - isFirst`,
+);
+
+/**
+ * Keeps a subscriber for longer, or shorter.
+ * KEYS: 1 the subscriber
+ * ARGV: 1 ttl (ms)
+ * Returns 1, or 0 where nothing is noted.
+ */
+const expire = defineScript(
+  "expireSubscriber",
+  /* lua */ `
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return redis.call('HEXISTS', KEYS[1], '${NOTE}')`,
 );
 
 /** Keeps each subscriber in a hash of its own, on the clock of Redis. See {@link SubscriberStore}. */
@@ -60,7 +72,7 @@ export class RedisSubscriberStore implements SubscriberStore {
     const fields = Object.entries(await this.#connection.command((client) => client.hgetall(this.#key(id))));
     if (fields.length === 0) return undefined;
     const positions = fields.filter(([field]) => field.startsWith(CHANNEL)).map(([field, text]) => decode(field, text));
-    return { positions, note: fields.find(([field]) => field === NOTE)?.[1] ?? "" };
+    return { positions, note: fields.find(([field]) => field === NOTE)?.[1] };
   }
 
   async subscribe(id: string, position: ChannelPosition, ttlMs: number): Promise<boolean> {
@@ -76,7 +88,7 @@ export class RedisSubscriberStore implements SubscriberStore {
   }
 
   async expire(id: string, ttlMs: number): Promise<boolean> {
-    return (await this.#connection.command((client) => client.pexpire(this.#key(id), Math.ceil(ttlMs)))) === 1;
+    return (await this.#run<number>(id, expire, [Math.ceil(ttlMs)])) === 1;
   }
 
   #run<T>(id: string, script: Parameters<RedisConnection["write"]>[1], args: readonly (string | number)[]): Promise<T> {

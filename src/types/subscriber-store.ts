@@ -5,8 +5,8 @@ import type { ChannelPosition } from "./channel-history.js";
 export interface Subscriber {
   /** Its channels, and where it is in the history of each. */
   positions: readonly ChannelPosition[];
-  /** What its owner has noted. */
-  note: string;
+  /** What its owner has noted; undefined: nothing yet. */
+  note: string | undefined;
 }
 
 /**
@@ -28,9 +28,10 @@ export interface SubscriberStore {
   unsubscribe(id: string, name: string): Awaitable<boolean>;
   /**
    * Notes where it is in some of its channels, those that have not been taken out meanwhile, and what else its owner knows, in one step;
-   * it is kept for `ttlMs` from now. Resolves whether it was there. 1 round trip.
+   * it is kept for `ttlMs` from now. Resolves whether something was noted already: if not, the store has lost what was noted before, even where
+   * channels were added since. 1 round trip.
    */
   save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Awaitable<boolean>;
-  /** Keeps it for `ttlMs` from now, be that longer or not. Resolves whether it is there. 1 round trip. */
+  /** Keeps it for `ttlMs` from now, be that longer or not. Resolves whether something is noted, as {@link save}. 1 round trip. */
   expire(id: string, ttlMs: number): Awaitable<boolean>;
 }

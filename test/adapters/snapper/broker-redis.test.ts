@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
+import { Redis } from "ioredis";
 import { redis } from "../../../src/redis/index.js";
 import { eventually } from "../../cluster/cluster.js";
 import { until } from "../../connectors/websocket-support.js";
@@ -190,5 +191,44 @@ test.serial(
 
     await untilAllHave(consumers, sent);
     for (const { messages } of consumers) t.is(firstWrong(messages, range(sent)), undefined);
+  },
+);
+
+test.serial(
+  "Redis is emptied, and a room is joined before that is known: a consumer stays in all of its rooms",
+  async (t) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    // How often it is looked whether a consumer is noted goes by this time.
+    const broker = await startBroker(t, { cluster: redis(server.url, { prefix: "emptied" }), formerKeepMs: 3000 });
+    const producer = startProducer(t, broker.rpcPort);
+    const ann = await connectConsumer(t, broker.port);
+    const bob = await connectConsumer(t, broker.port, { userId: "bob" });
+    await producer.joinRoom("a", ann.id);
+    await producer.joinRoom("b", ann.id);
+    const client = new Redis(server.url);
+    t.teardown(() => client.disconnect());
+
+    await client.flushall();
+    t.is(await producer.joinRoom("c", ann.id), 1);
+
+    const rooms = ["a", "b", "c", "userann"];
+    let n = 0;
+    const comes = (consumer: TestConsumer, room: string): Promise<boolean> =>
+      eventually(async () => {
+        await producer.publish(room, JSON.stringify(`${room} ${n++}`));
+        await sleep(50);
+        return consumer.messages.some((message) => String(message).startsWith(`${room} `));
+      }, 20_000);
+    for (const room of rooms) await comes(ann, room);
+    await comes(bob, "userbob");
+    ann.stayAway();
+    ann.close();
+    await until(() => !ann.connected);
+    for (const room of rooms) await producer.publish(room, JSON.stringify(`${room} away`));
+
+    const again = await connectConsumer(t, broker.port, { token: ann.token });
+    await until(() => rooms.every((room) => again.messages.includes(`${room} away`)));
+    t.deepEqual(new Set(again.messages).size, again.messages.length);
   },
 );

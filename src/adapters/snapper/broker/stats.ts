@@ -88,7 +88,7 @@ export class BrokerStats {
 
   async #countsOf(sid: string): Promise<Counts | undefined> {
     const kept = await this.#options.store.read(idOf(sid));
-    return kept && (JSON.parse(kept.note) as Counts);
+    return kept?.note === undefined ? undefined : (JSON.parse(kept.note) as Counts);
   }
 }
 

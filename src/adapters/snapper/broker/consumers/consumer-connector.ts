@@ -10,7 +10,7 @@ import { Consumer, type ConsumerSettings } from "./consumer.js";
 import type { ConsumerIdentity } from "./consumer-id.js";
 import { Engine, tokenIn } from "./engine.js";
 
-interface ConsumerConnectorOptions extends Omit<ConsumerSettings, "store"> {
+interface ConsumerConnectorOptions extends Omit<ConsumerSettings, "store" | "joinAgain"> {
   port: number;
   host: string | undefined;
   path: string;
@@ -43,6 +43,7 @@ const PATIENCE_MS = 2000;
 /** Hands the messages of rooms to the consumers of this broker. */
 export class ConsumerConnector implements Connector {
   readonly #options: ConsumerConnectorOptions;
+  readonly #settings: ConsumerSettings;
   readonly #engine: Engine;
   readonly #consumers = new Map<string, Consumer>();
   /** The ends of consumers that are being noted. */
@@ -53,6 +54,7 @@ export class ConsumerConnector implements Connector {
   constructor(options: ConsumerConnectorOptions) {
     this.#options = options;
     const { identify, report } = options;
+    this.#settings = { ...options, joinAgain: (consumer, room) => this.#joinAgain(consumer, room) };
     this.#engine = new Engine({
       ...options,
       maxMessageBytes: options.maxConsumerMessageBytes,
@@ -153,14 +155,20 @@ export class ConsumerConnector implements Connector {
     return failed;
   }
 
-  /** One that was in the room, and is none of its members, goes on where it was. */
   async #join(consumer: Consumer, { position, isNew }: Joining): Promise<void> {
-    const { service } = this.#options;
     const { name } = position;
-    if (isNew) consumer.beginAt(position);
-    else if (this.#host.channelsOf?.(consumer.id).includes(name)) return;
-    else await consumer.beginWhereItWas(name);
-    await service.add(name, consumer.id, this.#host.sid);
+    if (!isNew) {
+      if (!this.#host.channelsOf?.(consumer.id).includes(name)) await this.#joinAgain(consumer, name);
+      return;
+    }
+    consumer.beginAt(position);
+    await this.#options.service.add(name, consumer.id, this.#host.sid);
+  }
+
+  /** One that was in the room, and is none of its members, goes on where it was. */
+  async #joinAgain(consumer: Consumer, room: string): Promise<void> {
+    await consumer.beginWhereItWas(room);
+    await this.#options.service.add(room, consumer.id, this.#host.sid);
   }
 
   async #leave(consumer: Consumer, room: string): Promise<void> {
@@ -186,7 +194,7 @@ export class ConsumerConnector implements Connector {
     const { report } = this.#options;
     // With the same token there is one connection: the last one.
     this.#consumers.get(id)?.socket.close(true);
-    const consumer = new Consumer(id, socket, this.#host.history!, this.#options);
+    const consumer = new Consumer(id, socket, this.#host.history!, this.#settings);
     this.#consumers.set(id, consumer);
     this.#host.opened(id);
     this.#options.connected();

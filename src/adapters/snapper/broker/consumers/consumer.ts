@@ -28,6 +28,8 @@ export interface ConsumerSettings {
   ackTimeoutMs: number;
   /** Whether messages to different rooms come in the order in which they are kept: those that are missed are brought into it, too. */
   isOrdered: boolean;
+  /** Lets a consumer join a room that it was let join while the store had lost that it is here. */
+  joinAgain: (consumer: Consumer, room: string) => Promise<void>;
   /** A consumer has acknowledged so many messages. */
   delivered: (count: number) => void;
   report: (error: unknown) => void;
@@ -62,6 +64,8 @@ export class Consumer {
   #isGathering = false;
   #isSent = false;
   #isReady = false;
+  /** Whether the store has lost it, and does not have it again. */
+  #isLost = false;
   #isClosed = false;
   #ackTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -97,8 +101,10 @@ export class Consumer {
 
   /** Reads where it was, and what was under way. Its rooms are to be joined then. @returns the names of its rooms */
   async restore(): Promise<string[]> {
-    const { history, store } = this.#settings;
+    const { history, store, keepMs } = this.#settings;
     const kept = await store.read(this.id);
+    // From now on there is a note, by which it is known that the store has not lost it.
+    if (kept?.note === undefined) await store.save(this.id, [], noteOf(undefined), keepMs);
     for (const position of kept?.positions ?? []) this.#expect(position);
     const batch = await readBatch(kept?.note ?? "", history);
     for (const { positions } of batch?.messages ?? []) {
@@ -159,8 +165,10 @@ export class Consumer {
 
   /** Keeps it for longer where it is. */
   async keep(): Promise<void> {
+    if (!this.#isReady) return;
     const { store, keepMs } = this.#settings;
-    if (!(await store.expire(this.id, keepMs))) await this.#subscribeAgain();
+    const isNoted = await store.expire(this.id, keepMs);
+    if (!isNoted || this.#isLost) await this.#note(() => this.#batch);
   }
 
   /** The connection is gone. Resolves when it is noted where the consumer is. */
@@ -170,7 +178,7 @@ export class Consumer {
     clearTimeout(this.#ackTimer);
     clearTimeout(this.#idleTimer);
     this.#history.close();
-    await this.#note(this.#isSent ? this.#batch : undefined);
+    await this.#note(() => (this.#isSent ? this.#batch : undefined));
   }
 
   #expect(position: ChannelPosition): void {
@@ -254,7 +262,7 @@ export class Consumer {
     this.#settings.delivered(messages.filter(({ body }) => body !== undefined).length);
     this.#batch = undefined;
     this.#isSent = false;
-    this.#idleTimer = setTimeout(() => void this.#note(undefined), IDLE_MS);
+    this.#idleTimer = setTimeout(() => void this.#note(() => undefined), IDLE_MS);
     this.#flush();
   }
 
@@ -276,9 +284,9 @@ export class Consumer {
     this.socket.send(text, {}, () => (this.#unsent -= text.length));
   }
 
-  /** Notes where it is, and what is under way. */
-  #note(batch: Batch | undefined): Promise<void> {
-    const note = this.#noting.then(() => this.#save(batch));
+  /** Notes where it is, and what is under way by then. */
+  #note(underWay: () => Batch | undefined): Promise<void> {
+    const note = this.#noting.then(() => this.#save(underWay()));
     this.#noting = note.catch(() => {});
     return note.catch(this.#settings.report);
   }
@@ -299,10 +307,14 @@ export class Consumer {
     await note;
   }
 
-  /** The store has lost it: what is known here is all there is. */
+  /** The store has lost it: what is known here is all there is, but for the rooms that it was let join since. */
   async #subscribeAgain(): Promise<void> {
-    const { store, keepMs } = this.#settings;
+    const { store, keepMs, joinAgain } = this.#settings;
     await Promise.all(Array.from(this.#rooms.values(), (position) => store.subscribe(this.id, position, keepMs)));
+    const kept = await store.read(this.id);
+    const added = kept?.positions.filter(({ name }) => !this.#rooms.has(name)) ?? [];
+    await Promise.all(added.map(({ name }) => joinAgain(this, name)));
+    this.#isLost = false;
   }
 
   async #save(batch: Batch | undefined): Promise<void> {
@@ -310,8 +322,8 @@ export class Consumer {
     const positions = [...this.#acknowledged.values()];
     this.#acknowledged.clear();
     try {
-      const wasThere = await store.save(this.id, positions, noteOf(batch), keepMs);
-      if (!wasThere) await this.#subscribeAgain();
+      this.#isLost ||= !(await store.save(this.id, positions, noteOf(batch), keepMs));
+      if (this.#isLost) await this.#subscribeAgain();
     } catch (error) {
       // It is noted with the next one, unless that is further.
       for (const position of positions) {
