@@ -13,7 +13,7 @@ export type RemoteTransport = (rpc: ApplicationRpc) => RpcTransport;
 
 /**
  * The parts that the options ask for. With the transport `redis` they are those of a cluster without a framework; else the
- * application says who is alive, and Redis is used only where it keeps the members.
+ * application says who is alive, and Redis is used only where it keeps the members, or history.
  */
 export function createCluster(
   app: Application,
@@ -22,21 +22,24 @@ export function createCluster(
   remoteTransport: RemoteTransport | undefined,
 ): Cluster {
   const own = options.channelManager && ownManager(app, options, given);
-  const store = own && options.transport !== "redis" ? undefined : redisCluster(options);
+  const needsRedis = !own || options.transport === "redis" || options.history !== undefined;
+  const store = needsRedis ? redisCluster(options) : undefined;
   const manager = own ?? store!.manager;
   if (store && options.transport === "redis") return { ...store, manager };
 
   const registry = new ApplicationRegistry(app, store?.registry);
-  if (typeof options.transport === "object") return { manager, registry, transport: options.transport };
+  const history = store?.history;
+  if (typeof options.transport === "object") return { manager, registry, transport: options.transport, history };
   const rpc = new ApplicationRpc(app);
   const other = remoteTransport?.(rpc) ?? store?.transport;
   // While an application is being moved to this plugin, some frontends may not have its remote yet.
   const uidsOnly = (): boolean => !remoteTransport || !registry.isPluginEverywhere;
-  return { manager, registry, transport: new RpcInvokeTransport(rpc, { other, uidsOnly }) };
+  return { manager, registry, transport: new RpcInvokeTransport(rpc, { other, uidsOnly }), history };
 }
 
 function redisCluster(options: ResolvedPluginOptions): Cluster {
-  return redis(redisSource(options), options.prefix === undefined ? {} : { prefix: options.prefix });
+  const { prefix, history } = options;
+  return redis(redisSource(options), { ...(prefix !== undefined && { prefix }), history });
 }
 
 function ownManager(

@@ -11,6 +11,7 @@ import {
   resolveOptions,
   timeoutMs,
 } from "../../options.js";
+import { type HistoryPatterns, historyPatterns } from "../../history-limits.js";
 import type { RedisSource } from "../../redis/index.js";
 import type { CallbackManager, ChannelManager, RpcTransport } from "../../types.js";
 
@@ -46,6 +47,11 @@ export interface GlobalChannelPluginOptions {
    * members), or by a transport of the application's own. The same on all servers. @default "rpc"
    */
   transport?: "rpc" | "redis" | RpcTransport;
+  /**
+   * Which channels keep how much of what is pushed to them, in Redis: see `redis(source, { history })`. Clients are told nothing of it:
+   * what they get stays as it is. @default those alone whose pushes say so
+   */
+  history?: HistoryPatterns;
   /** How long a push waits for answers, in milliseconds. @default 5000 */
   timeoutMs?: number;
   /** The types of servers that use the plugin. @default all but the master */
@@ -80,6 +86,7 @@ export function resolvePluginOptions(given: unknown) {
     cleanOnStartUp: aBoolean(false),
     channelManager: optional(checkManager),
     transport: checkTransport,
+    history: historyPatterns,
     timeoutMs,
     serverTypes: optional((option, value) => checkList(option, value, checkName)),
     autoLeave: aBoolean(true),

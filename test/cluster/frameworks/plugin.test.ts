@@ -25,7 +25,8 @@ for (const framework of ["pomelo", "pinus"] as const) {
     const stage = new Shared(async (t) => {
       const redis = await startRedis();
       t.teardown(() => redis.stop());
-      const options = { redis: redis.url, transport, leaseMs: 3000 };
+      const history = { "log *": { size: 2, ttlMs: 60_000 } };
+      const options = { redis: redis.url, transport, history, leaseMs: 3000 };
       const cluster = await startFrameworkCluster(t, { framework, plugin: `globalchannel/${framework}`, options });
       return { cluster, store: connectTo(t, redis.url) };
     });
@@ -85,32 +86,49 @@ for (const framework of ["pomelo", "pinus"] as const) {
       },
     );
 
-    if (transport === "redis") {
-      test.serial(`${over} › a push that is kept, and done once, reaches clients as any other`, async (t) => {
-        const { connectors, backends } = (await stage.get()).cluster;
-        const [first, second] = backends;
-        const client = await FrameworkClient.connect(t, "keeper", connectors[0]!);
-        await first!.ask("addMany", [...memberships("vault", [client]), ...memberships("hall", [client])]);
-        const options = { history: { size: 10, ttlMs: 60_000 }, idempotencyKey: "key" };
-        const pushTo = (backend: FrameworkServer, name: unknown, msg: unknown) =>
-          backend.ask("pushMessage", "connector", "kept", msg, name, options) as Promise<PushReport>;
+    test.serial(`${over} › a push that is kept, and done once, reaches clients as any other`, async (t) => {
+      const { connectors, backends } = (await stage.get()).cluster;
+      const [first, second] = backends;
+      const client = await FrameworkClient.connect(t, "keeper", connectors[0]!);
+      await first!.ask("addMany", [...memberships("vault", [client]), ...memberships("yard", [client])]);
+      const options = { history: { size: 10, ttlMs: 60_000 }, idempotencyKey: "key" };
+      const pushTo = (backend: FrameworkServer, name: unknown, msg: unknown) =>
+        backend.ask("pushMessage", "connector", "kept", msg, name, options) as Promise<PushReport>;
 
-        const report = await pushTo(first!, "vault", { n: 1 });
-        const again = await pushTo(second!, "vault", { n: "again" });
-        await pushTo(second!, ["vault", "hall"], { n: 2 });
-        await push(first!, "end", "vault");
+      const report = await pushTo(first!, "vault", { n: 1 });
+      const again = await pushTo(second!, "vault", { n: "again" });
+      await pushTo(second!, ["vault", "yard"], { n: 2 });
+      await push(first!, "end", "vault");
 
-        t.like(report, { targeted: 1, delivered: 1, positions: [{ name: "vault", offset: 1 }] });
-        t.true(again.repeated);
-        await eventually(() => client.of("end").length === 1, 10_000);
-        t.deepEqual(client.of("kept"), [{ n: 1 }, { n: 2 }]);
-        const { messages } = (await second!.ask("history", "vault")) as { messages: { msg: unknown }[] };
-        t.deepEqual(
-          messages.map(({ msg }) => msg),
-          [{ n: 1 }, { n: 2 }],
-        );
-      });
-    }
+      t.like(report, { targeted: 1, delivered: 1, positions: [{ name: "vault", offset: 1 }] });
+      t.true(again.repeated);
+      await eventually(() => client.of("end").length === 1, 10_000);
+      t.deepEqual(client.of("kept"), [{ n: 1 }, { n: 2 }]);
+      const { messages } = await second!.ask<Kept>("history", "vault");
+      t.deepEqual(
+        messages.map(({ msg }) => msg),
+        [{ n: 1 }, { n: 2 }],
+      );
+    });
+
+    test.serial(`${over} › a channel keeps what the options say, for those who come back`, async (t) => {
+      const { connectors, backends } = (await stage.get()).cluster;
+      const [backend] = backends;
+      const client = await FrameworkClient.connect(t, "reader", connectors[1]!);
+      await backend!.ask("addMany", memberships("log 1", [client]));
+      for (const n of [1, 2, 3]) await backend!.ask("pushMessage", "connector", "logged", { n }, "log 1");
+
+      const { messages, position } = await backend!.ask<Kept>("history", "log 1");
+      const recovered = await backend!.ask<Kept>("recover", "log 1", { ...position, offset: 0 });
+
+      t.deepEqual(
+        messages.map(({ msg }) => msg),
+        [{ n: 2 }, { n: 3 }],
+      );
+      t.deepEqual([recovered.messages, recovered.gap], [[], "trimmed"]);
+      await eventually(() => client.of("logged").length === 3, 10_000);
+      t.deepEqual(client.of("logged"), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+    });
 
     test.serial(
       `${over} › each method of the original calls back once, on every server but the master, which has no service`,
@@ -402,6 +420,13 @@ async function allKeys(store: Redis): Promise<string[]> {
   const [cursor, keys] = await store.scan(0, "COUNT", 10_000);
   if (cursor !== "0") throw new Error("there are more keys than this test expects");
   return keys.toSorted();
+}
+
+/** What is kept of a channel. */
+interface Kept {
+  messages: { msg: unknown }[];
+  position: object;
+  gap?: string;
 }
 
 function push(from: FrameworkServer, route: string, name: string): Promise<PushReport> {
