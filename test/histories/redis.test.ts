@@ -8,8 +8,9 @@ import { KEPT_CHANNELS } from "../../src/conformance/index.js";
 import { NO_EPOCH } from "../../src/read-after.js";
 import { RedisChannelHistory, RedisConnection, type RedisSource } from "../../src/redis/index.js";
 import type { ChannelPosition, HistoryPosition } from "../../src/types.js";
-import { eventually } from "../cluster/cluster.js";
+import { eventually, numbers } from "../cluster/cluster.js";
 import { calls } from "../support/redis-calls.js";
+import { startRedisCluster } from "../support/redis-cluster.js";
 import { startSentinel } from "../support/redis-sentinel.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 
@@ -191,3 +192,43 @@ test.serial("a history is removed in one step: nothing is lost of one that begin
 
   t.is(await calls(admin, "unlink"), 1);
 });
+
+for (const kind of ["one Redis", "a Redis Cluster"] as const) {
+  test(`${kind}: of messages that go together, one that cannot be kept takes no other with it, and all keep their order`, async (t) => {
+    const isCluster = kind === "a Redis Cluster";
+    const cluster = isCluster ? await startRedisCluster({ replicas: 0 }) : undefined;
+    t.teardown(() => cluster?.stop());
+    const source = cluster ? { cluster: cluster.startupNodes } : server.url;
+    const connection = new RedisConnection(source, { prefix: randomUUID() });
+    const history = new RedisChannelHistory(connection);
+    await history.start();
+    t.teardown(() => history.stop());
+    // A channel of the same partition whose history is something else.
+    const partition = connection.layout.of("room");
+    const bad = numbers(5000)
+      .map((n) => `bad ${n}`)
+      .find((name) => connection.layout.of(name) === partition)!;
+    await connection.command((client) => client.set(partition.history(bad), "no hash"));
+    const keep = async (body: string, name: string): Promise<ChannelPosition> => {
+      const entry = { stype: "connector", route: "chat", body, except: [], names: [name] };
+      const { positions } = await history.append({ entry, limits: [{ size: 1000, ttlMs: 60_000 }] });
+      return positions[0]!;
+    };
+
+    const all = numbers(300).map((n) => keep(String(n), n % 100 === 50 ? bad : "room"));
+    const results = await Promise.allSettled(all);
+
+    const failed = results.flatMap((result) => (result.status === "rejected" ? [result.reason as Error] : []));
+    t.is(failed.length, 3);
+    for (const error of failed) t.like(error, { code: "GC_STORE_ERROR" });
+    t.regex(failed[0]!.message, /WRONGTYPE/);
+    const { entries } = await history.read("room", { after: 0, limit: 1000, reverse: false });
+    const expected = numbers(300).filter((n) => n % 100 !== 50);
+    t.deepEqual(
+      entries.map(({ body }) => Number(body)),
+      expected,
+    );
+    const offsets = results.flatMap((result) => (result.status === "fulfilled" ? [result.value.offset] : []));
+    t.deepEqual(offsets, numbers(expected.length));
+  });
+}

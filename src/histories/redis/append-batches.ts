@@ -1,10 +1,11 @@
 import type { RedisConnection } from "../../redis/connection.js";
 import type { Keys } from "../../redis/keys.js";
+import { replyError } from "../../redis/store-error.js";
 import type { HistoryEntry, HistoryLimits } from "../../types.js";
-import { appendMessages, limitText } from "./scripts.js";
+import { appendMessages, FAILED, limitText } from "./scripts.js";
 
 /**
- * How many appends, how many channels in all of them, and how many characters of their bodies, go together: keeps what Redis does in one
+ * How many appends, how many channels in all of them, and how many characters of them, go together: keeps what Redis does in one
  * step below a few milliseconds.
  */
 const MAX_APPENDS = 100;
@@ -59,18 +60,19 @@ export class AppendBatches {
       const batch = this.#batchFor(append);
       batch.appends.push({ append, resolve, reject });
       batch.channels += append.channels.length;
-      batch.length += append.entry.body.length;
+      batch.length += lengthOf(append);
     });
   }
 
-  #batchFor({ text, channels, entry: { body } }: PartAppend): Batch {
+  #batchFor(append: PartAppend): Batch {
+    const { text, channels } = append;
     const queue = this.#connection.queueOf(this.#keys);
     const last = this.#batch;
     const hasRoom =
       last !== undefined &&
       last.appends.length < MAX_APPENDS &&
       last.channels + channels.length <= MAX_CHANNELS &&
-      last.length + body.length <= MAX_LENGTH;
+      last.length + lengthOf(append) <= MAX_LENGTH;
     // One that waits for another partition is the first of its batch: so a batch waits only for what was called for before it began, and no
     // two for each other.
     if (hasRoom && typeof text === "string" && queue.isLast(last.send)) return last;
@@ -115,6 +117,14 @@ export class AppendBatches {
       args.push(mark === undefined ? 0 : 1, id, entry.stype, text as string, entry.body, limits);
     }
     const answers = await this.#connection.read<string[]>(this.#keys, appendMessages, keys, args);
-    for (const [index, { resolve }] of appends.entries()) resolve(answers[index]!);
+    for (const [index, { resolve, reject }] of appends.entries()) {
+      const answer = answers[index]!;
+      if (answer.startsWith(FAILED)) reject(replyError(answer.slice(FAILED.length)));
+      else resolve(answer);
+    }
   }
+}
+
+function lengthOf({ text, entry }: PartAppend): number {
+  return entry.body.length + (typeof text === "string" ? text.length : 0);
 }

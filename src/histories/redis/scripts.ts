@@ -80,6 +80,8 @@ end
 
 /** What an answer begins with that is about an earlier push with the same key. */
 export const REPEATED = "!";
+/** And one that is an error. */
+export const FAILED = "?";
 
 /** How much a channel keeps, as scripts take it. */
 export function limitText(limits: HistoryLimits | undefined): string {
@@ -92,32 +94,39 @@ export function limitText(limits: HistoryLimits | undefined): string {
  *       channels that keeps it
  * ARGV: of each message: whether it has such a key (1 or 0), its id, stype, text, body, and for each of its channels `<size>:<ttl>` (ms),
  *       or `-`: it keeps nothing; with commas between
- * Returns for each message its positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key.
+ * Returns for each message its positions, or, after the sign {@link REPEATED}, what is known of the push that was the first with its key,
+ * or, after the sign {@link FAILED}, why it is not kept in all of its channels.
  */
 export const appendMessages = defineScript(
   "append",
   /* lua */ `${APPEND}${MARK_PUSHED}
-local answers, at = {}, 1
-for i = 1, #ARGV, 6 do
+local function appendOne(i, at)
   local hasMark, id, stype, text, body = ARGV[i] == '1', ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local mark, positions = KEYS[at], {}
+  local mark = KEYS[at]
   local first = hasMark and redis.call('GET', mark)
-  at = at + 1
+  if first then return '${REPEATED}' .. first end
+  local positions = {}
   for limits in string.gmatch(ARGV[i + 5], '[^,]+') do
-    local position = '-'
     local size, ttl = string.match(limits, '(%d+):(%d+)')
     if size then
-      if not first then position = append(KEYS[at], KEYS[at + 1], size, ttl, stype, text, body) end
+      positions[#positions + 1] = append(KEYS[at + 1], KEYS[at + 2], size, ttl, stype, text, body)
       at = at + 2
+    else
+      positions[#positions + 1] = '-'
     end
-    positions[#positions + 1] = position
   end
-  if first then
-    answers[#answers + 1] = '${REPEATED}' .. first
-  else
-    answers[#answers + 1] = table.concat(positions, ',')
-    if hasMark then markPushed(mark, answers[#answers], id) end
-  end
+  local answer = table.concat(positions, ',')
+  if hasMark then markPushed(mark, answer, id) end
+  return answer
+end
+local answers, at = {}, 1
+for i = 1, #ARGV, 6 do
+  -- What goes wrong with one, as its key is another application's, is none of the others' business.
+  local isDone, answer = pcall(appendOne, i, at)
+  if not isDone then answer = '${FAILED}' .. (type(answer) == 'table' and answer.err or tostring(answer)) end
+  answers[#answers + 1] = answer
+  local _, kept = string.gsub(ARGV[i + 5], ':', '')
+  at = at + 1 + 2 * kept
 end
 return answers`,
 );
