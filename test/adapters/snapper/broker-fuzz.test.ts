@@ -79,10 +79,17 @@ function piece(bytes: Buffer): Buffer {
   return random.below(3) === 0 ? bytes.subarray(0, random.below(bytes.length)) : bytes;
 }
 
+/** Resolves when it is closed, also by an error, which `once` of Node.js rejects with. */
+function closeOf(socket: { once(event: "close", listener: () => void): unknown }): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+  });
+}
+
 async function attackRpc(port: number): Promise<void> {
   const socket = connect(port, HOST);
   socket.on("error", () => {});
-  const closed = once(socket, "close");
+  const closed = closeOf(socket);
   if (random.below(2) === 0) socket.write(call({ id: 0, method: "auth", params: [TOKEN] }));
   for (const _ of range(1 + random.below(6))) socket.write(piece(random.of(FRAMES)()));
   await Promise.race([closed, sleep(random.below(40))]);
@@ -120,7 +127,7 @@ async function attackHttp(port: number): Promise<void> {
   ]);
   const socket = connect(port, HOST);
   socket.on("error", () => {});
-  const closed = once(socket, "close");
+  const closed = closeOf(socket);
   const request = Buffer.from(`${method} ${path}${random.of(QUERIES)()} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
   socket.write(piece(request));
   if (random.below(2) === 0) socket.write(random.bytes(random.below(2000)));
@@ -149,7 +156,7 @@ async function attackAsConsumer(port: number): Promise<void> {
   const query = `EIO=${random.of(["3", "4"])}&transport=websocket&token=${tokenOf(`fuzz ${random.below(5)}`)}`;
   const socket = new WebSocket(`ws://${HOST}:${port}${PATH}/?${query}`);
   socket.on("error", () => {});
-  const closed = new Promise((resolve) => socket.on("close", resolve));
+  const closed = closeOf(socket);
   await Promise.race([closed, once(socket, "open").catch(() => {})]);
   for (const _ of range(random.below(20))) {
     if (socket.readyState === WebSocket.OPEN) socket.send(random.of(PACKETS)());
@@ -211,7 +218,7 @@ test.serial("a consumer that asks and reads nothing is disconnected, before it t
   t.teardown(() => socket.terminate());
   await once(socket, "open");
   socket.on("error", () => {});
-  const closed = once(socket, "close");
+  const closed = closeOf(socket);
   socket.pause();
   const before = process.memoryUsage().rss;
 
