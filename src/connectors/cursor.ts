@@ -1,3 +1,4 @@
+import { MAX_READ_BYTES } from "../history-limits.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition } from "../types.js";
 
 /** Where the session is in the history of one of its channels. */
@@ -14,7 +15,7 @@ export interface Cursor {
   hasOverflowed: boolean;
 }
 
-/** How many live messages of a channel are held while what came before them is read; beyond that they are read, too. */
+/** How many live messages of a channel are held while what came before them is read, if they are small; beyond that they are read, too. */
 const MAX_HELD = 256;
 
 /** Where a message is in the history of one of its channels. */
@@ -41,6 +42,9 @@ export function advance(cursor: Cursor, { epoch, offset }: ChannelPosition): voi
 }
 
 export function hold(cursor: Cursor, message: ClientMessage): void {
-  if (cursor.held.length < MAX_HELD) cursor.held.push(message);
+  const { held } = cursor;
+  const length = held.reduce((sum, { body }) => sum + body.length, message.body.length);
+  const hasRoom = held.length === 0 || (held.length < MAX_HELD && length <= MAX_READ_BYTES);
+  if (hasRoom) held.push(message);
   else cursor.hasOverflowed = true;
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH } from "../read-after.js";
 import { advance, type Cursor, hold, isAhead, isNext, isReadyFor, positionIn } from "./cursor.js";
 import { SeenMessages } from "./seen-messages.js";
+import { Turns } from "../turns.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
 
 /** Where a client is in a channel. */
@@ -17,13 +18,17 @@ export interface GivenPositions {
   isIncomplete?: boolean;
 }
 
+type PlacedMessage = ClientMessage & { positions: readonly ClientPosition[] };
+
 /** What a connector does for a session that goes on where it was. */
 export interface HistorySink {
   /**
    * Writes a message that was missed, whatever is unsent.
    * @param elsewhere where the client is now in other channels: with this message, which is one of theirs, too
    */
-  write(message: ClientMessage & { positions: readonly ClientPosition[] }, elsewhere: readonly ClientPosition[]): void;
+  write(message: PlacedMessage, elsewhere: readonly ClientPosition[]): void;
+  /** The same of a live message: the session of a client that does not take what is unsent ends. @default `write` */
+  writeLive?(message: PlacedMessage, elsewhere: readonly ClientPosition[]): void;
   /** Tells the client where a channel's history is for it now, and whether it has missed messages before that which are not kept. */
   tell(position: ClientPosition, hasGap: boolean): void;
   /** Resolves when the client has taken most of what was written, or is gone. */
@@ -41,6 +46,8 @@ export type Admission = "write" | "late" | "held" | "had";
 
 /** How many channels are kept in mind of which the user is no member any more. */
 const MAX_LEFT = 1000;
+/** How many channels are read at the same time: each gives the client a part of what it has missed before it waits for it. */
+const LANES = 8;
 /** How long to wait before a read that has failed is tried again: at first, and at most, in milliseconds. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [50, 2000];
 
@@ -60,8 +67,10 @@ export class SessionHistory {
   readonly #isIncomplete: boolean;
   readonly #cursors = new Map<string, Cursor>();
   readonly #seen = new SeenMessages();
-  /** How many channels are being read. */
+  /** How many channels are being read, or wait for that. */
   #reads = 0;
+  readonly #lanes = new Turns<number>();
+  #lane = 0;
   #isClosed = false;
 
   constructor(uid: string, reader: Omit<HistoryReader, "recoverRest">, sink: HistorySink, given: GivenPositions) {
@@ -193,7 +202,7 @@ export class SessionHistory {
   #admitNext(message: ClientMessage): Admission {
     const others = this.#meetLater(message);
     if (others.length === 0 && this.#seen.areAllMet) return "write";
-    this.#writeOut(message, others);
+    this.#writeOut(message, others, true);
     return "had";
   }
 
@@ -272,35 +281,40 @@ export class SessionHistory {
 
   /** Resolves false where nobody waits for it any more. */
   async #readToEnd(name: string, cursor: Cursor): Promise<boolean> {
-    for (let since = cursor.position; since; since = cursor.position) {
-      const from = since;
-      const heldBefore = [...cursor.held];
-      const overdue = this.#seen.overdue(name);
-      const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, from));
-      if (!recovered) return false;
-      const { position, messages, hasMore, hasGap } = recovered;
-      if (hasGap) {
-        this.#skip(name, cursor, position, heldBefore);
-        return true;
-      }
-      for (const message of messages) {
-        // One by one: where the session is, is told with each.
-        advance(cursor, positionIn(message, name));
-        this.#write(name, message);
-      }
-      cursor.position = position;
-      // What was there before is of an epoch that is over.
-      const isOver = (message: ClientMessage): boolean => positionIn(message, name).epoch !== position.epoch;
-      cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
-      if (!hasMore) {
-        // Those of them that have not come are not kept in this channel.
-        this.#seen.met(name, overdue);
-        return true;
-      }
-      await this.#sink.drained();
+    const lane = this.#lane++ % LANES;
+    while (cursor.position) {
+      const { position } = cursor;
+      const hasMore = await this.#lanes.take(lane, () => this.#readPage(name, cursor, position));
       if (!this.#isCurrent(name, cursor)) return false;
+      if (!hasMore) break;
     }
     return true;
+  }
+
+  /** Reads and writes a part of what is missing, and waits until the client has taken it. Resolves whether there is more. */
+  async #readPage(name: string, cursor: Cursor, since: HistoryPosition): Promise<boolean> {
+    const heldBefore = [...cursor.held];
+    const overdue = this.#seen.overdue(name);
+    const recovered = await this.#untilRead(name, cursor, () => this.#reader.recover(this.#uid, name, since));
+    if (!recovered) return false;
+    const { position, messages, hasMore, hasGap } = recovered;
+    if (hasGap) {
+      this.#skip(name, cursor, position, heldBefore);
+      return false;
+    }
+    for (const message of messages) {
+      // One by one: where the session is, is told with each.
+      advance(cursor, positionIn(message, name));
+      this.#write(name, message);
+    }
+    cursor.position = position;
+    // What was there before is of an epoch that is over.
+    const isOver = (message: ClientMessage): boolean => positionIn(message, name).epoch !== position.epoch;
+    cursor.held = cursor.held.filter((message) => !(heldBefore.includes(message) && isOver(message)));
+    // Those of them that have not come are not kept in this channel.
+    if (!hasMore) this.#seen.met(name, overdue);
+    await this.#sink.drained();
+    return hasMore;
   }
 
   /** Tells of a gap: the session goes on before the first message that is held, or where the history ends. */
@@ -349,14 +363,16 @@ export class SessionHistory {
   }
 
   /** @param others channels in which the client will meet the message, too */
-  #writeOut(message: ClientMessage, others: readonly string[]): void {
+  #writeOut(message: ClientMessage, others: readonly string[], isLive = false): void {
     const positions = (message.positions ?? []).map((position) => this.#seen.tellable(position));
     const elsewhere = others.flatMap((name) => {
       const position = this.#cursors.get(name)?.position ?? this.#given.get(name);
       return position ? [this.#seen.tellable({ name, ...position })] : [];
     });
     try {
-      this.#sink.write({ ...message, positions }, elsewhere);
+      const placed = { ...message, positions };
+      if (isLive && this.#sink.writeLive) this.#sink.writeLive(placed, elsewhere);
+      else this.#sink.write(placed, elsewhere);
     } catch (error) {
       this.#sink.error(error);
     }

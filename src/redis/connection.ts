@@ -15,7 +15,7 @@ import { checkPrefix, checkSource, databaseOf, isClient, isClusterClient, isClus
 import type { RedisClusterClient, RedisClusterSource, RedisSource } from "./source.js";
 import { toStoreError, unavailable } from "./store-error.js";
 import type { Subscriptions } from "./subscriptions.js";
-import { Turns } from "./turns.js";
+import { Turns } from "../turns.js";
 import { UnderWay } from "./under-way.js";
 
 export interface RedisConnectionOptions {

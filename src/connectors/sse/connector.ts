@@ -210,6 +210,7 @@ export class SseConnector implements Connector {
       host.history,
       {
         write: (message) => session.writeKept(encodeEvent(message)),
+        writeLive: (message) => void session.write(encodeEvent(message), true),
         tell: (position, hasGap) => session.tellPosition(position, hasGap),
         drained: () => session.drained(),
         error: (error) => host.error(error as Error),

@@ -249,6 +249,7 @@ export class WebSocketConnector implements Connector {
       reader,
       {
         write: (message, elsewhere) => this.#sessions.writeTo(session, keptMessageFrame(message, elsewhere)),
+        writeLive: (message, elsewhere) => this.#sessions.writeLive(session, keptMessageFrame(message, elsewhere)),
         tell: (position, hasGap) => this.#sessions.writeTo(session, positionFrame(position, hasGap)),
         drained: () => drained(socket),
         error: (error) => this.#host.error(error as Error),

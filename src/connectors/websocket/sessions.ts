@@ -143,18 +143,14 @@ export class Sessions {
   #write(sessions: readonly Session[], frames: MessageFrames): Outcome {
     let best: Outcome = "failed";
     for (const session of sessions) {
-      const { uid, ws, socket, history } = session;
+      const { ws, history } = session;
       // Nothing may follow a close frame.
       if (ws.readyState !== ws.OPEN) continue;
       const admission = history && frames.isKept ? history.admit(frames.message) : "write";
       // What is held waits until the client has taken what it has missed.
       if (admission === "write" || admission === "late") {
-        if (this.#isFull(socket)) {
-          this.#closeSlow(uid, ws, socket.writableLength);
-          continue;
-        }
         const isTold = history && admission === "write";
-        this.#writer.write(socket, isTold ? frames.withPositions : frames.plain);
+        if (!this.writeLive(session, isTold ? frames.withPositions : frames.plain)) continue;
       }
       if (admission !== "held") best = "written";
       else if (best === "failed") best = "held";
@@ -162,7 +158,17 @@ export class Sessions {
     return best;
   }
 
-  /** Writes a frame for one session. */
+  /** Writes a frame for one session, unless that is too slow, and is closed. Returns whether it was written. */
+  writeLive({ uid, ws, socket }: Session, frame: Buffer): boolean {
+    if (this.#isFull(socket)) {
+      this.#closeSlow(uid, ws, socket.writableLength);
+      return false;
+    }
+    this.#writer.write(socket, frame);
+    return true;
+  }
+
+  /** Writes a frame for one session, whatever is unsent. */
   writeTo({ ws, socket }: Session, frame: Buffer): void {
     if (ws.readyState === ws.OPEN) this.#writer.write(socket, frame);
   }

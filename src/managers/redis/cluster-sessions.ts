@@ -3,7 +3,7 @@ import { COSTLY_BATCH, type RedisConnection } from "../../redis/connection.js";
 import { escape, type Keys } from "../../redis/keys.js";
 import { byPartition } from "../../redis/layout.js";
 import { readHolder } from "../../redis/leases.js";
-import { Turns } from "../../redis/turns.js";
+import { Turns } from "../../turns.js";
 import type { FrontendId } from "../../types.js";
 import type { SessionChange } from "./pending-sessions.js";
 import { scanSet } from "./scan-set.js";

@@ -166,7 +166,7 @@ export class Interleaving {
       {
         write: (message, elsewhere) => this.#get(keptMessageFrame(message, elsewhere)),
         tell: (position, hasGap) => this.#get(positionFrame(position, hasGap)),
-        drained: () => this.#slowly(() => {}),
+        drained: () => this.#scheduler.schedule(Promise.resolve()),
         error: (error) => this.#witness.note(String((error as Error).stack)),
       },
       { positions: given },
