@@ -65,6 +65,8 @@ export class HistoryQueries {
       end ??= page.position;
       // So that it ends where it says.
       until ??= end?.offset;
+      // Others had to make room, or were kept for long enough, since the last part: what follows is all that is kept by now.
+      if (!reverse && entries.length > 0 && page.entries[0]?.offset !== after + 1) entries.length = 0;
       entries.push(...page.entries);
       const last = page.entries.at(-1);
       if (!last || entries.length >= limit) break;

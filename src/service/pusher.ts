@@ -277,7 +277,7 @@ export class Pusher {
     return new Keeping(this.#cluster.history, names, push);
   }
 
-  /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent, or kept. */
+  /** Sends when the reads are done and it is this push's turn, both before the deadline; after it nothing is sent, though it may be kept. */
   async #inTurn<T, R>(
     keys: readonly string[],
     deadline: Deadline,
@@ -286,17 +286,18 @@ export class Pusher {
     send: (value: T) => R,
   ): Promise<R> {
     let step = "reading who is to get the push";
-    const read = deadline.bound(reads, () => step);
+    const after = keeping?.before ? "nothing was sent; whether it is kept is not known" : undefined;
+    const read = deadline.bound(reads, () => step, after);
     const done = (): void => void (step = "waiting for the pushes before");
     read.then(done, () => {});
     let isSent = false;
     const turn = this.#turnstile.pass(keys, read, (value) => {
-      deadline.check(step);
+      deadline.check(step, after);
       isSent = true;
       return send(value);
     });
     try {
-      return await deadline.bound(turn, () => step);
+      return await deadline.bound(turn, () => step, after);
     } catch (error) {
       if (!isSent && keeping) this.#release(keeping);
       throw error;

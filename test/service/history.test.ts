@@ -1,7 +1,7 @@
 import type { ExecutionContext } from "ava";
 import type { GlobalChannelService, HistoryPosition, PushReport } from "../../src/index.js";
 import { eventually, numbers } from "../cluster/cluster.js";
-import { connect, onEveryStage, type Stage } from "../support/stage.js";
+import { connect, onEveryStage, replacing, type Stage } from "../support/stage.js";
 import { WAYS } from "../support/ways.js";
 
 // What is kept of pushes to channels, and how services read it.
@@ -438,3 +438,32 @@ test("pushes that are to no channel take no history", async (t, stage) => {
   await service.broadcast("connector", "chat", 3, { history: undefined! });
   t.deepEqual(received(), [3]);
 });
+
+for (const [more, msgs, gap] of [
+  [2, [3], "trimmed"],
+  [4, [], "expired"],
+] as const) {
+  test(`what is trimmed by ${more} messages between two parts of a list is a gap, and no hole in it`, async (t, stage) => {
+    const cluster = stage.cluster();
+    const history = cluster.history!;
+    let reads = 0;
+    const trimming = replacing(history, {
+      async read(name, range) {
+        if (++reads === 2) await push(service, "few", numbers(more));
+        return history.read(name, range);
+      },
+    });
+    const service = await stage.service({ cluster: { ...cluster, history: trimming } });
+    // Each is a part of its own.
+    const long = "x".repeat(600_000);
+    const reports = await push(service, "few", [`0${long}`, `1${long}`, `2${long}`, `3${long}`]);
+
+    const { messages, ...result } = await service.history("few", { since: positionOf(reports[0]!) });
+
+    t.deepEqual(
+      messages.map(({ msg }) => Number(String(msg)[0])),
+      [...msgs],
+    );
+    t.is(result.gap, gap);
+  });
+}
