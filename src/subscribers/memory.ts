@@ -45,7 +45,10 @@ export class MemorySubscriberStore implements SubscriberStore {
   save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): boolean {
     const kept = this.#kept.get(id);
     const all = kept?.positions ?? new Map<string, HistoryPosition>();
-    for (const { name, epoch, offset } of positions) if (all.has(name)) all.set(name, { epoch, offset });
+    for (const { name, epoch, offset } of positions) {
+      const last = all.get(name);
+      if (last && (last.epoch !== epoch || last.offset < offset)) all.set(name, { epoch, offset });
+    }
     this.#keep(id, { positions: all, note }, ttlMs);
     return kept?.note !== undefined;
   }

@@ -31,9 +31,15 @@ return isNew`,
 const save = defineScript(
   "saveSubscriber",
   /* lua */ `
+local function isBehind(position, other)
+  local offset, epoch = string.match(position, '^(%d+) (.*)$')
+  local otherOffset, otherEpoch = string.match(other, '^(%d+) (.*)$')
+  return epoch == otherEpoch and tonumber(offset) < tonumber(otherOffset)
+end
 local isFirst = redis.call('HSET', KEYS[1], '${NOTE}', ARGV[1])
 for i = 3, #ARGV, 2 do
-  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  local kept = redis.call('HGET', KEYS[1], ARGV[i])
+  if kept and not isBehind(ARGV[i + 1], kept) then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1 - isFirst`,

@@ -27,9 +27,10 @@ export interface SubscriberStore {
   /** Takes a channel out. Resolves whether it was there. 1 round trip. */
   unsubscribe(id: string, name: string): Awaitable<boolean>;
   /**
-   * Notes where it is in some of its channels, those that have not been taken out meanwhile, and what else its owner knows, in one step;
-   * it is kept for `ttlMs` from now. Resolves whether something was noted already: if not, the store has lost what was noted before, even where
-   * channels were added since. 1 round trip.
+   * Notes where it is in some of its channels, and what else its owner knows, in one step; it is kept for `ttlMs` from now. Of channels that
+   * have been taken out meanwhile nothing is noted, nor where it is further in the same epoch: an owner that has stood still does not bring it
+   * back. Resolves whether something was noted already: if not, the store has lost what was noted before, even where channels were added
+   * since. 1 round trip.
    */
   save(id: string, positions: readonly ChannelPosition[], note: string, ttlMs: number): Awaitable<boolean>;
   /** Keeps it for `ttlMs` from now, be that longer or not. Resolves whether something is noted, as {@link save}. 1 round trip. */

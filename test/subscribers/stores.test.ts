@@ -67,6 +67,15 @@ test("what is saved is the note, and where it is in channels that it has", async
   t.deepEqual(await read(two, "new"), { note: "only a note", positions: [] });
 });
 
+test("a save brings it back in no channel, unless that is in another epoch", async (t, stage) => {
+  const [one, two] = await startStores(t, stage);
+  for (const name of ["a", "b", "c"]) await one.subscribe("ann", at(name, 9), LONG_MS);
+  await two.save("ann", [at("a", 10), at("b", 10)], "ahead", LONG_MS);
+  // It has stood still meanwhile.
+  await one.save("ann", [at("a", 9), at("b", 1, "f"), at("c", 8)], "behind", LONG_MS);
+  t.deepEqual((await read(two, "ann"))?.positions, [at("a", 10), at("b", 1, "f"), at("c", 9)]);
+});
+
 test("large offsets, and epochs of any characters, stay what they are", async (t, stage) => {
   const [one, two] = await startStores(t, stage);
   const positions = [at("a", Number.MAX_SAFE_INTEGER, "with space"), at("b", 0, "0 1"), at("c", 1, "é\n")];

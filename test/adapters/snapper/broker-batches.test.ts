@@ -40,6 +40,26 @@ async function visit(t: ExecutionContext, port: number, token: string): Promise<
   return id;
 }
 
+test("large messages come in smaller batches, one alone if it has to be", async (t) => {
+  const { port, rpcPort } = await startBroker(t, { maxFrameBytes: 2_000_000 });
+  const producer = startProducer(t, rpcPort, { maxMessageBytes: 2_000_000 });
+  const ann = await RawConsumer.open(t, port, tokenOf("ann"));
+  await publish(producer, [0]);
+  await until(() => ann.batches.length === 1);
+  const lengths = [100_000, 100_000, 100_000, 1_500_000, 1000, 1000];
+  await Promise.all(lengths.map((length) => producer.publish("userann", JSON.stringify("x".repeat(length)))));
+
+  ann.acknowledge(ann.batches[0]!.id);
+  for (const count of [2, 3, 4]) {
+    await until(() => ann.batches.length === count);
+    ann.acknowledge(ann.batches.at(-1)!.id);
+  }
+
+  const sizes = ann.batches.slice(1).map(({ params }) => params.map((message) => message.length - 2));
+  t.deepEqual(sizes, [[100_000, 100_000], [100_000], [1_500_000]]);
+  await until(() => ann.batches.length === 5);
+});
+
 for (const [where, share] of Object.entries(CLUSTERS)) {
   test(`${where}: one batch of at most 50 is under way, and is the same until it is acknowledged`, async (t) => {
     const { port, rpcPort } = await startBroker(t, share()());

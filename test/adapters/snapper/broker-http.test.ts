@@ -17,7 +17,7 @@ import {
   TestConsumer,
   tokenOf,
 } from "./broker-support.js";
-import { HOST, SECRET, startProducer } from "./support.js";
+import { HOST, RawClient, SECRET, startProducer } from "./support.js";
 
 // Who is let in, by which transports, and what the broker answers by HTTP.
 
@@ -45,14 +45,24 @@ test("what the broker is, and what it has done, it tells by HTTP", async (t) => 
     t.is((await get(`/stats?token=${token}`)).status, 401);
   }
   t.is((await get("/stats")).status, 401);
-  t.is((await get(`/stats?token=${tokenOf("ann")}`)).status, 400);
-  t.is((await get(`/stats?token=${tokenOf("ann", { name: "Snapper" })}`)).status, 400);
+  t.is((await get(`/stats?token=${producer.signAuth({ name: "Snapper" })}`)).status, 400);
+  // Users may call themselves whatever they want.
+  t.is((await get(`/stats?token=${tokenOf("ann", { name: "snapper" })}`)).status, 401);
   await eventually(async () => {
     const { status, body } = await get(`/stats?token=${producer.signAuth({ name: "snapper" })}`);
     t.is(status, 200);
     const done = { producerMessages: "3", consumerMessages: "3", consumers: "1" };
     return isDeepStrictEqual(body.stats?.total, done) && body.stats?.online === 1;
   }, 5000);
+});
+
+test("a consumer's token does not make it a producer", async (t) => {
+  const { rpcPort, errors } = await startBroker(t);
+  const client = await RawClient.open(t, rpcPort);
+  await client.authenticate(tokenOf("mallory"));
+  await client.closed();
+  t.like(client.answers, [{ error: { code: 401 } }]);
+  t.is(errors.length, 1);
 });
 
 test("a producer with another secret is refused, and closed", async (t) => {
@@ -80,9 +90,9 @@ const b64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toStr
 const soon = (): number => Math.floor(Date.now() / 1000) + 3600;
 
 /** Tokens that let nobody in, where those of this algorithm do. */
-function forged(algorithm: TokenAlgorithm, good: string): Record<string, string> {
+function forged(algorithm: TokenAlgorithm, good: string, who: object): Record<string, string> {
   const [, payload = "", signature = ""] = good.split(".");
-  const claims = { userId: "ann", exp: soon() };
+  const claims = { ...who, exp: soon() };
   return {
     none: "",
     "no token": "token",
@@ -90,15 +100,13 @@ function forged(algorithm: TokenAlgorithm, good: string): Record<string, string>
     "without a signature": `${b64({ alg: "none", typ: "JWT" })}.${payload}.`,
     "without a signature, in capitals": `${b64({ alg: "NONE" })}.${payload}.`,
     "with the signature of another": `${b64({ alg: "none" })}.${payload}.${signature}`,
-    "with changed claims": good.replace(payload, b64({ ...claims, userId: "bob" })),
+    "with changed claims": good.replace(payload, b64({ ...claims, more: "bob" })),
     expired:
       algorithm === "HS256"
-        ? jwt.sign({ userId: "ann", exp: 1 }, SECRET)
-        : jwt.sign({ userId: "ann", exp: 1 }, PRIVATE_PEM, { algorithm: "RS256" }),
+        ? jwt.sign({ ...who, exp: 1 }, SECRET)
+        : jwt.sign({ ...who, exp: 1 }, PRIVATE_PEM, { algorithm: "RS256" }),
     "without an end":
-      algorithm === "HS256"
-        ? jwt.sign({ userId: "ann" }, SECRET)
-        : jwt.sign({ userId: "ann" }, PRIVATE_PEM, { algorithm: "RS256" }),
+      algorithm === "HS256" ? jwt.sign(who, SECRET) : jwt.sign(who, PRIVATE_PEM, { algorithm: "RS256" }),
     "signed with the public key as a secret": hmac(claims, PUBLIC_PEM),
     "of another algorithm":
       algorithm === "HS256"
@@ -122,17 +130,21 @@ for (const [algorithm, secretKeys, signWith] of [
 ] as const) {
   test(`${algorithm}: tokens that are not genuine let neither consumers nor producers in`, async (t) => {
     const { port, rpcPort } = await startBroker(t, { secretKeys, algorithm });
-    const good = jwt.sign({ userId: "ann", exp: soon() }, signWith, { algorithm });
-    await connectConsumer(t, port, { token: good });
+    const [consumer, producer] = [{ userId: "ann" }, { id: "backend" }];
+    const sign = (who: object): string => jwt.sign({ ...who, exp: soon() }, signWith, { algorithm });
+    const [consumers, producers] = [sign(consumer), sign(producer)];
+    await connectConsumer(t, port, { token: consumers });
 
-    for (const [what, token] of Object.entries(forged(algorithm, good))) {
+    for (const [what, token] of Object.entries(forged(algorithm, consumers, consumer))) {
       for (const transports of [["polling"], ["websocket"]] as const) {
         t.is(await attempt(t, port, token, [...transports]), "refused", what);
       }
+    }
+    for (const [what, token] of Object.entries(forged(algorithm, producers, producer))) {
       t.is(await authenticate(rpcPort, token), 401, what);
     }
-    t.is(await attempt(t, port, good, ["polling"]), "let in");
-    t.is(await authenticate(rpcPort, good), "OK");
+    t.is(await attempt(t, port, consumers, ["polling"]), "let in");
+    t.is(await authenticate(rpcPort, producers), "OK");
   });
 }
 

@@ -4,6 +4,7 @@ import { Frontend } from "../../../frontend/frontend.js";
 import { GlobalChannelService } from "../../../service/service.js";
 import type { TokenPayload } from "../tokens/token-verifier.js";
 import { RpcServer } from "../rpc/rpc-server.js";
+import { checkBackendToken } from "./backend-token.js";
 import { ConsumerConnector } from "./consumers/consumer-connector.js";
 import { identify } from "./consumers/consumer-id.js";
 import { httpRequests } from "./http-requests.js";
@@ -35,7 +36,7 @@ export class Broker {
     const { cluster, sid, stype, tokens, keepMs, maxQueued, maxFrameBytes } = resolved;
     const report = (error: unknown): void => this.#report(error);
     const { history, store, keepsOrder } = cluster;
-    this.#service = new GlobalChannelService({ cluster: cluster.input });
+    this.#service = new GlobalChannelService({ cluster: cluster.input, maxMessageBytes: maxFrameBytes });
     const rooms = new Rooms({
       service: this.#service,
       history,
@@ -62,7 +63,7 @@ export class Broker {
     });
     this.#frontend = new Frontend({ sid, stype, cluster: cluster.input, connector: this.#connector });
     this.#rpc = new RpcServer({
-      authenticate: (token) => tokens.verify(token),
+      authenticate: (token) => checkBackendToken(tokens.verify(token)),
       methods: brokerMethods({ rooms, published: (count) => this.#stats.published(count), report }),
       maxFrameBytes,
       onError: report,

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { isGlobalChannelError } from "../../../errors.js";
 import type { TokenVerifier } from "../tokens/token-verifier.js";
+import { checkBackendToken } from "./backend-token.js";
 import { tokenIn } from "./consumers/engine.js";
 
 interface HttpRequestsOptions {
@@ -42,7 +43,7 @@ async function answer(
       return { status: 200, body: WHAT };
     case "/stats":
       try {
-        if (tokens.verify(tokenIn(request))["name"] !== STATS_NAME)
+        if (checkBackendToken(tokens.verify(tokenIn(request)))["name"] !== STATS_NAME)
           return { status: 400, body: { error: "Bad Request" } };
       } catch (error) {
         if (isGlobalChannelError(error)) return { status: 401, body: { error: "Unauthorized" } };

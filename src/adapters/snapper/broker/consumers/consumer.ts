@@ -37,6 +37,8 @@ export interface ConsumerSettings {
 
 /** How long after a batch that was acknowledged it is noted that nothing is under way, in milliseconds. */
 const IDLE_MS = 250;
+/** How much a batch is at most, but for one message: a slow client has to get it in the time that it has to acknowledge it. */
+const MAX_BATCH_CHARACTERS = 262_144;
 /** How much of answers may be unsent, in characters. */
 const MAX_UNSENT = 1_048_576;
 /** How long to wait before a call of the store that has failed is tried again, in milliseconds. */
@@ -210,7 +212,7 @@ export class Consumer {
     this.#queue.sort();
     if (this.#queue.length === 0) return;
     clearTimeout(this.#idleTimer);
-    const batch = (this.#batch = makeBatch(this.#queue.take(this.#settings.maxBatch)));
+    const batch = (this.#batch = makeBatch(this.#queue.take(this.#settings.maxBatch, MAX_BATCH_CHARACTERS)));
     void this.#noteUntilDone(batch).then(() => this.#send(batch));
   }
 

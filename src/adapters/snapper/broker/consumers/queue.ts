@@ -63,9 +63,15 @@ export class Queue {
     this.#shorten();
   }
 
-  /** Takes out the first messages. */
-  take(count: number): Queued[] {
-    return this.#messages.splice(0, count);
+  /** Takes out the first messages: so many, and of so many characters, at most, but one if there is one. */
+  take(count: number, characters: number): Queued[] {
+    let [length, taken] = [0, 0];
+    while (taken < Math.min(count, this.#messages.length)) {
+      length += this.#messages[taken]!.body?.length ?? 0;
+      if (taken > 0 && length > characters) break;
+      taken++;
+    }
+    return this.#messages.splice(0, taken);
   }
 
   #shorten(): void {
