@@ -1,8 +1,8 @@
 import diagnostics from "node:diagnostics_channel";
 import { once } from "node:events";
-import { type Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { Broker } from "../adapters/snapper/broker/broker.js";
-import { tokenAlgorithm } from "../adapters/snapper/tokens/algorithms.js";
+import { type TokenAlgorithm, tokenAlgorithm } from "../adapters/snapper/tokens/algorithms.js";
 import type { DiagnosticsMessages } from "../diagnostics.js";
 import { isGlobalChannelError } from "../errors.js";
 import { ErrorLines } from "./error-lines.js";
@@ -12,11 +12,11 @@ import { redisOption } from "./redis-option.js";
 import { readSecretFile } from "./secret-file.js";
 
 interface BrokerArguments {
-  port: string;
-  rpcPort: string;
+  port: number;
+  rpcPort: number;
   host?: string;
   secretFile: string;
-  algorithm: string;
+  algorithm: TokenAlgorithm;
   redis?: string;
   prefix: string;
 }
@@ -36,10 +36,10 @@ export function addBrokerCommand(program: Command, interruption: Interruption): 
       "--secret-file <file>",
       "what tokens are signed with: one secret a line; for RS and ES algorithms, keys in PEM one after the other. All verify",
     )
-    .option("--port <port>", "where consumers connect", "7701")
-    .option("--rpc-port <port>", "where producers connect", "7700")
+    .option("--port <port>", "where consumers connect", checkPort, 7701)
+    .option("--rpc-port <port>", "where producers connect", checkPort, 7700)
     .option("--host <address>", "of one network interface to listen at; else at all")
-    .option("--algorithm <name>", "HS256, HS384, HS512, RS256, ..., or ES512", "HS256")
+    .option("--algorithm <name>", "HS256, HS384, HS512, RS256, ..., or ES512", checkAlgorithm, "HS256")
     .addOption(redisOption())
     .option("--prefix <prefix>", "what the keys in Redis begin with", "gc")
     .addHelpText("after", "\nExample:\n  globalchannel broker --secret-file secrets.txt --redis redis://127.0.0.1:6379")
@@ -58,17 +58,15 @@ export function addBrokerCommand(program: Command, interruption: Interruption): 
     });
 }
 
-async function createBroker({ secretFile, prefix, ...given }: BrokerArguments): Promise<Broker> {
-  const port = portOf("--port", given.port);
-  const rpcPort = portOf("--rpc-port", given.rpcPort);
-  const algorithm = tokenAlgorithm("--algorithm", given.algorithm);
+async function createBroker({ secretFile, prefix, algorithm, ...given }: BrokerArguments): Promise<Broker> {
+  const { port, rpcPort, host } = given;
   const secretKeys = await readSecretFile(secretFile, algorithm);
   // Other commands are not to load what it is made of.
   const { Broker: SnapperBroker } = await import("../adapters/snapper/broker/broker.js");
   const { redis } = await import("../redis/index.js");
   const cluster = given.redis === undefined ? undefined : redis(given.redis, { prefix });
   try {
-    return new SnapperBroker({ port, rpcPort, host: given.host, secretKeys, algorithm, cluster });
+    return new SnapperBroker({ port, rpcPort, host, secretKeys, algorithm, cluster });
   } catch (error) {
     // Whoever runs it knows the file, and not the option.
     if (isGlobalChannelError(error) && error.argument === "secretKeys")
@@ -77,10 +75,18 @@ async function createBroker({ secretFile, prefix, ...given }: BrokerArguments): 
   }
 }
 
-function portOf(option: string, text: string): number {
+function checkPort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (!(port <= 65_535)) throw new Error(`${option} is ${JSON.stringify(text)}; it must be a number from 0 to 65535`);
+  if (!(port <= 65_535)) throw new InvalidArgumentError("It must be a number from 0 to 65535.");
   return port;
+}
+
+function checkAlgorithm(text: string): TokenAlgorithm {
+  try {
+    return tokenAlgorithm("--algorithm", text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function describe({ port, rpcPort }: Broker, { host, redis: url, prefix }: BrokerArguments): string {

@@ -36,6 +36,11 @@ export function isAhead({ position }: Cursor, { epoch, offset }: ChannelPosition
   return !position || position.epoch !== epoch || offset > position.offset + 1;
 }
 
+/** Whether it is from before where the session has begun: it may have been on its way then. */
+export function isBeforeBegin(cursor: Cursor, position: ChannelPosition): boolean {
+  return cursor.isFloor && !cursor.isReading && !isNext(cursor, position) && !isAhead(cursor, position);
+}
+
 export function advance(cursor: Cursor, { epoch, offset }: ChannelPosition): void {
   cursor.position = { epoch, offset };
   cursor.isFloor = false;

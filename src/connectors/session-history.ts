@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_EPOCH } from "../read-after.js";
-import { advance, type Cursor, hold, isAhead, isNext, isReadyFor, positionIn } from "./cursor.js";
+import { advance, type Cursor, hold, isAhead, isBeforeBegin, isNext, isReadyFor, positionIn } from "./cursor.js";
 import { SeenMessages } from "./seen-messages.js";
 import { Turns } from "../turns.js";
 import type { ChannelPosition, ClientMessage, HistoryPosition, HistoryReader } from "../types.js";
@@ -152,6 +152,11 @@ export class SessionHistory {
     const [first, ...others] = positions;
     if (!first) return "write";
     if (others.length === 0) return this.#admitTo(this.#cursorOf(first.name), first, message);
+    // As it has begun after it in all of them, none of their histories would bring it.
+    if (id !== undefined && positions.every((one) => isBeforeBegin(this.#cursorOf(one.name), one))) {
+      this.#seen.add(id, names);
+      return "late";
+    }
     // One to several channels is written where it is the next one in all of them; else it comes out of their histories.
     if (positions.every((position) => isReadyFor(this.#cursorOf(position.name), position))) {
       for (const position of positions) this.#pass(position, id);

@@ -15,6 +15,7 @@ export interface HistoryLimits {
  * or was emptied, or nothing was pushed for long.
  */
 export interface HistoryPosition {
+  /** 1 to 64 letters, digits, `_` and `-`, as it goes through requests and URLs; not `none`. */
   epoch: string;
   offset: number;
 }

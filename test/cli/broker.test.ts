@@ -160,14 +160,6 @@ for (const [what, text, args, message] of [
     [],
     /^error: --secret-file .*secrets.txt: .* is a key in PEM, which is no secret/,
   ],
-  ["no such algorithm", SECRET, ["--algorithm", "HS1"], /^error: --algorithm is "HS1"; it must be one of HS256, /],
-  [
-    "a port that is none",
-    SECRET,
-    ["--port", "7701a"],
-    /^error: --port is "7701a"; it must be a number from 0 to 65535\n$/,
-  ],
-  ["a port that is too large", SECRET, ["--rpc-port", "65536"], /^error: --rpc-port is "65536"; it must be a number/],
   ["an address of another machine", SECRET, ["--host", "192.0.2.1"], /^error: listen EADDRNOTAVAIL: .*192\.0\.2\.1/],
   [
     "a Redis out of reach",
@@ -232,3 +224,17 @@ test.serial("broker › without --secret-file, or with what there is not, it is 
   t.is(await help!.exitCode, 0);
   t.regex(help!.stdout, /Example:\n {2}globalchannel broker --secret-file/);
 });
+
+for (const [args, message] of [
+  [["--algorithm", "HS1"], /argument 'HS1' is invalid\. .*it must be one of HS256, /],
+  [["--port", "7701a"], /argument '7701a' is invalid\. It must be a number from 0 to 65535\./],
+  [["--rpc-port", "65536"], /argument '65536' is invalid\. It must be a number/],
+] as const) {
+  test.serial(`broker › ${args.join(" ")} is wrong usage`, async (t) => {
+    const running = run(t, await secretsFile(t), ...args);
+
+    t.is(await running.exitCode, 2, running.stderr);
+    t.regex(running.stderr, message);
+    t.is(running.stdout, "");
+  });
+}

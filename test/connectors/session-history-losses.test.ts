@@ -177,3 +177,18 @@ test("a client that could not say where it was in all its channels is told of a 
 
   t.deepEqual(session.told, ["2 room.2", "gap room.2"]);
 });
+
+test("what is late in all of its channels, as the session has begun after it, is written, once", async (t) => {
+  const pushes = new Pushes();
+  const late = pushes.push("room", "hall");
+  const session = new TestSession(pushes);
+  session.history.joined("room");
+  session.history.joined("hall");
+  await until(() => session.told.length === 2);
+
+  session.deliver(late);
+  session.deliver(late);
+  session.deliver(pushes.push("room", "hall"));
+
+  t.deepEqual(session.told, ["at room.1", "at hall.1", "1 late", "2 room.2 hall.2"]);
+});

@@ -16,7 +16,9 @@ export const positionCases = [
 
       assert.ok(a && b && room === undefined, JSON.stringify([a, room, b]));
       assert.notEqual(a.epoch, b.epoch);
-      for (const { epoch } of [a, b]) assert.ok(epoch !== "" && epoch !== "none", `no epoch is called "${epoch}"`);
+      for (const { epoch } of [a, b]) {
+        assert.ok(/^[\w-]{1,64}$/.test(epoch) && epoch !== "none", `no epoch is called ${JSON.stringify(epoch)}`);
+      }
       assert.deepEqual(await other.positions(names), [a, undefined, b]);
       assertSameData(await readAll(history, "kept:a"), { position: a, entries: [] });
       assertSameData(await readAll(history, "room"), { position: undefined, entries: [] });
