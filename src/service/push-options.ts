@@ -21,7 +21,7 @@ export interface PushOptions {
   /**
    * Within 5 minutes only the first push of all with this key, and with the same `stype` and channels (or of all to users, of all to
    * everyone), is done; the others give its report again, with `repeated`. For calls that are made again because it is not known what
-   * has become of the first. A push that nobody has got, and that is not kept, counts as none.
+   * has become of the first. A push that has failed for all whom it was to, and is not kept, counts as none; one that was to nobody counts.
    * @default every push is done
    */
   idempotencyKey?: string;

@@ -17,6 +17,7 @@ const FILES: Record<string, readonly Script[]> = {
   "redis/fused-push.ts": [],
   "redis/leases.ts": [],
   "redis/prober.ts": [probe],
+  "subscribers/redis.ts": [],
 };
 
 /** The numbers of KEYS or ARGV: single ones, and from where on all of them. */
@@ -34,7 +35,10 @@ interface SourceScript {
 /** The scripts of a source file, with the Lua that they share put in. */
 function scriptsOf(source: string): SourceScript[] {
   const fragments = new Map(
-    [...source.matchAll(/^const ([A-Z_]+) = \/\* lua \*\/ `([^`]*)`;/gm)].map((m) => [m[1]!, m[2]!]),
+    [...source.matchAll(/^const ([A-Z_]+) = (?:\/\* lua \*\/ `([^`]*)`|"([^"]*)");/gm)].map((m) => [
+      m[1]!,
+      m[2] ?? m[3]!,
+    ]),
   );
   // From other files.
   for (const [fragment, text] of Object.entries({ NOW, LEASES, IS_HELD, FAREWELLS, TELL }))
