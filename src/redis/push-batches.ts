@@ -146,6 +146,7 @@ export class PushBatches {
         .map(([queued, channels]) => {
           entered.push(queued);
           const { push, exchange } = queued;
+          push.sending?.();
           const id = transport.enter(exchange);
           return { push, id: push.ack ? id : withoutAnswer(id), channels };
         });

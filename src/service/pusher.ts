@@ -1,4 +1,4 @@
-import { isGlobalChannelError, timedOut } from "../errors.js";
+import { timedOut } from "../errors.js";
 import type {
   Appended,
   ChannelPush,
@@ -182,16 +182,18 @@ export class Pusher {
     keeping: Keeping,
     deadline: Deadline,
   ): Promise<SentPush<Part>> {
+    let isSent = false;
+    const sending = (): void => void (isSent = true);
     const turn = this.#inTurn(push.names, deadline, Promise.resolve(keeping.before), keeping, () => {
       const { positions, repeated } = keeping.result()!;
-      if (repeated !== undefined) return { sending: sentBy([], push) };
-      return { sending: fusedPush.push({ ...push, timeoutMs: deadline.msLeft(), positions }) };
+      if (repeated !== undefined) return { sent: sentBy([], push) };
+      return { sent: fusedPush.push({ ...push, timeoutMs: deadline.msLeft(), positions, sending }) };
     });
-    const { sending } = await turn;
+    const { sent } = await turn;
     try {
-      return { ...(await sending), appended: keeping.result() };
+      return { ...(await sent), appended: keeping.result() };
     } catch (error) {
-      if (isGlobalChannelError(error) && error.code === "GC_OVERLOADED") this.#release(keeping);
+      if (!isSent) this.#release(keeping);
       throw error;
     }
   }

@@ -16,6 +16,8 @@ export interface ChannelPush extends ClientMessage {
   ack: boolean;
   /** What is to be kept of it, and whether it was done already. @default nothing */
   record?: PushRecord | undefined;
+  /** Is to be called in the moment in which it is sent: where that has not been, and it fails, nobody gets it. */
+  sending?: (() => void) | undefined;
 }
 
 /** What the history is asked for a push: see `HistoryAppend`. */

@@ -349,3 +349,38 @@ test.onRedisAlone("where a service is killed before it has an answer, its push i
   // It is forgotten by itself.
   for (const key of await admin.keys(`${stage.prefix}*:i:*`)) t.true((await admin.pttl(key)) > 290_000, key);
 });
+
+for (const [when, isSent] of [
+  ["before it is sent", false],
+  ["when it may have been sent", true],
+] as const) {
+  test(`a push that fails ${when}, and is not kept, leaves its key ${isSent ? "taken" : "free"}`, async (t, stage) => {
+    const cluster = WAYS["with a history of one's own"]!(stage.cluster());
+    const { fusedPush } = cluster;
+    if (!fusedPush) {
+      t.pass("there is none that could fail");
+      return;
+    }
+    let fails = true;
+    const failing = replacing(fusedPush, {
+      push: async (push) => {
+        if (!fails) return fusedPush.push(push);
+        if (isSent) push.sending?.();
+        throw new GlobalChannelError("GC_STORE_UNAVAILABLE", "the sets cannot be read");
+      },
+    });
+    const service = await stage.service({ cluster: { ...cluster, fusedPush: failing } });
+    const { received } = await start(stage, service);
+    await t.throwsAsync(toHall(service, "first", "key"), { code: "GC_STORE_UNAVAILABLE" });
+    fails = false;
+
+    if (isSent) {
+      t.true((await toHall(service, "again", "key")).repeated);
+      t.deepEqual(received(), []);
+      return;
+    }
+    // It is not waited until the key is free.
+    await eventually(async () => !(await toHall(service, "again", "key")).repeated, 5000);
+    t.deepEqual(received(), ["again"]);
+  });
+}
