@@ -4,6 +4,19 @@ import type { HistoryPosition } from "../../src/types.js";
 import { Pushes, TestSession } from "./session-history-support.js";
 import { Deferred, until } from "./websocket-support.js";
 
+/** What is read is answered once `read` is resolved; `begun` says that something was. */
+function holdAnswers(pushes: Pushes): { begun: Deferred<void>; read: Deferred<void> } {
+  const [begun, read] = [new Deferred<void>(), new Deferred<void>()];
+  const recover = pushes.recover.bind(pushes);
+  pushes.recover = async (...args) => {
+    const recovered = await recover(...args);
+    begun.resolve();
+    await read.promise;
+    return recovered;
+  };
+  return { begun, read };
+}
+
 test("what has not come, and nothing comes after, is read where it is known that something may not have come", async (t) => {
   const pushes = new Pushes();
   const session = new TestSession(pushes, [["room", pushes.end("room")]]);
@@ -19,14 +32,7 @@ test("what has not come, and nothing comes after, is read where it is known that
 
 test("so is what was lost while something else was read", async (t) => {
   const pushes = new Pushes();
-  const [begun, read] = [new Deferred<void>(), new Deferred<void>()];
-  const recover = pushes.recover.bind(pushes);
-  pushes.recover = async (...args) => {
-    const recovered = await recover(...args);
-    begun.resolve();
-    await read.promise;
-    return recovered;
-  };
+  const { begun, read } = holdAnswers(pushes);
   const session = new TestSession(pushes, [["room", pushes.end("room")]]);
   session.history.joined("room");
   await begun.promise;
@@ -83,14 +89,7 @@ test("a gap is not told from before where the client is, whatever comes late mea
 
 test("what comes of a new epoch while the end of the one before is on its way is not dropped", async (t) => {
   const pushes = new Pushes();
-  const [begun, read] = [new Deferred<void>(), new Deferred<void>()];
-  const recover = pushes.recover.bind(pushes);
-  pushes.recover = async (...args) => {
-    const recovered = await recover(...args);
-    begun.resolve();
-    await read.promise;
-    return recovered;
-  };
+  const { begun, read } = holdAnswers(pushes);
   const session = new TestSession(pushes, [["room", pushes.end("room")]]);
   for (let n = 0; n < 10; n++) pushes.push("room");
   session.history.joined("room");

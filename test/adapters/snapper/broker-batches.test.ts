@@ -1,10 +1,9 @@
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
-import { redis } from "../../../src/redis/index.js";
 import { until } from "../../connectors/websocket-support.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
-import { connectConsumer, PATH, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
+import { CLUSTERS, connectConsumer, PATH, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
 import { HOST, startProducer } from "./support.js";
 
 // What waits for consumers: in batches, for how long, and how much.
@@ -14,17 +13,6 @@ test.before(async () => {
   store = await startRedis();
 });
 test.after.always(() => store?.stop());
-
-let prefixes = 0;
-
-/** How the brokers of one test get their cluster. */
-const CLUSTERS = {
-  memory: () => () => ({}),
-  Redis: () => {
-    const prefix = `batches-${process.pid}-${prefixes++}`;
-    return () => ({ cluster: redis(store.url, { prefix }) });
-  },
-};
 
 type Producer = ReturnType<typeof startProducer>;
 
@@ -62,7 +50,7 @@ test("large messages come in smaller batches, one alone if it has to be", async 
 
 for (const [where, share] of Object.entries(CLUSTERS)) {
   test(`${where}: one batch of at most 50 is under way, and is the same until it is acknowledged`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     let ann = await RawConsumer.open(t, port, token);
@@ -102,7 +90,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: who does not acknowledge is disconnected, and gets it again`, async (t) => {
-    const { port, rpcPort, errors } = await startBroker(t, { ...share()(), ackTimeoutMs: 300 });
+    const { port, rpcPort, errors } = await startBroker(t, { ...share(store.url)(), ackTimeoutMs: 300 });
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const first = await RawConsumer.open(t, port, token);
@@ -117,7 +105,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: an error of a consumer acknowledges, too`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const ann = await RawConsumer.open(t, port, tokenOf("ann"));
     await publish(producer, [1]);
@@ -129,7 +117,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: of more than maxQueued messages the oldest go`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const id = await visit(t, port, token);
@@ -144,7 +132,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: so they go of several rooms together, and where the consumer is connected`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, { ...share()(), maxQueued: 20, maxBatch: 5 });
+    const { port, rpcPort } = await startBroker(t, { ...share(store.url)(), maxQueued: 20, maxBatch: 5 });
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const id = await visit(t, port, token);
@@ -163,7 +151,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: what is older than keepMs is not kept, and its rooms neither`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, { ...share()(), keepMs: 500 });
+    const { port, rpcPort } = await startBroker(t, { ...share(store.url)(), keepMs: 500 });
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const id = await visit(t, port, token);
@@ -180,7 +168,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: who stays connected stays in its rooms, however short keepMs is`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, { ...share()(), keepMs: 5000, formerKeepMs: 2000 });
+    const { port, rpcPort } = await startBroker(t, { ...share(store.url)(), keepMs: 5000, formerKeepMs: 2000 });
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const ann = await connectConsumer(t, port, { token });
@@ -201,7 +189,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
     ["the query", (id: string) => ({ headers: {}, query: { sid: id } })],
   ] as const) {
     test(`${where}: what waits for a former id, of ${how}, goes after formerKeepMs`, async (t) => {
-      const { port, rpcPort } = await startBroker(t, { ...share()(), formerKeepMs: 400 });
+      const { port, rpcPort } = await startBroker(t, { ...share(store.url)(), formerKeepMs: 400 });
       const producer = startProducer(t, rpcPort);
       const [gone, stays] = [tokenOf("ann"), tokenOf("ann")];
       const [goneId] = [await visit(t, port, gone), await visit(t, port, stays)];

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
-import { redis } from "../../../src/redis/index.js";
 import { eventually } from "../../cluster/cluster.js";
 import { until } from "../../connectors/websocket-support.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
-import { connectConsumer, firstWrong, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
+import { CLUSTERS, connectConsumer, firstWrong, range, RawConsumer, startBroker, tokenOf } from "./broker-support.js";
 import { startProducer } from "./support.js";
 
 // What consumers get that come back: what they have missed, once and in order.
@@ -15,20 +14,9 @@ test.before(async () => {
 });
 test.after.always(() => store?.stop());
 
-let prefixes = 0;
-
-/** How brokers get a cluster, one for all of the same test. */
-const CLUSTERS = {
-  memory: () => () => ({}),
-  Redis: () => {
-    const prefix = `reconnect-${process.pid}-${prefixes++}`;
-    return () => ({ cluster: redis(store.url, { prefix }) });
-  },
-};
-
 for (const [where, share] of Object.entries(CLUSTERS)) {
   test(`${where}: a consumer that is away gets the rest when it comes back, of all its rooms`, async (t) => {
-    const { port, rpcPort, errors } = await startBroker(t, share()());
+    const { port, rpcPort, errors } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const first = await connectConsumer(t, port, { token });
@@ -59,7 +47,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: one whose connection breaks again and again gets all, once and in order`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort, { maxQueuedMessages: 20_000 });
     const ann = await connectConsumer(t, port, { reconnectMs: 20 });
     const rooms = range(20).map((n) => `room ${n}`);
@@ -88,7 +76,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: of the same token the last connection counts, at the same broker`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const first = await connectConsumer(t, port, { token });
@@ -114,7 +102,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
   });
 
   test(`${where}: of the same token the last connection counts, and its messages go on, by polling, too`, async (t) => {
-    const { port, rpcPort } = await startBroker(t, share()());
+    const { port, rpcPort } = await startBroker(t, share(store.url)());
     const producer = startProducer(t, rpcPort);
     const token = tokenOf("ann");
     const transports: ("polling" | "websocket")[][] = [["polling"], ["websocket"], ["polling"], ["polling"]];
@@ -139,7 +127,7 @@ for (const [where, share] of Object.entries(CLUSTERS)) {
 }
 
 test("of the same token the last connection counts, at another broker", async (t) => {
-  const share = CLUSTERS.Redis();
+  const share = CLUSTERS.Redis(store.url);
   const [one, two] = [await startBroker(t, share()), await startBroker(t, share())];
   const producer = startProducer(t, one.rpcPort);
   const token = tokenOf("ann");

@@ -9,6 +9,7 @@ import { Broker } from "../../../src/adapters/snapper/broker/broker.js";
 import type { BrokerOptions } from "../../../src/adapters/snapper/broker/options.js";
 import { TokenSigner } from "../../../src/adapters/snapper/tokens/token-signer.js";
 import { signingKey } from "../../../src/adapters/snapper/tokens/keys.js";
+import { redis } from "../../../src/redis/index.js";
 import { until } from "../../connectors/websocket-support.js";
 import { HOST, SECRET } from "./support.js";
 
@@ -30,6 +31,17 @@ export async function startBroker(t: ExecutionContext, options: Partial<BrokerOp
   await broker.start();
   return Object.assign(broker, { errors });
 }
+
+let prefixes = 0;
+
+/** How brokers get a cluster, which those of one test share. @param url where Redis is */
+export const CLUSTERS = {
+  memory: () => () => ({}),
+  Redis: (url: string) => {
+    const prefix = `brokers-${process.pid}-${prefixes++}`;
+    return () => ({ cluster: redis(url, { prefix }) });
+  },
+};
 
 const signer = new TokenSigner({
   key: signingKey("key", SECRET, "HS256"),
