@@ -109,13 +109,14 @@ export class Delivery {
     const { positions = [], target } = push;
     const isOfAll = "channels" in target && target.channels.length === 1;
     if (positions.length === 0 || isOfAll || !mirror) return connector.deliver(uids, push);
-    const setsByName = new Map(
-      "channels" in target ? target.channels.map(({ name }, index) => [name, sets[index]]) : [],
+    const channels = "channels" in target ? target.channels : [];
+    const setsOfPositions = positions.map(
+      ({ name }) =>
+        sets[channels.findIndex((channel) => channel.name === name)] ?? { has: (uid: string) => mirror.has(name, uid) },
     );
-    const isIn = (name: string, uid: string): boolean => setsByName.get(name)?.has(uid) ?? mirror.has(name, uid);
     const groups = new Map<string, Set<string>>();
     for (const uid of uids) {
-      const own = positions.map(({ name }) => (isIn(name, uid) ? "+" : "-")).join("");
+      const own = setsOfPositions.map((set) => (set.has(uid) ? "+" : "-")).join("");
       groups.set(own, (groups.get(own) ?? new Set()).add(uid));
     }
     const parts = Array.from(groups, ([own, members]) =>

@@ -16,9 +16,7 @@ const MAX_LENGTH = 262_144;
 export interface PartAppend {
   /** Where it is known of a push with an idempotency key that it was done; undefined: it has none. */
   mark: string | undefined;
-  /** As it is named in other partitions, too; "": it has no name. */
-  id: string;
-  entry: Pick<HistoryEntry, "stype" | "body">;
+  entry: Pick<HistoryEntry, "stype" | "body" | "id">;
   /** What is kept besides; a promise where that depends on what becomes of it in another partition. */
   text: string | Promise<string>;
   channels: readonly { name: string; limits: HistoryLimits | undefined }[];
@@ -108,13 +106,13 @@ export class AppendBatches {
     const keys: string[] = [];
     const args: (string | number)[] = [];
     for (const { append } of appends) {
-      const { mark, id, entry, text, channels } = append;
+      const { mark, entry, text, channels } = append;
       keys.push(mark ?? this.#keys.nothing);
       for (const { name, limits } of channels) {
         if (limits) keys.push(this.#keys.history(name), this.#keys.messages(name));
       }
       const limits = channels.map((channel) => limitText(channel.limits)).join(",");
-      args.push(mark === undefined ? 0 : 1, id, entry.stype, text as string, entry.body, limits);
+      args.push(mark === undefined ? 0 : 1, entry.id ?? "", entry.stype, text as string, entry.body, limits);
     }
     const answers = await this.#connection.read<string[]>(this.#keys, appendMessages, keys, args);
     for (const [index, { resolve, reject }] of appends.entries()) {

@@ -146,7 +146,7 @@ export class RedisChannelHistory implements ChannelHistory {
     entry: HistoryEntry,
     text: PartAppend["text"],
   ): Promise<ReturnType<typeof readAppended>> {
-    const answer = await this.#batchesIn(keys).append({ mark, id: entry.id ?? "", entry, text, channels });
+    const answer = await this.#batchesIn(keys).append({ mark, entry, text, channels });
     return readAppended(
       answer,
       channels.map(({ name }) => name),

@@ -10,7 +10,7 @@ import { Consumer, type ConsumerSettings } from "./consumer.js";
 import type { ConsumerIdentity } from "./consumer-id.js";
 import { Engine, tokenIn } from "./engine.js";
 
-interface ConsumerConnectorOptions extends Omit<ConsumerSettings, "store" | "joinAgain"> {
+interface ConsumerConnectorOptions extends Omit<ConsumerSettings, "store" | "rejoin"> {
   port: number;
   host: string | undefined;
   path: string;
@@ -54,7 +54,10 @@ export class ConsumerConnector implements Connector {
   constructor(options: ConsumerConnectorOptions) {
     this.#options = options;
     const { identify, report } = options;
-    this.#settings = { ...options, joinAgain: (consumer, room) => this.#joinAgain(consumer, room) };
+    this.#settings = {
+      ...options,
+      rejoin: (consumer, position) => this.#join(consumer, { position, isNew: false }),
+    };
     this.#engine = new Engine({
       ...options,
       maxMessageBytes: options.maxConsumerMessageBytes,
@@ -155,20 +158,14 @@ export class ConsumerConnector implements Connector {
     return failed;
   }
 
-  async #join(consumer: Consumer, { position, isNew }: Joining): Promise<void> {
-    const { name } = position;
-    if (!isNew) {
-      if (!this.#host.channelsOf?.(consumer.id).includes(name)) await this.#joinAgain(consumer, name);
-      return;
-    }
-    consumer.beginAt(position);
-    await this.#options.service.add(name, consumer.id, this.#host.sid);
-  }
-
   /** One that was in the room, and is none of its members, goes on where it was. */
-  async #joinAgain(consumer: Consumer, room: string): Promise<void> {
-    await consumer.beginWhereItWas(room);
-    await this.#options.service.add(room, consumer.id, this.#host.sid);
+  async #join(consumer: Consumer, { position, isNew }: Joining): Promise<void> {
+    const { service } = this.#options;
+    const { name } = position;
+    if (isNew) consumer.beginAt(position);
+    else if (this.#host.channelsOf?.(consumer.id).includes(name)) return;
+    else await consumer.beginWhereItWas(name);
+    await service.add(name, consumer.id, this.#host.sid);
   }
 
   async #leave(consumer: Consumer, room: string): Promise<void> {

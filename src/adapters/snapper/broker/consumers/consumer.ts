@@ -28,8 +28,8 @@ export interface ConsumerSettings {
   ackTimeoutMs: number;
   /** Whether messages to different rooms come in the order in which they are kept: those that are missed are brought into it, too. */
   isOrdered: boolean;
-  /** Lets a consumer join a room that it was let join while the store had lost that it is here. */
-  joinAgain: (consumer: Consumer, room: string) => Promise<void>;
+  /** Lets a consumer join a room that the store says it is in, unless it is a member. */
+  rejoin: (consumer: Consumer, position: ChannelPosition) => Promise<void>;
   /** A consumer has acknowledged so many messages. */
   delivered: (count: number) => void;
   report: (error: unknown) => void;
@@ -309,13 +309,14 @@ export class Consumer {
     await note;
   }
 
-  /** The store has lost it: what is known here is all there is, but for the rooms that it was let join since. */
+  /**
+   * The store has lost it: what is known here is all there is, but for the rooms that it was let join while nobody knew that it is here.
+   */
   async #subscribeAgain(): Promise<void> {
-    const { store, keepMs, joinAgain } = this.#settings;
+    const { store, keepMs, rejoin } = this.#settings;
     await Promise.all(Array.from(this.#rooms.values(), (position) => store.subscribe(this.id, position, keepMs)));
     const kept = await store.read(this.id);
-    const added = kept?.positions.filter(({ name }) => !this.#rooms.has(name)) ?? [];
-    await Promise.all(added.map(({ name }) => joinAgain(this, name)));
+    await Promise.all((kept?.positions ?? []).map((position) => rejoin(this, position)));
     this.#isLost = false;
   }
 
